@@ -1,0 +1,1 @@
+//! The CPU device's instruction set: what code generation writes and the device executes.
