@@ -1,1 +1,3 @@
-//! Not written yet.
+//! Front ends: shader text to IR.
+
+pub mod slang;

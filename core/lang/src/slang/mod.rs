@@ -1,0 +1,3 @@
+//! The Slang front end: text to syntax tree.
+
+pub mod ast;
