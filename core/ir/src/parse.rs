@@ -1,0 +1,392 @@
+//! Reads the text form that `print` writes.
+
+use crate::function::{Args, ValueDecl};
+use crate::{
+    Block, Constant, Direction, Effect, Field, FuncId, Function, FunctionKind, Interface, InterfaceParam,
+    LoopHints, Module, Op, Scalar, Stmt, StmtKind, Type, Value,
+};
+use pullback_base::ids::Id;
+use pullback_base::{IdVec, Span};
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+/// What is wrong, and on which line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseError {
+    pub line: usize,
+    pub message: String,
+}
+
+impl std::fmt::Display for ParseError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "line {}: {}", self.line, self.message)
+    }
+}
+
+type Result<T> = std::result::Result<T, ParseError>;
+
+/// The module of a text. It is not verified.
+pub fn parse(text: &str) -> Result<Module> {
+    let tokens = lex(text)?;
+    let names = function_names(&tokens);
+    let mut parser = Parser { tokens, at: 0, names, values: IdVec::new(), numbers: FxHashMap::default() };
+    let mut module = Module::new();
+    while parser.peek() != "" {
+        module.add(parser.function()?);
+    }
+    Ok(module)
+}
+
+struct Token<'a> {
+    text: &'a str,
+    line: usize,
+}
+
+/// Words (letters, digits, `_ @ % . + -` within), and single marks; `->` is one mark.
+fn lex(text: &str) -> Result<Vec<Token<'_>>> {
+    let mut tokens = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let mut rest = line.split('#').next().unwrap_or("").trim_start();
+        while let Some(first) = rest.chars().next() {
+            let len = if rest.starts_with("->") {
+                2
+            } else if is_word(first) || "@%.-".contains(first) {
+                rest.find(|c: char| !(is_word(c) || "@%.+-$".contains(c))).unwrap_or(rest.len())
+            } else if first.is_ascii_punctuation() {
+                1
+            } else {
+                return Err(ParseError { line: index + 1, message: format!("stray {first:?}") });
+            };
+            tokens.push(Token { text: &rest[..len], line: index + 1 });
+            rest = rest[len..].trim_start();
+        }
+    }
+    Ok(tokens)
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+fn function_names(tokens: &[Token<'_>]) -> FxHashMap<String, FuncId> {
+    let headers = tokens.windows(2).filter(|pair| matches!(pair[0].text, "func" | "kernel"));
+    let names = headers.filter_map(|pair| pair[1].text.strip_prefix('@'));
+    names.enumerate().map(|(i, name)| (name.to_owned(), FuncId::from_index(i))).collect()
+}
+
+struct Parser<'a> {
+    tokens: Vec<Token<'a>>,
+    at: usize,
+    names: FxHashMap<String, FuncId>,
+    values: IdVec<Value, ValueDecl>,
+    numbers: FxHashMap<&'a str, Value>,
+}
+
+impl<'a> Parser<'a> {
+    fn peek(&self) -> &'a str {
+        self.tokens.get(self.at).map_or("", |token| token.text)
+    }
+
+    fn next(&mut self) -> &'a str {
+        let text = self.peek();
+        self.at += 1;
+        text
+    }
+
+    fn fail<T>(&self, message: impl Into<String>) -> Result<T> {
+        let token = self.tokens.get(self.at.saturating_sub(1)).or(self.tokens.last());
+        Err(ParseError { line: token.map_or(0, |token| token.line), message: message.into() })
+    }
+
+    fn accept(&mut self, text: &str) -> bool {
+        let found = self.peek() == text;
+        self.at += usize::from(found);
+        found
+    }
+
+    fn expect(&mut self, text: &str) -> Result<()> {
+        let found = self.next();
+        if found == text { Ok(()) } else { self.fail(format!("{found:?} where {text:?} is needed")) }
+    }
+
+    fn list<T>(&mut self, close: &str, mut item: impl FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
+        let mut out = Vec::new();
+        while !self.accept(close) {
+            if !out.is_empty() {
+                self.expect(",")?;
+            }
+            out.push(item(self)?);
+        }
+        Ok(out)
+    }
+
+    fn number<T: std::str::FromStr>(&mut self) -> Result<T> {
+        let text = self.next();
+        text.parse().or_else(|_| self.fail(format!("{text:?} is not a number")))
+    }
+
+    fn scalar(&mut self, name: &str) -> Result<Scalar> {
+        Scalar::from_name(name).map_or_else(|| self.fail(format!("{name:?} is not a scalar type")), Ok)
+    }
+
+    fn ty(&mut self) -> Result<Type> {
+        let word = self.next();
+        match word {
+            "vec" | "mat" => {
+                self.expect("<")?;
+                let name = self.next();
+                let scalar = self.scalar(name)?;
+                self.expect(",")?;
+                let n = self.number()?;
+                let ty = if word == "vec" {
+                    Type::Vector(scalar, n)
+                } else {
+                    self.expect(",")?;
+                    Type::Matrix { scalar, rows: n, columns: self.number()? }
+                };
+                self.expect(">")?;
+                Ok(ty)
+            }
+            "ptr" => {
+                self.expect("<")?;
+                let element = self.ty()?;
+                self.expect(">")?;
+                Ok(Type::pointer(element))
+            }
+            "[" => {
+                let element = self.ty()?;
+                self.expect(";")?;
+                let len = self.number()?;
+                self.expect("]")?;
+                Ok(Type::array(element, len))
+            }
+            "struct" => {
+                let name = self.next();
+                self.expect("{")?;
+                let fields = self.list("}", |p| {
+                    let no_diff = p.accept("no_diff");
+                    let name = p.next();
+                    p.expect(":")?;
+                    Ok(Field { name: name.into(), ty: p.ty()?, no_diff })
+                })?;
+                Ok(Type::structure(name, fields))
+            }
+            _ => self.scalar(word).map(Type::Scalar),
+        }
+    }
+
+    fn constant(&mut self) -> Result<Constant> {
+        let name = self.next();
+        let scalar = self.scalar(name)?;
+        let text = self.next();
+        let parsed = match text.strip_prefix("0x") {
+            Some(hex) => u64::from_str_radix(hex, 16).ok().map(|bits| Constant::from_bits(scalar, bits)),
+            None if scalar == Scalar::Bool => text.parse().ok().map(Constant::bool),
+            None if scalar.is_float() => text.parse().ok().map(|v| Constant::float(scalar, v)),
+            None if scalar == Scalar::U64 => text.parse().ok().map(|v| Constant::from_bits(scalar, v)),
+            None => text.parse().ok().map(|v| Constant::int(scalar, v)),
+        };
+        parsed.map_or_else(|| self.fail(format!("{text:?} is not a {scalar}")), Ok)
+    }
+
+    /// `%3 name: type`, defined from here on.
+    fn define(&mut self) -> Result<Value> {
+        let number = self.next();
+        if !number.starts_with('%') {
+            return self.fail(format!("{number:?} where a value is needed"));
+        }
+        let name = (self.peek() != ":").then(|| self.next().into());
+        self.expect(":")?;
+        let ty = self.ty()?;
+        let value = self.values.push(ValueDecl { ty, name });
+        self.numbers.insert(number, value);
+        Ok(value)
+    }
+
+    fn value(&mut self) -> Result<Value> {
+        let number = self.next();
+        self.numbers.get(number).copied().map_or_else(|| self.fail(format!("{number:?} is not defined")), Ok)
+    }
+
+    /// Values up to the end of the statement.
+    fn operands(&mut self) -> Result<Vec<Value>> {
+        let mut out = Vec::new();
+        // A definition of the next statement starts with a value too, but is followed by `:` or a name.
+        while self.peek().starts_with('%') && (out.is_empty() || self.tokens[self.at - 1].text == ",") {
+            let line = self.tokens[self.at].line;
+            if out.is_empty() && self.at > 0 && self.tokens[self.at - 1].line != line {
+                break;
+            }
+            out.push(self.value()?);
+            if !self.accept(",") {
+                break;
+            }
+        }
+        Ok(out)
+    }
+
+    fn function(&mut self) -> Result<Function> {
+        let kind = match self.next() {
+            "func" => FunctionKind::Plain,
+            "kernel" => FunctionKind::Kernel,
+            other => return self.fail(format!("{other:?} where a function is needed")),
+        };
+        self.values = IdVec::new();
+        self.numbers.clear();
+        let name = self.next().trim_start_matches('@');
+        self.expect("(")?;
+        let params = self.list(")", Self::define)?;
+        self.expect("->")?;
+        self.expect("(")?;
+        let results = self.list(")", Self::ty)?;
+        self.expect("{")?;
+        let interface = match self.peek() {
+            "interface" | "differentiable" => Some(self.interface()?),
+            _ => None,
+        };
+        let body = self.block()?;
+        let values = std::mem::take(&mut self.values);
+        Ok(Function { name: name.into(), kind, params, results, body, values, interface, span: Span::NONE })
+    }
+
+    fn interface(&mut self) -> Result<Interface> {
+        let differentiable = self.accept("differentiable");
+        self.expect("interface")?;
+        let name = self.next();
+        self.expect("(")?;
+        let params = self.list(")", |p| {
+            let no_diff = p.accept("no_diff");
+            let direction = match p.next() {
+                "in" => Direction::In,
+                "out" => Direction::Out,
+                "inout" => Direction::InOut,
+                other => return p.fail(format!("{other:?} is not a direction")),
+            };
+            let name = p.next();
+            p.expect(":")?;
+            let ty = p.ty()?;
+            let default = if p.accept("=") {
+                p.expect("(")?;
+                Some(p.list(")", Self::constant)?)
+            } else {
+                None
+            };
+            Ok(InterfaceParam { name: name.into(), ty, direction, no_diff, default, span: Span::NONE })
+        })?;
+        let has_result = self.accept("->");
+        let result_no_diff = has_result && self.accept("no_diff");
+        let result = if has_result { Some(self.ty()?) } else { None };
+        Ok(Interface { name: name.into(), params, result, result_no_diff, differentiable, doc: "".into() })
+    }
+
+    /// Statements up to `yield`, its values, and `}`.
+    fn block(&mut self) -> Result<Block> {
+        let mut stmts = Vec::new();
+        while !self.accept("yield") {
+            stmts.push(Stmt { kind: self.stmt()?, span: Span::NONE });
+        }
+        let yields = self.operands()?;
+        self.expect("}")?;
+        Ok(Block { stmts, yields })
+    }
+
+    fn nested(&mut self) -> Result<Block> {
+        self.expect("{")?;
+        self.block()
+    }
+
+    fn stmt(&mut self) -> Result<StmtKind> {
+        let mut results = Vec::new();
+        let mut declared = Vec::new();
+        while self.peek().starts_with('%') {
+            let number = self.peek();
+            results.push(self.define()?);
+            declared.push(number);
+            if !self.accept(",") {
+                self.expect("=")?;
+            }
+        }
+        let word = self.next();
+        match word {
+            "if" => {
+                let condition = self.value()?;
+                let then = self.nested()?;
+                self.expect("else")?;
+                let otherwise = self.nested()?;
+                Ok(StmtKind::If { results, condition, then, otherwise })
+            }
+            "switch" => {
+                let selector = self.value()?;
+                let mut cases = Vec::new();
+                while self.accept("case") {
+                    let mut values = vec![self.number()?];
+                    while self.accept(",") {
+                        values.push(self.number()?);
+                    }
+                    cases.push((values, self.nested()?));
+                }
+                self.expect("default")?;
+                Ok(StmtKind::Switch { results, selector, cases, default: self.nested()? })
+            }
+            "loop" => self.loop_stmt(results),
+            "call" => {
+                let name = self.next().trim_start_matches('@');
+                let Some(&callee) = self.names.get(name) else {
+                    return self.fail(format!("no function @{name}"));
+                };
+                Ok(StmtKind::Call { results, callee, args: Args::from_vec(self.operands()?) })
+            }
+            _ => {
+                if let Some(effect) = Effect::ALL.into_iter().find(|effect| effect.name() == word) {
+                    let args = Args::from_vec(self.operands()?);
+                    return Ok(StmtKind::Effect { result: results.first().copied(), effect, args });
+                }
+                let op = self.op(word)?;
+                let args = Args::from_vec(self.operands()?);
+                let &[result] = results.as_slice() else { return self.fail("an op has one result") };
+                Ok(StmtKind::Let { result, op, args })
+            }
+        }
+    }
+
+    fn loop_stmt(&mut self, results: Vec<Value>) -> Result<StmtKind> {
+        let max_trips = if self.accept("max_trips") { Some(self.number()?) } else { None };
+        let hints = LoopHints { max_trips, unroll: self.accept("unroll") };
+        self.expect("(")?;
+        let pairs = self.list(")", |p| {
+            let param = p.define()?;
+            p.expect("=")?;
+            Ok((param, p.value()?))
+        })?;
+        let (params, inits) = pairs.into_iter().unzip();
+        self.expect("while")?;
+        let head = self.nested()?;
+        self.expect("do")?;
+        let body = self.nested()?;
+        Ok(StmtKind::Loop { results, inits, params, head, body, hints })
+    }
+
+    fn op(&mut self, word: &str) -> Result<Op> {
+        let (name, suffix) = word.split_once('.').unwrap_or((word, ""));
+        if let Some(op) = Op::from_name(name) {
+            return Ok(op);
+        }
+        let index = || suffix.parse().ok();
+        let op = match name {
+            "const" => Some(Op::Const(self.constant()?)),
+            "convert" => Some(Op::Convert(self.scalar(suffix)?)),
+            "bitcast" => Some(Op::Bitcast(self.scalar(suffix)?)),
+            "splat" => Some(Op::Splat(self.ty()?)),
+            "construct" => Some(Op::Construct(self.ty()?)),
+            "extract" => index().map(Op::Extract),
+            "insert" => index().map(Op::Insert),
+            "swizzle" => {
+                let picks: Option<SmallVec<[u8; 4]>> =
+                    suffix.chars().map(|c| "xyzw".find(c).map(|at| at as u8)).collect();
+                picks.map(Op::Swizzle)
+            }
+            _ => None,
+        };
+        op.map_or_else(|| self.fail(format!("{word:?} is not an op")), Ok)
+    }
+}
