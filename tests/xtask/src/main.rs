@@ -1,2 +1,67 @@
-//! The project's own commands.
-fn main() {}
+//! The project's own commands: `cargo xtask setup | test | demo | lint | bench | doctor`.
+
+mod bench;
+mod cache;
+mod checkout;
+mod child;
+mod demo;
+mod doctor;
+mod lint;
+mod mesa;
+mod python;
+mod samples;
+mod setup;
+mod system;
+mod tally;
+mod test;
+mod tidy;
+mod wheel;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use checkout::Checkout;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  setup            everything the others need: system packages, .venv, the built package
+  test             Rust tests, Python tests, golden checks, samples, lint; one table at the end
+  demo             the samples on each device that is there; pictures in out/
+  lint             rustfmt, clippy, ruff, and the rules of tidy.rs
+  bench [--peers]  tests/bench/bench.py, beside other frameworks with --peers; other arguments go to it
+  doctor           what is installed, what is missing, and the one thing to do about it
+";
+
+fn main() -> ExitCode {
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let command = if arguments.is_empty() { String::new() } else { arguments.remove(0) };
+    match dispatch(&command, &arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs one command; `false` means that it ran to its end and found something wrong.
+fn dispatch(command: &str, arguments: &[String]) -> Result<bool> {
+    if !arguments.is_empty() && command != "bench" {
+        anyhow::bail!("`cargo xtask {command}` takes no arguments, got `{}`", arguments.join(" "));
+    }
+    match command {
+        "setup" => setup::run(&Checkout::open()?),
+        "test" => test::run(&Checkout::open()?),
+        "demo" => demo::run(&Checkout::open()?),
+        "lint" => lint::run(&Checkout::open()?),
+        "bench" => bench::run(&Checkout::open()?, arguments),
+        "doctor" => doctor::run(&Checkout::open()?),
+        "" | "help" | "-h" | "--help" => {
+            print!("{USAGE}");
+            Ok(true)
+        }
+        unknown => anyhow::bail!("no command `{unknown}`\n\n{USAGE}"),
+    }
+}

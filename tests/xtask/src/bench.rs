@@ -1,0 +1,29 @@
+//! `cargo xtask bench [--peers]`: times beside NumPy and torch, and beside other frameworks on request.
+
+use anyhow::Result;
+
+use crate::checkout::Checkout;
+use crate::{child, mesa, python, setup, wheel};
+
+const PROGRAM: &str = "tests/bench/bench.py";
+
+/// `arguments` go to the program unchanged, so that it knows of `--peers` too.
+pub fn run(checkout: &Checkout, arguments: &[String]) -> Result<bool> {
+    let ready = setup::prepare(checkout)?;
+    if !arguments.iter().any(|argument| argument == "--peers") {
+        let mut command = ready.environment.command(checkout);
+        return child::succeeds(command.arg(PROGRAM).args(arguments));
+    }
+    let (environment, missing) = python::peer_environment(checkout)?;
+    wheel::install(checkout, &environment, &ready.wheel)?;
+    let mut command = environment.command(checkout);
+    command.arg(PROGRAM).args(arguments);
+    match mesa::newer_driver(checkout) {
+        Ok(Some(driver)) => driver.set(&mut command),
+        Ok(None) => {}
+        Err(error) => println!("no newer Vulkan driver for the peers: {error:#}"),
+    }
+    let good = child::succeeds(&mut command)?;
+    println!("{} frameworks did not install: {}", missing.len(), missing.join(", "));
+    Ok(good)
+}
