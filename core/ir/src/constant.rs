@@ -34,8 +34,8 @@ impl Constant {
     /// A float, rounded to the type; for an integer or bool type, converted (truncated, saturated).
     pub fn float(scalar: Scalar, value: f64) -> Self {
         let bits = match scalar {
-            Scalar::F16 => u64::from(f16::from_f64(value).to_bits()),
-            Scalar::BF16 => u64::from(bf16::from_f64(value).to_bits()),
+            Scalar::F16 => u64::from(f16::from_f32(round_to_odd(value)).to_bits()),
+            Scalar::BF16 => u64::from(bf16::from_f32(round_to_odd(value)).to_bits()),
             Scalar::F32 => u64::from((value as f32).to_bits()),
             Scalar::F64 => value.to_bits(),
             Scalar::Bool => u64::from(value != 0.0),
@@ -96,6 +96,19 @@ impl Constant {
     }
 }
 
+/// The f32 next to `value`, the one with an odd last bit when inexact: rounding it again to 22 bits or fewer gives
+/// what rounding `value` once would (the conversions of `half` from f64 round twice).
+fn round_to_odd(value: f64) -> f32 {
+    let nearest = value as f32;
+    let back = f64::from(nearest);
+    if back == value || value.is_nan() || nearest.to_bits() & 1 == 1 {
+        return nearest;
+    }
+    // Bits of floats of one sign count away from zero; an even infinity steps back to the odd MAX.
+    let away = back.abs() < value.abs();
+    f32::from_bits(if away { nearest.to_bits() + 1 } else { nearest.to_bits() - 1 })
+}
+
 impl std::fmt::Display for Constant {
     /// `f32 0.5`, `i32 -3`, `bool true`; a float that has no exact decimal form short enough prints as
     /// `f32 0x7fc00000`.
@@ -122,5 +135,25 @@ impl std::fmt::Display for Constant {
 impl std::fmt::Debug for Constant {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_precision_rounds_once() {
+        let f16_bits = |value| Constant::float(Scalar::F16, value).bits();
+        let tie = 1.0 + 2f64.powi(-11); // halfway between 1 and the next f16
+        assert_eq!(f16_bits(tie), 0x3c00);
+        assert_eq!(f16_bits(tie + 2f64.powi(-40)), 0x3c01);
+        assert_eq!(f16_bits(tie - 2f64.powi(-40)), 0x3c00);
+        assert_eq!(f16_bits(-tie - 2f64.powi(-40)), 0xbc01);
+        assert_eq!(f16_bits(1e300), 0x7c00);
+        assert_eq!(f16_bits(-1e-300), 0x8000);
+        assert_eq!(f16_bits(65519.99999999), 0x7bff);
+        assert_eq!(f16_bits(2f64.powi(-25)), 0);
+        assert_eq!(f16_bits(2f64.powi(-25) * 1.0000000001), 1);
     }
 }

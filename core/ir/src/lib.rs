@@ -29,6 +29,7 @@
 
 pub mod build;
 pub mod constant;
+pub mod eval;
 pub mod function;
 pub mod ops;
 pub mod parse;
@@ -39,6 +40,7 @@ pub mod visit;
 
 pub use build::FunctionBuilder;
 pub use constant::Constant;
+pub use eval::eval;
 pub use function::{
     Block, Direction, Effect, FuncId, Function, FunctionKind, Interface, InterfaceParam, LoopHints, Module,
     Stmt, StmtKind, Value, ValueDecl,
