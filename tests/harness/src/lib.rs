@@ -1,1 +1,3 @@
-//! Not written yet.
+//! What the cross-crate tests share.
+
+pub mod tolerance;
