@@ -47,12 +47,6 @@ impl Checkout {
         }
     }
 
-    /// Where child cargo runs put their results.
-    pub fn target_dir(&self) -> PathBuf {
-        let given = self.target_dir.clone().or_else(|| env::var_os("CARGO_TARGET_DIR").map(PathBuf::from));
-        self.root.join(given.unwrap_or_else(|| "target".into()))
-    }
-
     /// CI clones afresh each time, so what cargo built is kept outside the clone.
     fn shared_target_dir(&self) -> Result<PathBuf> {
         let lock_file = fs::read(self.root.join("Cargo.lock")).context("cannot read Cargo.lock")?;

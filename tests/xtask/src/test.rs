@@ -15,6 +15,8 @@ const WHEEL_LIMIT_BYTES: u64 = 10 << 20;
 const IMPORT_LIMIT_MS: f64 = 100.0;
 /// What `tests/gpu/run.py` answers where there is no GPU.
 const NO_DEVICE_EXIT_CODE: i32 = 77;
+/// Where `.config/nextest.toml` puts what every test printed.
+const NEXTEST_REPORT: &str = "target/nextest/xtask/junit.xml";
 /// Extension modules have no Python to link tests against; `tests/python` tests them.
 const EXTENSION_PACKAGES: [&str; 2] = ["pullback-py", "pullback-torch-bridge"];
 
@@ -75,12 +77,14 @@ fn rust_tests(checkout: &Checkout, environment: Option<&Environment>, report: &m
     if let Some(environment) = environment {
         set_device_environment(&mut command, environment);
     }
+    // nextest shows the output of failed tests only; the others' is in its report.
+    let junit = checkout.root.join(NEXTEST_REPORT);
+    let _ = fs::remove_file(&junit);
     let mut reasons = Vec::new();
-    let mut tally = run_tests(&mut command, |line| reasons.extend(own_device_skip(line)))?;
+    let mut tally = run_tests(&mut command, |line| reasons.extend(tally::device_skip(line)))?;
     if has_nextest {
-        // nextest shows the output of failed tests only; the others' is in its report.
-        let junit = checkout.target_dir().join("nextest/xtask/junit.xml");
-        reasons = fs::read_to_string(junit).unwrap_or_default().lines().filter_map(own_device_skip).collect();
+        reasons =
+            fs::read_to_string(junit).unwrap_or_default().lines().filter_map(tally::device_skip).collect();
     }
     tally.skipped += reasons.len();
     for reason in reasons {
@@ -88,10 +92,6 @@ fn rust_tests(checkout: &Checkout, environment: Option<&Environment>, report: &m
     }
     report.stage("Rust tests", tally);
     Ok(())
-}
-
-fn own_device_skip(line: &str) -> Option<String> {
-    tally::device_skip(line).map(str::to_owned)
 }
 
 fn doc_tests(checkout: &Checkout, report: &mut Report) -> Result<()> {
@@ -146,7 +146,7 @@ fn python_tests(checkout: &Checkout, environment: &Environment, report: &mut Rep
     set_device_environment(&mut command, environment);
     // pytest folds equal reasons into one line, and has counted them already.
     let mut reasons = Vec::new();
-    let tally = run_tests(&mut command, |line| reasons.extend(own_device_skip(line)))?;
+    let tally = run_tests(&mut command, |line| reasons.extend(tally::device_skip(line)))?;
     for reason in reasons {
         report.reason(&reason);
     }
@@ -176,13 +176,20 @@ fn gpu_run(checkout: &Checkout, environment: &Environment, report: &mut Report) 
 fn run_tests(command: &mut Command, mut on_line: impl FnMut(&str)) -> Result<Tally> {
     let mut tally = Tally::default();
     let code = child::stream(command, |line| {
-        println!("{line}");
+        if !is_about_no_tests(line) {
+            println!("{line}");
+        }
         if let Some(closing) = tally::closing_line(line) {
             tally += closing;
         }
         on_line(line);
     })?;
     Ok(tally.with_exit_code(code))
+}
+
+/// What `cargo test` says of each crate without tests.
+fn is_about_no_tests(line: &str) -> bool {
+    line.is_empty() || line == "running 0 tests" || line.starts_with("test result: ok. 0 passed")
 }
 
 /// Prints an error and goes on without the value: later stages still have something to say.
