@@ -24,6 +24,8 @@ pub fn run(checkout: &Checkout, arguments: &[String]) -> Result<bool> {
         Err(error) => println!("no newer Vulkan driver for the peers: {error:#}"),
     }
     let good = child::succeeds(&mut command)?;
-    println!("{} frameworks did not install: {}", missing.len(), missing.join(", "));
+    if !missing.is_empty() {
+        println!("{} left out, not installed: {}", missing.len(), missing.join(", "));
+    }
     Ok(good)
 }

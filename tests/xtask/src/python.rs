@@ -195,6 +195,7 @@ fn thin(
     let stamp = environment.folder.join("borrowed");
     let wanted = format!("{}\n{links}", interpreter.version);
     if fs::read_to_string(&stamp).ok().as_deref() != Some(&wanted) {
+        let _lock = checkout.cache.lock()?;
         create(interpreter, &environment.folder, &["--clear", "--without-pip"])?;
         for folder in &environment.borrowed {
             borrow_scripts(folder, &environment)?;

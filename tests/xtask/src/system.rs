@@ -32,13 +32,13 @@ pub fn install() -> Result<Vec<String>> {
 }
 
 pub fn is_installed(package: &str) -> bool {
+    if child::capture(Command::new("dpkg-query").arg("--version")).is_err() {
+        // Not a Debian: the files themselves tell.
+        return evidence(package).iter().any(|path| Path::new(path).exists());
+    }
     let mut query = Command::new("dpkg-query");
     query.args(["--show", "--showformat=${db:Status-Status}", package]);
-    if let Ok(status) = child::capture(&mut query) {
-        return status == "installed";
-    }
-    // Not a Debian, or installed by hand: the files themselves tell.
-    evidence(package).iter().any(|path| Path::new(path).exists())
+    child::capture(&mut query).is_ok_and(|status| status == "installed")
 }
 
 pub fn can_install() -> bool {

@@ -59,6 +59,7 @@ pub fn install(checkout: &Checkout, environment: &Environment, wheel: &Path) -> 
     if fs::read_to_string(&stamp).ok().as_deref() == Some(&wanted) {
         return Ok(());
     }
+    let _lock = checkout.cache.lock()?;
     let mut pip = environment.command(checkout);
     pip.args(["-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--force-reinstall"]);
     child::run(pip.arg("--no-deps").arg(wheel))?;
