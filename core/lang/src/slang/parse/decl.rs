@@ -1,0 +1,415 @@
+//! Declarations, attributes and modifiers.
+
+use super::{Parsed, Parser, Reported};
+use crate::slang::ast::{
+    Aggregate, AssociatedType, Attribute, Buffer, Decl, DeclKind, Enum, EnumCase, Extension, FunctionRole,
+    Generics, Modifier, ModifierKind, Modifiers, Name, Namespace, TypeAlias, TypeExpr, Var, VarKeyword,
+};
+use crate::slang::token::{TokenKind, word};
+use pullback_base::Span;
+use std::sync::Arc;
+
+/// Where a declaration stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Module,
+    Member,
+    Local,
+}
+
+/// What stands before a declaration's own words.
+pub(super) struct Head {
+    pub start: Span,
+    pub doc: Option<Arc<str>>,
+    pub attributes: Vec<Attribute>,
+    pub modifiers: Modifiers,
+    /// Of `__generic<...>`.
+    pub generics: Generics,
+}
+
+impl Parser<'_> {
+    pub(super) fn module(&mut self, out: &mut Vec<Decl>) {
+        while !self.is(TokenKind::Eof) {
+            if self.is(TokenKind::RBrace) {
+                self.syntax_error(self.span(), "this `}` closes nothing", "no `{` is open here");
+                self.bump();
+                self.eat(TokenKind::Semicolon);
+                continue;
+            }
+            self.declaration_or_error(Place::Module, out);
+        }
+    }
+
+    /// `{ ... }` of a struct, a namespace and their kin.
+    fn members(&mut self, place: Place) -> Parsed<Vec<Decl>> {
+        self.nested(|parser| {
+            let open = parser.expect(TokenKind::LBrace, "and the body of this declaration")?.span;
+            let mut members = Vec::new();
+            loop {
+                if parser.eat(TokenKind::RBrace) {
+                    break;
+                }
+                if parser.is(TokenKind::Eof) {
+                    parser.unclosed_brace(open);
+                    break;
+                }
+                parser.declaration_or_error(place, &mut members);
+            }
+            parser.eat(TokenKind::Semicolon);
+            Ok(members)
+        })
+    }
+
+    /// A declaration; where it is wrong, the rest of it is passed over.
+    fn declaration_or_error(&mut self, place: Place, out: &mut Vec<Decl>) {
+        if self.eat(TokenKind::Semicolon) {
+            return;
+        }
+        let at = self.at;
+        let result = self.nested(|parser| {
+            let head = parser.head()?;
+            parser.declaration(head, place, out)
+        });
+        if let Err(Reported) = result {
+            self.skip_statement();
+            if self.at == at && !self.is(TokenKind::RBrace) {
+                self.bump();
+            }
+        }
+    }
+
+    pub(super) fn head(&mut self) -> Parsed<Head> {
+        let (start, doc) = (self.span(), self.doc());
+        self.head_with(start, doc, Vec::new())
+    }
+
+    /// The head of a declaration whose first attributes were read.
+    pub(super) fn head_with(
+        &mut self,
+        start: Span,
+        doc: Option<Arc<str>>,
+        mut attributes: Vec<Attribute>,
+    ) -> Parsed<Head> {
+        let mut modifiers = Modifiers::default();
+        let mut generics = Generics::default();
+        loop {
+            if self.is(TokenKind::LBracket) {
+                attributes.extend(self.attributes()?);
+            } else if self.modifier_at(self.at).is_some() {
+                modifiers.0.extend(self.modifiers().0);
+            } else if self.is_word(word::GENERIC) {
+                self.bump();
+                self.generic_params(&mut generics)?;
+            } else {
+                return Ok(Head { start, doc, attributes, modifiers, generics });
+            }
+        }
+    }
+
+    /// `[A, B(x)] [[c::D]]`
+    pub(super) fn attributes(&mut self) -> Parsed<Vec<Attribute>> {
+        let mut attributes = Vec::new();
+        while self.is(TokenKind::LBracket) {
+            let open = self.bump().span;
+            let double = self.eat(TokenKind::LBracket);
+            loop {
+                let start = self.span();
+                let mut name = self.name("an attribute's name")?;
+                while self.eat(TokenKind::ColonColon) {
+                    let part = self.name("an attribute's name")?;
+                    name = Name {
+                        text: format!("{}::{}", name.text, part.text).into(),
+                        span: self.since(start),
+                    };
+                }
+                let args = self.optional_args()?;
+                attributes.push(Attribute { name, args, span: self.since(start) });
+                if !self.eat(TokenKind::Comma) {
+                    break;
+                }
+            }
+            self.close(TokenKind::RBracket, open);
+            if double {
+                self.close(TokenKind::RBracket, open);
+            }
+        }
+        Ok(attributes)
+    }
+
+    /// The modifiers here; `in out` is `inout`.
+    pub(super) fn modifiers(&mut self) -> Modifiers {
+        let mut modifiers: Vec<Modifier> = Vec::new();
+        while let Some(kind) = self.modifier_at(self.at) {
+            let span = self.bump().span;
+            match (modifiers.last_mut(), kind) {
+                (Some(last), ModifierKind::Out) if last.kind == ModifierKind::In => {
+                    *last = Modifier { kind: ModifierKind::InOut, span: last.span.to(span) };
+                }
+                _ => modifiers.push(Modifier { kind, span }),
+            }
+        }
+        Modifiers(modifiers)
+    }
+
+    pub(super) fn decl(&self, head: Head, kind: DeclKind) -> Decl {
+        let Head { start, doc, attributes, modifiers, .. } = head;
+        Decl { kind, modifiers, attributes, doc, span: self.since(start) }
+    }
+
+    /// Parses what follows the head; several declarators give several declarations.
+    pub(super) fn declaration(&mut self, head: Head, place: Place, out: &mut Vec<Decl>) -> Parsed<()> {
+        let token = self.token();
+        if token.kind != TokenKind::Word {
+            return Err(self.expected(match place {
+                Place::Module => "a declaration",
+                Place::Member => "a member",
+                Place::Local => "a variable",
+            }));
+        }
+        let next = self.kind_ahead(1);
+        let named = next == TokenKind::Word;
+        let decl = match token.symbol {
+            word::STRUCT | word::CLASS => self.aggregate(head, DeclKind::Struct)?,
+            word::INTERFACE => self.aggregate(head, DeclKind::Interface)?,
+            word::EXTENSION if named || next == TokenKind::Less => self.extension(head)?,
+            word::ENUM => self.enumeration(head)?,
+            word::TYPEDEF => self.typedef(head)?,
+            word::TYPEALIAS if named => self.typealias(head)?,
+            word::ASSOCIATEDTYPE if named => self.associated_type(head)?,
+            word::PROPERTY if named => self.property(head)?,
+            word::SUBSCRIPT => self.subscript(head)?,
+            word::INIT => self.constructor(head)?,
+            word::FUNC if named => self.func(head)?,
+            word::LET | word::VAR if named => return self.variables(head, out),
+            word::NAMESPACE if named => self.namespace(head)?,
+            word::CBUFFER | word::TBUFFER => self.buffer(head)?,
+            word::IMPORT if named || next == TokenKind::String => self.dotted(head, DeclKind::Import)?,
+            word::INCLUDE_MODULE => self.dotted(head, DeclKind::Include)?,
+            word::MODULE if named || next == TokenKind::String => self.dotted(head, DeclKind::ModuleName)?,
+            word::IMPLEMENTING if named || next == TokenKind::String => {
+                self.dotted(head, DeclKind::Implementing)?
+            }
+            word::USING if named => self.dotted(head, DeclKind::Using)?,
+            _ => return self.typed(head, place, out),
+        };
+        out.push(decl);
+        Ok(())
+    }
+
+    /// `Type name ...`: a function or variables.
+    fn typed(&mut self, head: Head, place: Place, out: &mut Vec<Decl>) -> Parsed<()> {
+        if place != Place::Local && self.scan_type(self.at).is_none() {
+            return Err(self.expected(if place == Place::Module { "a declaration" } else { "a member" }));
+        }
+        let ty = self.ty("a type")?;
+        if let Some(name) = self.operator_name()? {
+            out.push(self.typed_function(head, ty, name, FunctionRole::Operator)?);
+            return Ok(());
+        }
+        let name = self.name("a name after this type")?;
+        let generic = self.is(TokenKind::Less) && place != Place::Local;
+        if place != Place::Local && self.is(TokenKind::LParen) || generic {
+            out.push(self.typed_function(head, ty, name, FunctionRole::Plain)?);
+            return Ok(());
+        }
+        self.declarators(head, Some(ty), VarKeyword::Typed, name, out)
+    }
+
+    /// `let x = 1, y : int = 2;`, the cursor at `let` or `var`.
+    fn variables(&mut self, head: Head, out: &mut Vec<Decl>) -> Parsed<()> {
+        let keyword = self.variable_keyword();
+        let name = self.name("the variable's name")?;
+        self.declarators(head, None, keyword, name, out)
+    }
+
+    fn variable_keyword(&mut self) -> VarKeyword {
+        if self.bump().symbol == word::LET { VarKeyword::Let } else { VarKeyword::Var }
+    }
+
+    /// `let x = e` in a condition.
+    pub(super) fn condition_variable(&mut self, head: Head) -> Parsed<Decl> {
+        let keyword = self.variable_keyword();
+        let name = self.name("the variable's name")?;
+        let var = self.declarator(None, keyword, name)?;
+        if var.init.is_none() {
+            return Err(self.expected("`=` and a value"));
+        }
+        Ok(self.decl(head, DeclKind::Var(var)))
+    }
+
+    fn declarators(
+        &mut self,
+        head: Head,
+        ty: Option<TypeExpr>,
+        keyword: VarKeyword,
+        mut name: Name,
+        out: &mut Vec<Decl>,
+    ) -> Parsed<()> {
+        let first = out.len();
+        loop {
+            let var = self.declarator(ty.clone(), keyword, name)?;
+            out.push(Decl {
+                kind: DeclKind::Var(var),
+                modifiers: head.modifiers.clone(),
+                attributes: head.attributes.clone(),
+                doc: head.doc.clone(),
+                span: self.since(head.start),
+            });
+            if !self.eat(TokenKind::Comma) {
+                break;
+            }
+            name = self.name("another variable's name")?;
+        }
+        self.semicolon("this declaration");
+        let end = self.previous();
+        if let Some(last) = out[first..].last_mut() {
+            last.span = last.span.to(end);
+        }
+        Ok(())
+    }
+
+    /// What follows a variable's name: array suffixes or a type, semantics, the initializer.
+    fn declarator(&mut self, base: Option<TypeExpr>, keyword: VarKeyword, name: Name) -> Parsed<Var> {
+        let mut semantics = Vec::new();
+        let ty = match base {
+            Some(base) => {
+                let ty = self.name_suffixes(base)?;
+                semantics = self.semantics()?;
+                Some(ty)
+            }
+            None if self.eat(TokenKind::Colon) => Some(self.ty("the variable's type")?),
+            None => None,
+        };
+        let init = if self.eat(TokenKind::Eq) { Some(self.assignment()?) } else { None };
+        Ok(Var { name, keyword, ty, init, semantics })
+    }
+
+    fn aggregate(&mut self, mut head: Head, wrap: fn(Aggregate) -> DeclKind) -> Parsed<Decl> {
+        let word = self.bump();
+        let what = format!("the {}'s name", self.text(word));
+        let name = self.name(&what)?;
+        let mut generics = std::mem::take(&mut head.generics);
+        self.generic_params(&mut generics)?;
+        let bases = self.bases()?;
+        self.constraints(&mut generics.constraints)?;
+        let has_body = !self.eat(TokenKind::Semicolon);
+        let members = if has_body { self.members(Place::Member)? } else { Vec::new() };
+        Ok(self.decl(head, wrap(Aggregate { name, generics, bases, members, has_body })))
+    }
+
+    fn extension(&mut self, mut head: Head) -> Parsed<Decl> {
+        self.bump();
+        let mut generics = std::mem::take(&mut head.generics);
+        self.generic_params(&mut generics)?;
+        let target = self.ty("the type to extend")?;
+        let bases = self.bases()?;
+        self.constraints(&mut generics.constraints)?;
+        let members = self.members(Place::Member)?;
+        Ok(self.decl(head, DeclKind::Extension(Extension { generics, target, bases, members })))
+    }
+
+    fn enumeration(&mut self, head: Head) -> Parsed<Decl> {
+        self.bump();
+        self.eat_word(word::CLASS);
+        let name = self.name("the enum's name")?;
+        let tag = if self.eat(TokenKind::Colon) { Some(self.ty("the enum's type")?) } else { None };
+        let open = self.expect(TokenKind::LBrace, "and the enum's cases")?.span;
+        let mut cases = Vec::new();
+        while !self.is(TokenKind::RBrace) {
+            let (start, doc) = (self.span(), self.doc());
+            let attributes = self.attributes()?;
+            let name = self.name("a case's name")?;
+            let value = if self.eat(TokenKind::Eq) { Some(self.assignment()?) } else { None };
+            cases.push(EnumCase { name, value, attributes, doc, span: self.since(start) });
+            if !self.eat(TokenKind::Comma) {
+                break;
+            }
+        }
+        self.close(TokenKind::RBrace, open);
+        self.eat(TokenKind::Semicolon);
+        Ok(self.decl(head, DeclKind::Enum(Enum { name, tag, cases })))
+    }
+
+    fn typedef(&mut self, head: Head) -> Parsed<Decl> {
+        self.bump();
+        let base = self.ty("a type")?;
+        let name = self.name("the new type's name")?;
+        let ty = self.name_suffixes(base)?;
+        self.semicolon("this declaration");
+        Ok(self.decl(head, DeclKind::TypeAlias(TypeAlias { name, generics: Generics::default(), ty })))
+    }
+
+    fn typealias(&mut self, mut head: Head) -> Parsed<Decl> {
+        self.bump();
+        let name = self.name("the new type's name")?;
+        let mut generics = std::mem::take(&mut head.generics);
+        self.generic_params(&mut generics)?;
+        self.constraints(&mut generics.constraints)?;
+        self.expect(TokenKind::Eq, "and the type this name stands for")?;
+        let ty = self.ty("a type")?;
+        self.semicolon("this declaration");
+        Ok(self.decl(head, DeclKind::TypeAlias(TypeAlias { name, generics, ty })))
+    }
+
+    fn associated_type(&mut self, head: Head) -> Parsed<Decl> {
+        self.bump();
+        let name = self.name("the associated type's name")?;
+        let bounds = self.bases()?;
+        let mut constraints = Vec::new();
+        self.constraints(&mut constraints)?;
+        self.semicolon("this declaration");
+        Ok(self.decl(head, DeclKind::AssociatedType(AssociatedType { name, bounds, constraints })))
+    }
+
+    fn buffer(&mut self, head: Head) -> Parsed<Decl> {
+        self.bump();
+        let name = self.name("the buffer's name")?;
+        let semantics = self.semantics()?;
+        let members = self.members(Place::Member)?;
+        Ok(self.decl(head, DeclKind::Buffer(Buffer { name, semantics, members })))
+    }
+
+    /// `namespace a.b { ... }` is a namespace in a namespace.
+    fn namespace(&mut self, head: Head) -> Parsed<Decl> {
+        self.bump();
+        let mut names = vec![self.name("the namespace's name")?];
+        while self.eat(TokenKind::Dot) || self.eat(TokenKind::ColonColon) {
+            names.push(self.name("the inner namespace's name")?);
+            if self.depth + names.len() > super::MAX_NESTING {
+                return Err(self.too_deep());
+            }
+        }
+        let mut decls = self.members(Place::Module)?;
+        let span = self.since(head.start);
+        while names.len() > 1
+            && let Some(name) = names.pop()
+        {
+            let kind = DeclKind::Namespace(Namespace { name, decls });
+            let (modifiers, attributes) = (Modifiers::default(), Vec::new());
+            decls = vec![Decl { kind, modifiers, attributes, doc: None, span }];
+        }
+        let name = names.remove(0);
+        Ok(self.decl(head, DeclKind::Namespace(Namespace { name, decls })))
+    }
+
+    /// `import a.b;` or `import "a/b";`, the cursor at the keyword.
+    fn dotted(&mut self, head: Head, wrap: fn(Name) -> DeclKind) -> Parsed<Decl> {
+        let word = self.bump();
+        let start = self.span();
+        if self.is(TokenKind::String) {
+            let token = self.bump();
+            let name = Name { text: self.text(token).trim_matches('"').into(), span: start };
+            self.semicolon("this declaration");
+            return Ok(self.decl(head, wrap(name)));
+        }
+        let what = format!("a module's name after `{}`", self.text(word));
+        let mut text = self.name(&what)?.text.to_string();
+        while self.eat(TokenKind::Dot) || self.eat(TokenKind::ColonColon) {
+            text.push('.');
+            text.push_str(&self.name("a module's name")?.text);
+        }
+        let name = Name { text: text.into(), span: self.since(start) };
+        self.semicolon("this declaration");
+        Ok(self.decl(head, wrap(name)))
+    }
+}

@@ -1,0 +1,245 @@
+//! Functions, parameters, semantics, and the accessors of properties and subscripts.
+
+use super::decl::Head;
+use super::{Parsed, Parser};
+use crate::slang::ast::{
+    Accessor, AccessorKind, Block, Decl, DeclKind, Function, FunctionRole, Modifiers, Name, Param, Property,
+    Semantic, Subscript, TypeExpr, TypeExprKind,
+};
+use crate::slang::token::{Symbol, TokenKind, word};
+
+impl Parser<'_> {
+    /// The rest of `Type name(...)`, the cursor behind the name.
+    pub(super) fn typed_function(
+        &mut self,
+        head: Head,
+        result: TypeExpr,
+        name: Name,
+        role: FunctionRole,
+    ) -> Parsed<Decl> {
+        self.function_rest(head, Some(result), name, role)
+    }
+
+    /// `func f(x : float) -> float`, the cursor at `func`.
+    pub(super) fn func(&mut self, head: Head) -> Parsed<Decl> {
+        self.bump();
+        let (name, role) = match self.operator_name()? {
+            Some(name) => (name, FunctionRole::Operator),
+            None => (self.name("the function's name")?, FunctionRole::Plain),
+        };
+        self.function_rest(head, None, name, role)
+    }
+
+    /// `__init(...)`, the cursor at `__init`.
+    pub(super) fn constructor(&mut self, head: Head) -> Parsed<Decl> {
+        let token = self.bump();
+        let name = self.name_of(token);
+        self.function_rest(head, None, name, FunctionRole::Constructor)
+    }
+
+    fn function_rest(
+        &mut self,
+        mut head: Head,
+        mut result: Option<TypeExpr>,
+        name: Name,
+        role: FunctionRole,
+    ) -> Parsed<Decl> {
+        let mut generics = std::mem::take(&mut head.generics);
+        self.generic_params(&mut generics)?;
+        let params = self.params()?;
+        if self.is_word(word::THROWS) {
+            return Err(self.unsupported(self.span(), "functions that throw", ""));
+        }
+        if result.is_none() && self.eat(TokenKind::Arrow) {
+            // `-> no_diff float` says of the result what a modifier says of the function.
+            let modifiers = self.modifiers();
+            head.modifiers.0.extend(modifiers.0);
+            result = Some(self.ty("the result's type")?);
+        }
+        let semantics = self.semantics()?;
+        self.constraints(&mut generics.constraints)?;
+        let body = self.function_body()?;
+        let function = Function { role, name, generics, params, result, semantics, body };
+        Ok(self.decl(head, DeclKind::Function(function)))
+    }
+
+    fn function_body(&mut self) -> Parsed<Option<Block>> {
+        if self.eat(TokenKind::Semicolon) {
+            return Ok(None);
+        }
+        if self.is(TokenKind::LBrace) {
+            let body = self.block()?;
+            self.eat(TokenKind::Semicolon);
+            return Ok(Some(body));
+        }
+        Err(self.expected("the function's body `{ ... }` or `;`"))
+    }
+
+    /// `operator+` as a name, when there is one here.
+    pub(super) fn operator_name(&mut self) -> Parsed<Option<Name>> {
+        if !self.is_word(word::OPERATOR) {
+            return Ok(None);
+        }
+        let start = self.bump().span;
+        let mut text = String::from("operator");
+        if self.is(TokenKind::LParen) && self.kind_ahead(1) == TokenKind::RParen {
+            self.at += 2;
+            text += "()";
+        } else {
+            // Up to the parameters: `>>=` is three tokens.
+            while !matches!(self.kind(), TokenKind::LParen | TokenKind::Word | TokenKind::Eof)
+                && text.len() < 12
+            {
+                let token = self.bump();
+                text += token.kind.text();
+            }
+        }
+        if text == "operator" {
+            return Err(self.expected("an operator"));
+        }
+        Ok(Some(Name { text: text.into(), span: self.since(start) }))
+    }
+
+    /// `( ... )`. Behind a wrong parameter the list ends, but the function goes on.
+    fn params(&mut self) -> Parsed<Vec<Param>> {
+        let open = self.expect(TokenKind::LParen, "and the function's parameters")?.span;
+        let mut params = Vec::new();
+        while !self.is(TokenKind::RParen) {
+            match self.param() {
+                Ok(param) => params.push(param),
+                Err(reported) if self.stopped => return Err(reported),
+                Err(_) => break,
+            }
+            if !self.eat(TokenKind::Comma) {
+                break;
+            }
+            if self.is(TokenKind::RParen) {
+                self.expected("a parameter after `,`");
+            }
+        }
+        self.close(TokenKind::RParen, open);
+        // C's `f(void)`.
+        if let [Param { name: None, ty: TypeExpr { kind: TypeExprKind::Path(path), .. }, .. }] =
+            params.as_slice()
+            && &*path[0].name.text == "void"
+        {
+            params.clear();
+        }
+        Ok(params)
+    }
+
+    fn param(&mut self) -> Parsed<Param> {
+        let start = self.span();
+        let attributes = self.attributes()?;
+        let mut modifiers = self.modifiers();
+        let named_first = self.is(TokenKind::Word) && self.kind_ahead(1) == TokenKind::Colon;
+        let (name, ty) = if named_first {
+            let name = self.name("a parameter's name")?;
+            self.bump();
+            modifiers.0.extend(self.modifiers().0);
+            (Some(name), self.ty("the parameter's type")?)
+        } else {
+            let ty = self.ty("a parameter")?;
+            if self.is(TokenKind::Word) {
+                let name = self.name("a parameter's name")?;
+                (Some(name), self.name_suffixes(ty)?)
+            } else {
+                (None, ty)
+            }
+        };
+        let semantics = if named_first { Vec::new() } else { self.semantics()? };
+        let default = if self.eat(TokenKind::Eq) { Some(self.assignment()?) } else { None };
+        Ok(Param { name, ty, default, modifiers, attributes, semantics, span: self.since(start) })
+    }
+
+    /// `: SV_Position : register(b0)`, when there is one here.
+    pub(super) fn semantics(&mut self) -> Parsed<Vec<Semantic>> {
+        let mut semantics = Vec::new();
+        while self.eat(TokenKind::Colon) {
+            if self.is(TokenKind::Number) {
+                return Err(self.unsupported(self.span(), "bit fields", "use shifts and masks"));
+            }
+            let start = self.span();
+            let name = self.name("a semantic's name")?;
+            let args = self.optional_args()?;
+            semantics.push(Semantic { name, args, span: self.since(start) });
+        }
+        Ok(semantics)
+    }
+
+    /// `property float x { ... }` or `property x : float { ... }`, the cursor at `property`.
+    pub(super) fn property(&mut self, head: Head) -> Parsed<Decl> {
+        self.bump();
+        let (name, ty) = if self.kind_ahead(1) == TokenKind::Colon {
+            let name = self.name("the property's name")?;
+            self.bump();
+            (name, self.ty("the property's type")?)
+        } else {
+            let ty = self.ty("the property's type")?;
+            (self.name("the property's name")?, ty)
+        };
+        let accessors = self.accessors()?;
+        Ok(self.decl(head, DeclKind::Property(Property { name, ty, accessors })))
+    }
+
+    /// `__subscript(int i) -> float { ... }`, the cursor at `__subscript`.
+    pub(super) fn subscript(&mut self, mut head: Head) -> Parsed<Decl> {
+        self.bump();
+        let mut generics = std::mem::take(&mut head.generics);
+        self.generic_params(&mut generics)?;
+        let params = self.params()?;
+        self.expect(TokenKind::Arrow, "and the subscript's type")?;
+        let result = self.ty("the subscript's type")?;
+        self.constraints(&mut generics.constraints)?;
+        let accessors = self.accessors()?;
+        Ok(self.decl(head, DeclKind::Subscript(Subscript { generics, params, result, accessors })))
+    }
+
+    /// `{ get { ... } set(v) { ... } }`, or `;`, which stands for `{ get; }`.
+    fn accessors(&mut self) -> Parsed<Vec<Accessor>> {
+        let mut accessors = Vec::new();
+        if self.is(TokenKind::Semicolon) {
+            let span = self.bump().span;
+            let (modifiers, attributes) = (Modifiers::default(), Vec::new());
+            let kind = AccessorKind::Get;
+            return Ok(vec![Accessor { kind, modifiers, attributes, new_value: None, body: None, span }]);
+        }
+        let open = self.expect(TokenKind::LBrace, "and the accessors `get`, `set`")?.span;
+        while !self.is(TokenKind::RBrace) && !self.is(TokenKind::Eof) {
+            let start = self.span();
+            let attributes = self.attributes()?;
+            let modifiers = self.modifiers();
+            let known: &[(Symbol, AccessorKind)] = &[
+                (word::GET, AccessorKind::Get),
+                (word::SET, AccessorKind::Set),
+                (word::REF, AccessorKind::Ref),
+            ];
+            let Some(&(_, kind)) = known.iter().find(|(word, _)| self.is_word(*word)) else {
+                return Err(self.expected("`get` or `set`"));
+            };
+            self.bump();
+            let new_value = if self.is(TokenKind::LParen) {
+                self.params()?.pop().and_then(|param| {
+                    // `set(v)`: a lone name reads as a type.
+                    param.name.or(match param.ty.kind {
+                        TypeExprKind::Path(mut path) => path.pop().map(|segment| segment.name),
+                        _ => None,
+                    })
+                })
+            } else {
+                None
+            };
+            let body = self.function_body()?;
+            accessors.push(Accessor {
+                kind,
+                modifiers,
+                attributes,
+                new_value,
+                body,
+                span: self.since(start),
+            });
+        }
+        self.close(TokenKind::RBrace, open);
+        Ok(accessors)
+    }
+}

@@ -1,0 +1,282 @@
+//! Statements.
+
+use super::decl::Place;
+use super::{Parsed, Parser, Reported};
+use crate::slang::ast::{Attribute, Block, Case, CaseLabel, Condition, DeclKind, Expr, Stmt, StmtKind};
+use crate::slang::token::{TokenKind, after, word};
+use pullback_base::{Code, Diagnostic, Span};
+
+impl Parser<'_> {
+    /// `{ ... }`, the cursor at `{`.
+    pub(super) fn block(&mut self) -> Parsed<Block> {
+        self.nested(|parser| {
+            let open = parser.bump().span;
+            let mut stmts = Vec::new();
+            loop {
+                if parser.is(TokenKind::RBrace) {
+                    parser.bump();
+                    break;
+                }
+                if parser.is(TokenKind::Eof) || (parser.token().is_line_start() && parser.begins_function()) {
+                    parser.unclosed_brace(open);
+                    break;
+                }
+                stmts.push(parser.stmt_or_error());
+            }
+            Ok(Block { stmts, span: parser.since(open) })
+        })
+    }
+
+    /// Reports a `{` without its `}`, where that shows.
+    pub(super) fn unclosed_brace(&mut self, open: Span) -> Reported {
+        let found = if self.is(TokenKind::Eof) { self.found() } else { "a new function".into() };
+        let place = after(self.previous());
+        self.error(
+            Diagnostic::error(Code::SyntaxError, format!("expected `}}`, found {found}"))
+                .at(open, "this `{` is never closed")
+                .also(place, "`}` missing here, or before"),
+        )
+    }
+
+    /// A statement; where it is wrong, the rest of it is passed over.
+    fn stmt_or_error(&mut self) -> Stmt {
+        let (start, at) = (self.span(), self.at);
+        match self.nested(Self::stmt) {
+            Ok(stmt) => stmt,
+            Err(Reported) => {
+                self.skip_statement();
+                if self.at == at && !self.is(TokenKind::RBrace) {
+                    self.bump();
+                }
+                Stmt { kind: StmtKind::Error, attributes: Vec::new(), span: self.since(start) }
+            }
+        }
+    }
+
+    fn stmt(&mut self) -> Parsed<Stmt> {
+        let (start, doc) = (self.span(), self.doc());
+        let attributes = self.attributes()?;
+        if self.begins_declaration() {
+            let mut decls = Vec::new();
+            let head = self.head_with(start, doc, attributes)?;
+            self.declaration(head, Place::Local, &mut decls)?;
+            return Ok(Stmt { kind: StmtKind::Decl(decls), attributes: Vec::new(), span: self.since(start) });
+        }
+        let kind = self.stmt_kind()?;
+        self.refuse_stray_attributes(&attributes, &kind);
+        Ok(Stmt { kind, attributes, span: self.since(start) })
+    }
+
+    fn refuse_stray_attributes(&mut self, attributes: &[Attribute], kind: &StmtKind) {
+        use StmtKind::{Block, DoWhile, For, If, Switch, While};
+        let takes =
+            matches!(kind, For { .. } | While { .. } | DoWhile { .. } | If { .. } | Switch { .. } | Block(_));
+        if let (Some(first), false) = (attributes.first(), takes) {
+            let message = format!("attribute `{}` stands before no loop or declaration", first.name.text);
+            self.syntax_error(first.span, message, "means nothing here");
+        }
+    }
+
+    fn stmt_kind(&mut self) -> Parsed<StmtKind> {
+        let token = self.token();
+        match token.kind {
+            TokenKind::LBrace => return Ok(StmtKind::Block(self.block()?)),
+            TokenKind::Semicolon => {
+                self.bump();
+                return Ok(StmtKind::Empty);
+            }
+            TokenKind::Word => {}
+            _ => return self.expr_stmt(),
+        }
+        match token.symbol {
+            word::IF => self.if_stmt(),
+            word::FOR => self.for_stmt(),
+            word::WHILE => {
+                self.bump();
+                let condition = self.condition("while")?;
+                Ok(StmtKind::While { condition, body: self.body()? })
+            }
+            word::DO => self.do_stmt(),
+            word::SWITCH => self.switch_stmt(),
+            word::BREAK => self.jump(StmtKind::Break, "`break`"),
+            word::CONTINUE => self.jump(StmtKind::Continue, "`continue`"),
+            word::DISCARD => self.jump(StmtKind::Discard, "`discard`"),
+            word::RETURN => {
+                self.bump();
+                let nothing = self.is(TokenKind::Semicolon) || self.is(TokenKind::RBrace);
+                let value = if nothing { None } else { Some(self.expr()?) };
+                self.semicolon(if nothing { "`return`" } else { "this expression" });
+                Ok(StmtKind::Return(value))
+            }
+            word::ELSE => {
+                Err(self.syntax_error(token.span, "`else` without `if`", "no `if` ends right before"))
+            }
+            word::CASE | word::DEFAULT if self.kind_ahead(1) != TokenKind::LParen => {
+                let message = format!("`{}` stands in no `switch`", self.text(token));
+                Err(self.syntax_error(token.span, message, "only a `switch` has cases"))
+            }
+            word::GOTO | word::THROW | word::DEFER => self.refuse_stmt(),
+            word::TRY | word::CATCH | word::TARGET_SWITCH | word::STAGE_SWITCH
+                if matches!(self.kind_ahead(1), TokenKind::LBrace | TokenKind::LParen | TokenKind::Word) =>
+            {
+                self.refuse_stmt()
+            }
+            _ if self.kind_ahead(1) == TokenKind::Colon => {
+                Err(self.unsupported(token.span, "labels", "leave a loop by `break` or `return`"))
+            }
+            _ => self.expr_stmt(),
+        }
+    }
+
+    fn refuse_stmt(&mut self) -> Parsed<StmtKind> {
+        let token = self.token();
+        let what = format!("`{}` statements", self.text(token));
+        Err(self.unsupported(token.span, &what, ""))
+    }
+
+    fn expr_stmt(&mut self) -> Parsed<StmtKind> {
+        let expr = self.expr()?;
+        self.semicolon("this expression");
+        Ok(StmtKind::Expr(expr))
+    }
+
+    fn jump(&mut self, kind: StmtKind, what: &str) -> Parsed<StmtKind> {
+        self.bump();
+        self.semicolon(what);
+        Ok(kind)
+    }
+
+    /// The statement a loop or an `if` governs.
+    fn body(&mut self) -> Parsed<Box<Stmt>> {
+        if matches!(self.kind(), TokenKind::RBrace | TokenKind::Eof) {
+            return Err(self.expected("a statement"));
+        }
+        Ok(Box::new(self.nested(Self::stmt)?))
+    }
+
+    /// `( ... )` behind `if` or `while`.
+    fn condition(&mut self, word: &str) -> Parsed<Condition> {
+        let open = self.expect(TokenKind::LParen, &format!("after `{word}`"))?.span;
+        let is_let = self.is_word(word::LET) || self.is_word(word::VAR);
+        let condition = if is_let && self.kind_ahead(1) == TokenKind::Word {
+            let head = self.head()?;
+            Condition::Let(Box::new(self.condition_variable(head)?))
+        } else {
+            Condition::Expr(self.expr()?)
+        };
+        self.close(TokenKind::RParen, open);
+        Ok(condition)
+    }
+
+    fn if_stmt(&mut self) -> Parsed<StmtKind> {
+        self.bump();
+        let condition = self.condition("if")?;
+        let then = self.body()?;
+        let otherwise = if self.eat_word(word::ELSE) { Some(self.body()?) } else { None };
+        Ok(StmtKind::If { condition, then, otherwise })
+    }
+
+    fn for_stmt(&mut self) -> Parsed<StmtKind> {
+        self.bump();
+        let open = self.expect(TokenKind::LParen, "after `for`")?.span;
+        let init = self.for_init()?;
+        let condition = self.expr_until(TokenKind::Semicolon)?;
+        self.expect(TokenKind::Semicolon, "after the loop's condition")?;
+        let step = self.expr_until(TokenKind::RParen)?;
+        self.close(TokenKind::RParen, open);
+        Ok(StmtKind::For { init: Box::new(init), condition, step, body: self.body()? })
+    }
+
+    /// The first part of a `for`, its `;` included.
+    fn for_init(&mut self) -> Parsed<Stmt> {
+        let start = self.span();
+        let kind = if self.eat(TokenKind::Semicolon) {
+            StmtKind::Empty
+        } else if self.begins_declaration() {
+            let mut decls = Vec::new();
+            let head = self.head()?;
+            self.declaration(head, Place::Local, &mut decls)?;
+            if decls.iter().any(|decl| !matches!(decl.kind, DeclKind::Var(_))) {
+                return Err(self.syntax_error(start, "a loop begins with a variable", "this is no variable"));
+            }
+            StmtKind::Decl(decls)
+        } else {
+            let expr = self.expr()?;
+            self.expect(TokenKind::Semicolon, "after the loop's first part")?;
+            StmtKind::Expr(expr)
+        };
+        Ok(Stmt { kind, attributes: Vec::new(), span: self.since(start) })
+    }
+
+    fn expr_until(&mut self, end: TokenKind) -> Parsed<Option<Expr>> {
+        if self.is(end) { Ok(None) } else { Ok(Some(self.expr()?)) }
+    }
+
+    fn do_stmt(&mut self) -> Parsed<StmtKind> {
+        self.bump();
+        let body = self.body()?;
+        if !self.eat_word(word::WHILE) {
+            return Err(self.expected("`while` after the body of `do`"));
+        }
+        let open = self.expect(TokenKind::LParen, "after `while`")?.span;
+        let condition = self.expr()?;
+        self.close(TokenKind::RParen, open);
+        self.semicolon("`do ... while (...)`");
+        Ok(StmtKind::DoWhile { body, condition })
+    }
+
+    fn switch_stmt(&mut self) -> Parsed<StmtKind> {
+        self.bump();
+        let open = self.expect(TokenKind::LParen, "after `switch`")?.span;
+        let value = self.expr()?;
+        self.close(TokenKind::RParen, open);
+        let open = self.expect(TokenKind::LBrace, "and the cases of `switch`")?.span;
+        let mut cases: Vec<Case> = Vec::new();
+        loop {
+            if self.eat(TokenKind::RBrace) {
+                break;
+            }
+            if self.is(TokenKind::Eof) {
+                self.unclosed_brace(open);
+                break;
+            }
+            let start = self.span();
+            if let Some(label) = self.case_label()? {
+                match cases.last_mut().filter(|case| case.body.is_empty()) {
+                    Some(case) => {
+                        case.labels.push(label);
+                        case.span = self.since(case.span);
+                    }
+                    None => {
+                        let span = self.since(start);
+                        cases.push(Case { labels: vec![label], body: Vec::new(), span });
+                    }
+                }
+                continue;
+            }
+            if cases.is_empty() {
+                self.expected("`case` or `default`");
+            }
+            let stmt = self.stmt_or_error();
+            if let Some(case) = cases.last_mut() {
+                case.body.push(stmt);
+                case.span = self.since(case.span);
+            }
+        }
+        Ok(StmtKind::Switch { value, cases })
+    }
+
+    /// `case x:` or `default:`, when there is one here.
+    fn case_label(&mut self) -> Parsed<Option<CaseLabel>> {
+        let start = self.span();
+        let label = if self.eat_word(word::CASE) {
+            CaseLabel::Case(self.conditional()?)
+        } else if self.eat_word(word::DEFAULT) {
+            CaseLabel::Default(start)
+        } else {
+            return Ok(None);
+        };
+        self.expect(TokenKind::Colon, "after this label")?;
+        Ok(Some(label))
+    }
+}
