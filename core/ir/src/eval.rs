@@ -100,8 +100,8 @@ fn on_integers(op: &Op, scalar: Scalar, args: &[Constant]) -> Option<Constant> {
         };
         return of(value as i64);
     }
-    match args {
-        &[x] => {
+    match *args {
+        [x] => {
             let (value, bits) = (x.as_i64(), x.bits());
             match op {
                 Op::Neg => of(value.wrapping_neg()),
@@ -118,7 +118,7 @@ fn on_integers(op: &Op, scalar: Scalar, args: &[Constant]) -> Option<Constant> {
                 _ => None,
             }
         }
-        &[x, y] => {
+        [x, y] => {
             let (a, b) = (x.as_i64(), y.as_i64());
             let count = (y.bits() & u64::from(width - 1)) as u32;
             match op {
@@ -145,20 +145,20 @@ fn on_integers(op: &Op, scalar: Scalar, args: &[Constant]) -> Option<Constant> {
 }
 
 fn on_floats(op: &Op, scalar: Scalar, args: &[Constant]) -> Option<Constant> {
-    let value = match args {
-        &[x] => match op {
+    let value = match *args {
+        [x] => match op {
             Op::IsNan => return Some(Constant::bool(x.as_f64().is_nan())),
             Op::IsInf => return Some(Constant::bool(x.as_f64().is_infinite())),
             _ => unary(op, x.as_f64())?,
         },
-        &[x, y] => {
+        [x, y] => {
             let (a, b) = (x.as_f64(), y.as_f64());
             if let Some(truth) = compare(op, a, b) {
                 return Some(truth);
             }
             binary(op, a, b)?
         }
-        &[x, y, z] => {
+        [x, y, z] => {
             let (a, b, c) = (x.as_f64(), y.as_f64(), z.as_f64());
             match op {
                 Op::Clamp => min(max(a, b), c),
