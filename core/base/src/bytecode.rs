@@ -1,1 +1,651 @@
 //! The CPU device's instruction set: what code generation writes and the device executes.
+//!
+//! # Machine
+//!
+//! A program runs on a chunk of [`GROUP_LANES`](crate::GROUP_LANES) lanes. A *row* holds one number per lane,
+//! of one [`Kind`]; narrower dtypes are computed in the kind of [`Kind::of`] and keep to their own values by
+//! explicit `Wrap*` and `Round*` ops. A [`Reg`] is the place of a row in the register file, in units of
+//! [`UNIT_BYTES`]; arrays are consecutive rows. Rows are untyped bits: an `i32` row may be read as `f32`.
+//!
+//! The `prologue` runs once per launch and thread, before any chunk: it makes the rows that are the same in
+//! every chunk. The `body` runs per chunk. Divergence is by masks: rows of bools that effects take
+//! ([`Reg::NONE`]: every lane). What a pure instruction computes in a lane that is off is of no meaning.
+//!
+//! No instruction's output overlaps one of its operands, save where it is said to update it.
+
+use crate::DType;
+
+/// The size of one byte per lane, the grain of the register file.
+pub const UNIT_BYTES: usize = crate::GROUP_LANES as usize;
+
+/// First word of every program; the low byte is the format's version.
+const MAGIC: u32 = 0x5042_4301;
+
+/// What the elements of a row are computed as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// One byte, 0 or 1.
+    Bool,
+    I32,
+    U32,
+    I64,
+    U64,
+    F32,
+    F64,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 7] = [Kind::Bool, Kind::I32, Kind::U32, Kind::I64, Kind::U64, Kind::F32, Kind::F64];
+
+    /// The kind that a dtype is computed in: the narrow ones in 32 bits.
+    pub const fn of(dtype: DType) -> Kind {
+        match dtype {
+            DType::Bool => Kind::Bool,
+            DType::I8 | DType::I16 | DType::I32 => Kind::I32,
+            DType::U8 | DType::U16 | DType::U32 => Kind::U32,
+            DType::I64 => Kind::I64,
+            DType::U64 => Kind::U64,
+            DType::F16 | DType::BF16 | DType::F32 => Kind::F32,
+            DType::F64 => Kind::F64,
+        }
+    }
+
+    /// Bytes per lane, which is also the row's size in units.
+    pub const fn size_bytes(self) -> u32 {
+        match self {
+            Kind::Bool => 1,
+            Kind::I32 | Kind::U32 | Kind::F32 => 4,
+            Kind::I64 | Kind::U64 | Kind::F64 => 8,
+        }
+    }
+}
+
+/// The place of a row: its offset in the register file in units. (Code generation also numbers its
+/// virtual registers so, before it places them.)
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Reg(pub u32);
+
+impl Reg {
+    /// No row; as a mask: every lane.
+    pub const NONE: Reg = Reg(u32::MAX);
+
+    pub fn is_none(self) -> bool {
+        self == Reg::NONE
+    }
+}
+
+impl std::fmt::Debug for Reg {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.is_none() { f.write_str("-") } else { write!(f, "r{}", self.0) }
+    }
+}
+
+/// The kind of a computation's result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ResultKind {
+    Operand,
+    Is(Kind),
+}
+
+macro_rules! vector_ops {
+    ($($(#[$meta:meta])* $variant:ident $text:literal $arity:literal $result:expr;)*) => {
+        /// A pure computation on rows, lane by lane. Semantics are those of the IR's op of that name.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum VectorOp { $($(#[$meta])* $variant,)* }
+
+        impl VectorOp {
+            pub const ALL: &'static [VectorOp] = &[$(VectorOp::$variant,)*];
+
+            pub fn name(self) -> &'static str {
+                match self { $(VectorOp::$variant => $text,)* }
+            }
+
+            /// How many operand rows it takes.
+            pub fn arity(self) -> usize {
+                match self { $(VectorOp::$variant => $arity,)* }
+            }
+
+            fn result(self) -> ResultKind {
+                use ResultKind::{Is, Operand};
+                // Both names are needed by some row of the table.
+                let _ = (Operand, Is(Kind::Bool));
+                match self { $(VectorOp::$variant => $result,)* }
+            }
+        }
+    };
+}
+
+vector_ops! {
+    Neg "neg" 1 Operand;
+    Add "add" 2 Operand;
+    Sub "sub" 2 Operand;
+    Mul "mul" 2 Operand;
+    Div "div" 2 Operand;
+    Rem "rem" 2 Operand;
+    Fma "fma" 3 Operand;
+    Min "min" 2 Operand;
+    Max "max" 2 Operand;
+    Abs "abs" 1 Operand;
+    Sign "sign" 1 Operand;
+    Not "not" 1 Operand;
+    And "and" 2 Operand;
+    Or "or" 2 Operand;
+    Xor "xor" 2 Operand;
+    /// `a & !b`, of masks.
+    AndNot "and_not" 2 Operand;
+    Shl "shl" 2 Operand;
+    Shr "shr" 2 Operand;
+    CountBits "count_bits" 1 Operand;
+    ReverseBits "reverse_bits" 1 Operand;
+    FirstBitHigh "first_bit_high" 1 Operand;
+    FirstBitLow "first_bit_low" 1 Operand;
+    Eq "eq" 2 Is(Kind::Bool);
+    Ne "ne" 2 Is(Kind::Bool);
+    Lt "lt" 2 Is(Kind::Bool);
+    Le "le" 2 Is(Kind::Bool);
+    Gt "gt" 2 Is(Kind::Bool);
+    Ge "ge" 2 Is(Kind::Bool);
+    IsNan "is_nan" 1 Is(Kind::Bool);
+    IsInf "is_inf" 1 Is(Kind::Bool);
+    /// `select(condition: Bool, a, b)`
+    Select "select" 3 Operand;
+    Floor "floor" 1 Operand;
+    Ceil "ceil" 1 Operand;
+    Round "round" 1 Operand;
+    Trunc "trunc" 1 Operand;
+    Fract "fract" 1 Operand;
+    Sqrt "sqrt" 1 Operand;
+    Rsqrt "rsqrt" 1 Operand;
+    Rcp "rcp" 1 Operand;
+    Exp "exp" 1 Operand;
+    Exp2 "exp2" 1 Operand;
+    Log "log" 1 Operand;
+    Log2 "log2" 1 Operand;
+    Log10 "log10" 1 Operand;
+    Pow "pow" 2 Operand;
+    Sin "sin" 1 Operand;
+    Cos "cos" 1 Operand;
+    Tan "tan" 1 Operand;
+    Asin "asin" 1 Operand;
+    Acos "acos" 1 Operand;
+    Atan "atan" 1 Operand;
+    Atan2 "atan2" 2 Operand;
+    Sinh "sinh" 1 Operand;
+    Cosh "cosh" 1 Operand;
+    Tanh "tanh" 1 Operand;
+    Asinh "asinh" 1 Operand;
+    Acosh "acosh" 1 Operand;
+    Atanh "atanh" 1 Operand;
+    Copysign "copysign" 2 Operand;
+    /// The IR's `convert` from the operand's kind.
+    ToBool "to_bool" 1 Is(Kind::Bool);
+    ToI32 "to_i32" 1 Is(Kind::I32);
+    ToU32 "to_u32" 1 Is(Kind::U32);
+    ToI64 "to_i64" 1 Is(Kind::I64);
+    ToU64 "to_u64" 1 Is(Kind::U64);
+    ToF32 "to_f32" 1 Is(Kind::F32);
+    ToF64 "to_f64" 1 Is(Kind::F64);
+    /// The low 8 bits, sign-extended.
+    WrapI8 "wrap_i8" 1 Is(Kind::I32);
+    WrapI16 "wrap_i16" 1 Is(Kind::I32);
+    /// The low 8 bits, zero-extended.
+    WrapU8 "wrap_u8" 1 Is(Kind::U32);
+    WrapU16 "wrap_u16" 1 Is(Kind::U32);
+    /// The nearest half-precision number, ties to even.
+    RoundF16 "round_f16" 1 Is(Kind::F32);
+    RoundBf16 "round_bf16" 1 Is(Kind::F32);
+    /// The 16 bits of a half-precision number, zero-extended.
+    F16ToBits "f16_to_bits" 1 Is(Kind::U32);
+    F16FromBits "f16_from_bits" 1 Is(Kind::F32);
+}
+
+impl VectorOp {
+    /// The kind of the result, computing in `kind`.
+    pub fn result_kind(self, kind: Kind) -> Kind {
+        match self.result() {
+            ResultKind::Operand => kind,
+            ResultKind::Is(kind) => kind,
+        }
+    }
+
+    /// The kind of operand `index`, computing in `kind`.
+    pub fn operand_kind(self, kind: Kind, index: usize) -> Kind {
+        if self == VectorOp::Select && index == 0 { Kind::Bool } else { kind }
+    }
+}
+
+/// One instruction. Effects touch only lanes that exist and whose mask is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Instruction {
+    /// The number with these bits in every lane.
+    Constant {
+        out: Reg,
+        kind: Kind,
+        bits: u64,
+    },
+    /// The kernel parameter of that number in every lane: a scalar in the kind of its dtype, or an address (I64).
+    Parameter {
+        out: Reg,
+        index: u32,
+    },
+    /// The lane id, I64.
+    LaneId {
+        out: Reg,
+    },
+    Compute {
+        op: VectorOp,
+        kind: Kind,
+        out: Reg,
+        args: [Reg; 3],
+    },
+    /// Loads from `base + lane_id * stride` (bytes, lane 0 of two I64 rows).
+    Load {
+        dtype: DType,
+        out: Reg,
+        base: Reg,
+        stride: Reg,
+        mask: Reg,
+    },
+    /// Loads from one address per lane.
+    Gather {
+        dtype: DType,
+        out: Reg,
+        address: Reg,
+        mask: Reg,
+    },
+    /// Stores to `base + lane_id * stride`.
+    Store {
+        dtype: DType,
+        base: Reg,
+        stride: Reg,
+        value: Reg,
+        mask: Reg,
+    },
+    /// Stores to one address per lane; where two are equal, the higher lane's value stays.
+    Scatter {
+        dtype: DType,
+        address: Reg,
+        value: Reg,
+        mask: Reg,
+    },
+    AtomicAdd {
+        dtype: DType,
+        address: Reg,
+        value: Reg,
+        mask: Reg,
+    },
+    /// The IR's `group_sum`; the array's address is in lane 0 of `base`.
+    GroupSum {
+        dtype: DType,
+        base: Reg,
+        value: Reg,
+    },
+    /// Copies `rows` rows of `size_bytes` per lane (or one row to all of them, with `repeat`); lanes
+    /// that are off keep what they had, so `out` is updated where there is a mask.
+    Copy {
+        size_bytes: u32,
+        rows: u32,
+        repeat: bool,
+        out: Reg,
+        out_row: u32,
+        arg: Reg,
+        arg_row: u32,
+        mask: Reg,
+    },
+    /// `element_get` of an array of `len` rows; the index row has 4 or 8 bytes per lane.
+    ElementGet {
+        size_bytes: u32,
+        len: u32,
+        index_bytes: u32,
+        out: Reg,
+        array: Reg,
+        index: Reg,
+    },
+    /// `element_set` in place: updates `array`.
+    ElementSet {
+        size_bytes: u32,
+        len: u32,
+        index_bytes: u32,
+        array: Reg,
+        index: Reg,
+        value: Reg,
+        mask: Reg,
+    },
+    /// Goes on at that instruction of the body.
+    Jump {
+        to: u32,
+    },
+    /// Jumps when no lane of the row is set.
+    JumpIfNone {
+        mask: Reg,
+        to: u32,
+    },
+}
+
+/// What an instruction does to a register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Write,
+    Read,
+    /// Some lanes are written, the others kept.
+    Update,
+}
+
+impl Instruction {
+    /// Visits its registers ([`Reg::NONE`] left out), to read or rename them.
+    pub fn registers(&mut self, mut visit: impl FnMut(&mut Reg, Role)) {
+        use Instruction::*;
+        use Role::*;
+        let mut see = |reg: &mut Reg, role| {
+            if !reg.is_none() {
+                visit(reg, role);
+            }
+        };
+        match self {
+            Constant { out, .. } | Parameter { out, .. } | LaneId { out } => see(out, Write),
+            Compute { out, args, .. } => {
+                args.iter_mut().for_each(|arg| see(arg, Read));
+                see(out, Write);
+            }
+            Load { out, base, stride, mask, .. } => {
+                [base, stride, mask].into_iter().for_each(|reg| see(reg, Read));
+                see(out, Write);
+            }
+            Gather { out, address, mask, .. } => {
+                [address, mask].into_iter().for_each(|reg| see(reg, Read));
+                see(out, Write);
+            }
+            Store { base, stride, value, mask, .. } => {
+                [base, stride, value, mask].into_iter().for_each(|reg| see(reg, Read));
+            }
+            Scatter { address, value, mask, .. } | AtomicAdd { address, value, mask, .. } => {
+                [address, value, mask].into_iter().for_each(|reg| see(reg, Read));
+            }
+            GroupSum { base, value, .. } => [base, value].into_iter().for_each(|reg| see(reg, Read)),
+            Copy { rows, repeat: _, out, out_row, arg, mask, .. } => {
+                see(arg, Read);
+                let whole = mask.is_none() && *out_row == 0 && *rows == 1;
+                see(mask, Read);
+                see(out, if whole { Write } else { Update });
+            }
+            ElementGet { out, array, index, .. } => {
+                [array, index].into_iter().for_each(|reg| see(reg, Read));
+                see(out, Write);
+            }
+            ElementSet { array, index, value, mask, .. } => {
+                [index, value, mask].into_iter().for_each(|reg| see(reg, Read));
+                see(array, Update);
+            }
+            Jump { .. } => {}
+            JumpIfNone { mask, .. } => see(mask, Read),
+        }
+    }
+
+    /// The target of a jump.
+    pub fn target_mut(&mut self) -> Option<&mut u32> {
+        match self {
+            Instruction::Jump { to } | Instruction::JumpIfNone { to, .. } => Some(to),
+            _ => None,
+        }
+    }
+
+    /// Whether it does nothing but write registers.
+    pub fn is_pure(&self) -> bool {
+        use Instruction::*;
+        !matches!(
+            self,
+            Store { .. }
+                | Scatter { .. }
+                | AtomicAdd { .. }
+                | GroupSum { .. }
+                | Jump { .. }
+                | JumpIfNone { .. }
+        )
+    }
+}
+
+/// A program, decoded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Program {
+    /// Size of the register file.
+    pub units: u32,
+    /// No jumps and no effects.
+    pub prologue: Vec<Instruction>,
+    pub body: Vec<Instruction>,
+}
+
+/// Words that are no program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    pub word: usize,
+    pub reason: &'static str,
+}
+
+impl std::fmt::Display for Malformed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "bytecode word {}: {}", self.word, self.reason)
+    }
+}
+
+impl Program {
+    /// Header (magic, units, two lengths), then each instruction: its operation in one word, its fields in order.
+    pub fn to_words(&self) -> Vec<u32> {
+        let mut words = vec![MAGIC, self.units, self.prologue.len() as u32, self.body.len() as u32];
+        for instruction in self.prologue.iter().chain(&self.body) {
+            encode(instruction, &mut words);
+        }
+        words
+    }
+
+    /// Reads what [`Program::to_words`] wrote. Registers and jump targets are not checked here.
+    pub fn from_words(words: &[u32]) -> Result<Program, Malformed> {
+        let mut reader = Reader { words, at: 0 };
+        if reader.next()? != MAGIC {
+            return reader.fail("not a program of this version");
+        }
+        let units = reader.next()?;
+        let (prologue_len, body_len) = (reader.next()?, reader.next()?);
+        let prologue = (0..prologue_len).map(|_| decode(&mut reader)).collect::<Result<_, _>>()?;
+        let body = (0..body_len).map(|_| decode(&mut reader)).collect::<Result<_, _>>()?;
+        if reader.at != words.len() {
+            return reader.fail("words after the last instruction");
+        }
+        Ok(Program { units, prologue, body })
+    }
+}
+
+fn dtype_code(dtype: DType) -> u32 {
+    DType::ALL.iter().position(|&d| d == dtype).map_or(0, |at| at as u32)
+}
+
+#[rustfmt::skip]
+fn encode(instruction: &Instruction, words: &mut Vec<u32>) {
+    use Instruction::*;
+    match *instruction {
+        Constant { out, kind, bits } => words.extend([0, kind as u32, out.0, bits as u32, (bits >> 32) as u32]),
+        Parameter { out, index } => words.extend([1, out.0, index]),
+        LaneId { out } => words.extend([2, out.0]),
+        Compute { op, kind, out, args } => {
+            words.extend([3, op as u32, kind as u32, out.0]);
+            words.extend(args[..op.arity()].iter().map(|arg| arg.0));
+        }
+        Load { dtype, out, base, stride, mask } =>
+            words.extend([4, dtype_code(dtype), out.0, base.0, stride.0, mask.0]),
+        Gather { dtype, out, address, mask } => words.extend([5, dtype_code(dtype), out.0, address.0, mask.0]),
+        Store { dtype, base, stride, value, mask } =>
+            words.extend([6, dtype_code(dtype), base.0, stride.0, value.0, mask.0]),
+        Scatter { dtype, address, value, mask } =>
+            words.extend([7, dtype_code(dtype), address.0, value.0, mask.0]),
+        AtomicAdd { dtype, address, value, mask } =>
+            words.extend([8, dtype_code(dtype), address.0, value.0, mask.0]),
+        GroupSum { dtype, base, value } => words.extend([9, dtype_code(dtype), base.0, value.0]),
+        Copy { size_bytes, rows, repeat, out, out_row, arg, arg_row, mask } =>
+            words.extend([10, size_bytes, rows, u32::from(repeat), out.0, out_row, arg.0, arg_row, mask.0]),
+        ElementGet { size_bytes, len, index_bytes, out, array, index } =>
+            words.extend([11, size_bytes, len, index_bytes, out.0, array.0, index.0]),
+        ElementSet { size_bytes, len, index_bytes, array, index, value, mask } =>
+            words.extend([12, size_bytes, len, index_bytes, array.0, index.0, value.0, mask.0]),
+        Jump { to } => words.extend([13, to]),
+        JumpIfNone { mask, to } => words.extend([14, mask.0, to]),
+    }
+}
+
+struct Reader<'a> {
+    words: &'a [u32],
+    at: usize,
+}
+
+impl Reader<'_> {
+    fn fail<T>(&self, reason: &'static str) -> Result<T, Malformed> {
+        Err(Malformed { word: self.at, reason })
+    }
+
+    fn next(&mut self) -> Result<u32, Malformed> {
+        let Some(&word) = self.words.get(self.at) else { return self.fail("the program is cut short") };
+        self.at += 1;
+        Ok(word)
+    }
+
+    fn reg(&mut self) -> Result<Reg, Malformed> {
+        self.next().map(Reg)
+    }
+
+    fn pick<T: Copy>(&mut self, all: &[T], reason: &'static str) -> Result<T, Malformed> {
+        let code = self.next()? as usize;
+        all.get(code).copied().map_or_else(|| self.fail(reason), Ok)
+    }
+
+    fn kind(&mut self) -> Result<Kind, Malformed> {
+        self.pick(&Kind::ALL, "no such kind")
+    }
+
+    fn dtype(&mut self) -> Result<DType, Malformed> {
+        self.pick(&DType::ALL, "no such dtype")
+    }
+}
+
+// Fields are read in the order in which they are written here, which is the order of the words.
+#[rustfmt::skip]
+fn decode(r: &mut Reader<'_>) -> Result<Instruction, Malformed> {
+    use Instruction::*;
+    Ok(match r.next()? {
+        0 => {
+            let (kind, out) = (r.kind()?, r.reg()?);
+            let (low, high) = (u64::from(r.next()?), u64::from(r.next()?));
+            Constant { out, kind, bits: low | high << 32 }
+        }
+        1 => Parameter { out: r.reg()?, index: r.next()? },
+        2 => LaneId { out: r.reg()? },
+        3 => {
+            let (op, kind, out) = (r.pick(VectorOp::ALL, "no such operation")?, r.kind()?, r.reg()?);
+            let mut args = [Reg::NONE; 3];
+            for arg in &mut args[..op.arity()] {
+                *arg = r.reg()?;
+            }
+            Compute { op, kind, out, args }
+        }
+        4 => Load { dtype: r.dtype()?, out: r.reg()?, base: r.reg()?, stride: r.reg()?, mask: r.reg()? },
+        5 => Gather { dtype: r.dtype()?, out: r.reg()?, address: r.reg()?, mask: r.reg()? },
+        6 => Store { dtype: r.dtype()?, base: r.reg()?, stride: r.reg()?, value: r.reg()?, mask: r.reg()? },
+        7 => Scatter { dtype: r.dtype()?, address: r.reg()?, value: r.reg()?, mask: r.reg()? },
+        8 => AtomicAdd { dtype: r.dtype()?, address: r.reg()?, value: r.reg()?, mask: r.reg()? },
+        9 => GroupSum { dtype: r.dtype()?, base: r.reg()?, value: r.reg()? },
+        10 => Copy {
+            size_bytes: r.next()?, rows: r.next()?, repeat: r.next()? != 0,
+            out: r.reg()?, out_row: r.next()?, arg: r.reg()?, arg_row: r.next()?, mask: r.reg()?,
+        },
+        11 => ElementGet {
+            size_bytes: r.next()?, len: r.next()?, index_bytes: r.next()?,
+            out: r.reg()?, array: r.reg()?, index: r.reg()?,
+        },
+        12 => ElementSet {
+            size_bytes: r.next()?, len: r.next()?, index_bytes: r.next()?,
+            array: r.reg()?, index: r.reg()?, value: r.reg()?, mask: r.reg()?,
+        },
+        13 => Jump { to: r.next()? },
+        14 => JumpIfNone { mask: r.reg()?, to: r.next()? },
+        _ => return r.fail("no such instruction"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Program {
+        let r = Reg;
+        let mask = Reg::NONE;
+        let dtype = DType::F16;
+        Program {
+            units: 40,
+            prologue: vec![
+                Instruction::Constant { out: r(0), kind: Kind::F64, bits: 0x3ff0_0000_0000_0001 },
+                Instruction::Parameter { out: r(8), index: 2 },
+            ],
+            body: vec![
+                Instruction::LaneId { out: r(0) },
+                Instruction::Compute {
+                    op: VectorOp::Select,
+                    kind: Kind::F32,
+                    out: r(4),
+                    args: [r(0), r(8), r(12)],
+                },
+                Instruction::Load { dtype, out: r(0), base: r(1), stride: r(2), mask },
+                Instruction::Gather { dtype, out: r(0), address: r(1), mask: r(3) },
+                Instruction::Store { dtype, base: r(1), stride: r(2), value: r(0), mask },
+                Instruction::Scatter { dtype, address: r(1), value: r(0), mask },
+                Instruction::AtomicAdd { dtype, address: r(1), value: r(0), mask },
+                Instruction::GroupSum { dtype, base: r(1), value: r(0) },
+                Instruction::Copy {
+                    size_bytes: 4,
+                    rows: 3,
+                    repeat: true,
+                    out: r(0),
+                    out_row: 1,
+                    arg: r(9),
+                    arg_row: 0,
+                    mask,
+                },
+                Instruction::ElementGet {
+                    size_bytes: 4,
+                    len: 3,
+                    index_bytes: 8,
+                    out: r(0),
+                    array: r(4),
+                    index: r(8),
+                },
+                Instruction::ElementSet {
+                    size_bytes: 4,
+                    len: 3,
+                    index_bytes: 4,
+                    array: r(4),
+                    index: r(8),
+                    value: r(0),
+                    mask,
+                },
+                Instruction::JumpIfNone { mask: r(3), to: 0 },
+                Instruction::Jump { to: 1 },
+            ],
+        }
+    }
+
+    #[test]
+    fn a_program_survives_its_words() {
+        let program = sample();
+        assert_eq!(Program::from_words(&program.to_words()), Ok(program));
+    }
+
+    #[test]
+    fn cut_or_changed_words_are_refused() {
+        let words = sample().to_words();
+        for len in 0..words.len() {
+            assert!(Program::from_words(&words[..len]).is_err(), "{len} words");
+        }
+        let mut longer = words.clone();
+        longer.push(0);
+        assert!(Program::from_words(&longer).is_err());
+        let mut other = words;
+        other[4] = 99;
+        assert_eq!(Program::from_words(&other).map_err(|e| e.reason), Err("no such instruction"));
+    }
+}
