@@ -4,6 +4,8 @@ pub mod api;
 pub mod cpu;
 pub mod cuda;
 pub mod null;
+mod size_class;
+mod spans;
 pub mod vulkan;
 
 pub use api::{Access, Buffer, Device, DeviceError, DeviceType, HostRange, Launch, LoadedKernel, Submission};

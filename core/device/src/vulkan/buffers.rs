@@ -3,6 +3,7 @@
 use super::gpu::{Gpu, Moment};
 use super::memory::{Block, Mapping, Placement};
 use super::slots::Slots;
+use crate::size_class::class_bytes;
 use crate::{Buffer, DeviceError};
 use ash::vk;
 use parking_lot::Mutex;
@@ -66,14 +67,6 @@ impl BlockCache {
     pub fn drain(&self) -> Vec<Block> {
         std::mem::take(&mut *self.blocks.lock()).into_iter().map(|(_, block)| block).collect()
     }
-}
-
-/// Rounds a size up so that freed blocks fit later requests: powers of two up to 1 MiB, above that
-/// eighths of one.
-fn class_bytes(size_bytes: u64) -> u64 {
-    let size_bytes = size_bytes.max(256);
-    let Some(power) = size_bytes.checked_next_power_of_two() else { return size_bytes };
-    if power <= 1 << 20 { power } else { size_bytes.next_multiple_of(power / 16) }
 }
 
 /// The memory behind a [`Buffer`] of this device.
@@ -220,17 +213,5 @@ mod tests {
             (0..CACHED_BLOCKS_LIMIT + 10).map(|_| DeviceBuffer::allocate(&device.gpu, 1).unwrap()).collect();
         drop(buffers);
         assert_eq!(device.gpu.cache.blocks.lock().len(), CACHED_BLOCKS_LIMIT);
-    }
-
-    #[test]
-    fn a_size_class_wastes_little_and_is_its_own_class() {
-        for size in [0, 1, 255, 256, 257, 1 << 20, (1 << 20) + 1, 3 << 20, (5 << 30) + 7] {
-            let class = class_bytes(size);
-            assert!(class >= size, "{size} in {class}");
-            assert_eq!(class_bytes(class), class, "class of {size}");
-            if size > 1 << 20 {
-                assert!(class - size <= size / 8, "{size} in {class}");
-            }
-        }
     }
 }

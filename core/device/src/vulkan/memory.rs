@@ -1,8 +1,8 @@
 //! Blocks: one buffer with memory of its own and a device address, allocated or imported.
 
 use super::gpu::Gpu;
-use super::ranges::Span;
 use crate::DeviceError;
+use crate::spans::Span;
 use ash::vk;
 use smallvec::{SmallVec, smallvec};
 use std::ptr::{self, NonNull};

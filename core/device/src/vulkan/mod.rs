@@ -6,12 +6,12 @@
 //! `lane >= lanes`.
 
 mod buffers;
+mod dispatches;
 mod gpu;
 mod instance;
 mod kernel;
 mod memory;
 mod physical;
-mod ranges;
 mod slots;
 mod submit;
 mod validation;

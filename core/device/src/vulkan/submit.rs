@@ -1,10 +1,11 @@
 //! A submission: host ranges made reachable, arguments written, launches recorded in order.
 
+use super::dispatches::dispatches;
 use super::gpu::Gpu;
 use super::kernel::VulkanKernel;
 use super::memory::Block;
-use super::ranges::{self, Span, Spans};
 use super::slots::{HeldSlot, Slots, Stage};
+use crate::spans::{Span, Spans, merge, spans_of};
 use crate::{DeviceError, HostRange, Launch, Submission};
 use ash::vk;
 use smallvec::SmallVec;
@@ -131,7 +132,7 @@ fn record(
         // the layout, whose one push range these three words are.
         unsafe {
             gpu.device.cmd_bind_pipeline(commands, vk::PipelineBindPoint::COMPUTE, kernel.pipeline);
-            for dispatch in ranges::dispatches(launch.lanes, gpu.abilities.max_groups) {
+            for dispatch in dispatches(launch.lanes, gpu.abilities.max_groups) {
                 let push = push_bytes([args_address, launch.lanes, dispatch.first_lane]);
                 let stages = vk::ShaderStageFlags::COMPUTE;
                 gpu.device.cmd_push_constants(commands, gpu.pipeline_layout, stages, 0, &push);
@@ -177,13 +178,6 @@ impl<'g> HostMemory<'g> {
         host_ranges: &[HostRange],
         path: HostPath,
     ) -> Result<Self, DeviceError> {
-        let spans = || {
-            let span = |range: &HostRange| {
-                let start = range.start.expose_provenance();
-                Span { start, end: start.saturating_add(range.size_bytes) }
-            };
-            host_ranges.iter().map(span).collect::<Spans>()
-        };
         let wants_import = match path {
             HostPath::Best => {
                 host_ranges.iter().map(|range| range.size_bytes).sum::<usize>() >= STAGED_BELOW_BYTES
@@ -195,11 +189,11 @@ impl<'g> HostMemory<'g> {
         };
         let mut host = HostMemory { gpu, placed: SmallVec::new(), imports: SmallVec::new() };
         // SAFETY: the pages that cover valid memory are mapped, and stay so as long as it is valid.
-        if wants_import && unsafe { host.import(spans()) } {
+        if wants_import && unsafe { host.import(spans_of(host_ranges)) } {
             return Ok(host);
         }
         // SAFETY: the spans cover exactly the ranges, which are valid.
-        unsafe { host.stage(slot, ranges::merge(spans())) }?;
+        unsafe { host.stage(slot, merge(spans_of(host_ranges))) }?;
         Ok(host)
     }
 
@@ -212,7 +206,7 @@ impl<'g> HostMemory<'g> {
         // An empty span needs no page.
         let pages = spans.into_iter().filter(|span| span.len() > 0).map(|span| span.pages(page));
         let Some(pages) = pages.collect::<Option<Spans>>() else { return false };
-        for span in ranges::merge(pages) {
+        for span in merge(pages) {
             // SAFETY: as the caller promises.
             let Some(block) = (unsafe { Block::import(self.gpu, span) }) else {
                 self.release();

@@ -1,6 +1,6 @@
-//! Address arithmetic without a driver: merging host ranges, splitting launches into dispatches.
+//! Spans of host memory: merging those that overlap, the pages that cover one.
 
-use pullback_base::GROUP_LANES;
+use crate::HostRange;
 use smallvec::SmallVec;
 
 /// Addresses `start .. end` of host memory.
@@ -37,24 +37,14 @@ pub fn merge(mut spans: Spans) -> Spans {
     merged
 }
 
-/// One dispatch of a launch: its first lane and its number of workgroups.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dispatch {
-    pub first_lane: u64,
-    pub groups: u32,
-}
-
-/// The dispatches that cover lanes `0..lanes`, none larger than `max_groups`.
-pub fn dispatches(lanes: u64, max_groups: u32) -> impl Iterator<Item = Dispatch> {
-    let group_lanes = u64::from(GROUP_LANES);
-    let groups = lanes.div_ceil(group_lanes);
-    (0..groups.div_ceil(u64::from(max_groups))).map(move |index| {
-        let first_group = index * u64::from(max_groups);
-        Dispatch {
-            first_lane: first_group * group_lanes,
-            groups: (groups - first_group).min(u64::from(max_groups)) as u32,
-        }
-    })
+/// The spans of host ranges, as the caller gave them.
+pub fn spans_of(host_ranges: &[HostRange]) -> Spans {
+    let span = |range: &HostRange| {
+        // Exposed: devices copy from the addresses of merged spans.
+        let start = range.start.expose_provenance();
+        Span { start, end: start.saturating_add(range.size_bytes) }
+    };
+    host_ranges.iter().map(span).collect()
 }
 
 #[cfg(test)]
@@ -82,28 +72,5 @@ mod tests {
         assert_eq!(span(4097, 8192).pages(4096), Some(span(4096, 8192)));
         assert_eq!(span(4095, 4097).pages(4096), Some(span(0, 8192)));
         assert_eq!(span(usize::MAX - 1, usize::MAX).pages(4096), None);
-    }
-
-    #[test]
-    fn dispatches_cover_every_lane_once() {
-        for (lanes, max_groups) in [(0, 3), (1, 3), (256, 3), (257, 1), (768, 3), (769, 3), (10_000, 7)] {
-            let mut next_lane = 0;
-            for dispatch in dispatches(lanes, max_groups) {
-                assert_eq!(dispatch.first_lane, next_lane, "{lanes} lanes");
-                assert!((1..=max_groups).contains(&dispatch.groups));
-                next_lane += u64::from(dispatch.groups) * 256;
-            }
-            assert!(next_lane >= lanes && next_lane < lanes + 256, "{lanes} lanes end at {next_lane}");
-        }
-    }
-
-    #[test]
-    fn a_launch_past_the_workgroup_limit_is_split() {
-        let lanes = 65_535 * 256 + 1;
-        let split: Vec<_> = dispatches(lanes, 65_535).collect();
-        assert_eq!(
-            split,
-            [Dispatch { first_lane: 0, groups: 65_535 }, Dispatch { first_lane: 65_535 * 256, groups: 1 }]
-        );
     }
 }
