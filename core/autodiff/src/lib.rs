@@ -1,1 +1,104 @@
-//! Not written yet.
+//! Differentiation, IR to IR: forward mode ([`jvp`]) and reverse mode ([`vjp`]).
+//!
+//! Both take a plain function in scalar form without calls, and give one: print it, verify it, differentiate it
+//! again. One table (`rules`) holds the derivative of every op; both modes are generated from it.
+//!
+//! # The contract
+//!
+//! A gradient is right, or it is refused with a located diagnostic. Where a function has no derivative (ties,
+//! kinks, singular points) the [`Convention`] says what it is taken to be.
+//!
+//! # Zero times infinity
+//!
+//! A branch that is not taken must not spoil the gradient: with `y = select(x > 0, sqrt(x), 0)` at `x = 0` the root's
+//! cotangent is 0 and its derivative infinite. So a contribution `r = t * p` of a tangent or cotangent `t` is
+//! emitted as `select(t == 0 & is_nan(r), 0, r)` where the partial derivative `p` may not be finite:
+//!
+//! - always, if `p` has a singularity at finite operands (`sqrt`, `log`, division, ...);
+//! - in reverse mode, for any `p` that is not a constant, if each use of the result may be switched off: it is an arm
+//!   of a `select`, an array element, or used only inside a conditional region.
+//!
+//! The test for NaN keeps the guard transparent where `p` is finite, so that it has the right derivative itself: a
+//! cotangent passes through zero at every stationary point, and there the second derivative is `t' * p`, not 0.
+//! `sqrt(0)` with the cotangent 1 still gives infinity.
+
+mod activity;
+mod forward;
+mod need;
+mod reverse;
+mod rules;
+
+use pullback_base::{Diagnostics, bug};
+use pullback_ir::{Function, FunctionKind, StmtKind, Type, visit};
+
+/// What derivatives are taken to be where functions have none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Convention {
+    /// As PyTorch: subgradients at kinks, infinities at poles.
+    #[default]
+    Torch,
+    /// As Slang's library: `sqrt`, `rcp`, `pow` and `fmod` near their singular points differ.
+    Slang,
+}
+
+/// Which cotangents a [`vjp`] takes and gives.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct VjpRequest {
+    /// For each parameter whether its cotangent is wanted.
+    pub active_params: Vec<bool>,
+    /// For each result whether its cotangent is given; that of the others is zero.
+    pub seeded_results: Vec<bool>,
+    /// Whether the derived function gives the function's results too.
+    pub keep_results: bool,
+    pub convention: Convention,
+}
+
+/// `f$jvp(params, tangents of the active params) -> (results, tangents of all float results)`.
+///
+/// # Errors
+/// A diagnostic for each construct that hides a derivative.
+pub fn jvp(function: &Function, active_params: &[bool]) -> Result<Function, Diagnostics> {
+    jvp_by(function, active_params, Convention::Torch)
+}
+
+/// As [`jvp`], by a convention of choice.
+///
+/// # Errors
+/// A diagnostic for each construct that hides a derivative.
+pub fn jvp_by(
+    function: &Function,
+    active_params: &[bool],
+    convention: Convention,
+) -> Result<Function, Diagnostics> {
+    check_form(function);
+    forward::derive(function, active_params, convention)
+}
+
+/// `f$vjp(params, cotangents of the seeded results) -> (results if kept, cotangents of the active params)`.
+///
+/// # Errors
+/// A diagnostic for each construct that hides a derivative, and for each loop that carries one.
+pub fn vjp(function: &Function, request: &VjpRequest) -> Result<Function, Diagnostics> {
+    check_form(function);
+    reverse::derive(function, request)
+}
+
+/// Stops on a function that is not plain, in scalar form and without calls.
+fn check_form(function: &Function) {
+    let is_leaf = |ty: &Type| ty.is_scalar() || matches!(ty, Type::Pointer(_));
+    let fits = |ty: &Type| is_leaf(ty) || matches!(ty, Type::Array(element, _) if is_leaf(element));
+    if function.kind != FunctionKind::Plain {
+        bug!("autodiff", "`{}` is a kernel", function.name);
+    }
+    // Only what the body defines counts: values that passes left behind have declarations too.
+    let mut defined = function.params.clone();
+    visit::each_stmt(&function.body, &mut |stmt| {
+        defined.extend(stmt.kind.results());
+        if matches!(stmt.kind, StmtKind::Call { .. }) {
+            bug!("autodiff", "`{}` has a call", function.name);
+        }
+    });
+    if let Some(&value) = defined.iter().find(|&&value| !fits(function.ty(value))) {
+        bug!("autodiff", "`{}` has a value of type {}", function.name, function.ty(value));
+    }
+}

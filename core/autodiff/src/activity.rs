@@ -1,0 +1,229 @@
+//! Which values carry a derivative: those that depend on an active parameter and that a seeded result depends on.
+
+use crate::rules::{Rule, rule};
+use pullback_base::{Code, Diagnostic, Diagnostics};
+use pullback_ir::{Block, Effect, Function, Op, Stmt, StmtKind, Value, visit};
+use rustc_hash::FxHashSet;
+
+/// The derivative-carrying values of a function.
+pub(crate) struct Activity {
+    /// Depends differentiably on an active parameter.
+    varied: FxHashSet<Value>,
+    /// A seeded result depends on it differentiably.
+    useful: FxHashSet<Value>,
+    /// Has a use that is never switched off (module documentation of the crate, "zero times infinity").
+    exposed: FxHashSet<Value>,
+}
+
+impl Activity {
+    pub fn of(function: &Function, active_params: &[bool], seeded_results: &[bool]) -> Self {
+        let varied = pick(&function.params, active_params);
+        let mut varied = Varied { function, set: varied };
+        varied.block(&function.body);
+        let useful = pick(&function.body.yields, seeded_results);
+        let mut useful = Useful { function, set: useful };
+        useful.block(&function.body);
+        let mut activity = Self { varied: varied.set, useful: useful.set, exposed: FxHashSet::default() };
+        activity.expose(&function.body, &function.params, seeded_results);
+        activity
+    }
+
+    pub fn is_varied(&self, value: Value) -> bool {
+        self.varied.contains(&value)
+    }
+
+    pub fn is_useful(&self, value: Value) -> bool {
+        self.useful.contains(&value)
+    }
+
+    /// Whether the value has an adjoint.
+    pub fn is_active(&self, value: Value) -> bool {
+        self.is_varied(value) && self.is_useful(value)
+    }
+
+    pub fn any_active(&self, values: &[Value]) -> bool {
+        values.iter().any(|&value| self.is_active(value))
+    }
+
+    /// Whether each use of the value may be switched off, so that its cotangent may be zero while its
+    /// operands are not finite.
+    pub fn is_masked(&self, value: Value) -> bool {
+        !self.exposed.contains(&value)
+    }
+
+    /// Enters the values of a block with an exposed use. A use counts only in the block of the definition: an inner
+    /// region may not run.
+    fn expose(&mut self, block: &Block, params: &[Value], exposed_yields: &[bool]) {
+        let mut local: FxHashSet<Value> = params.iter().copied().collect();
+        block.stmts.iter().for_each(|stmt| local.extend(stmt.kind.results()));
+        let yields = block.yields.iter().zip(exposed_yields).filter(|(_, exposed)| **exposed);
+        self.exposed.extend(yields.map(|(value, _)| *value).filter(|value| local.contains(value)));
+        for stmt in block.stmts.iter().rev() {
+            match &stmt.kind {
+                StmtKind::Let { result, op, args } if self.exposed.contains(result) && !switches(op) => {
+                    self.exposed.extend(args.iter().filter(|arg| local.contains(arg)));
+                }
+                StmtKind::If { results, .. } | StmtKind::Switch { results, .. } => {
+                    let exposed: Vec<bool> = results.iter().map(|r| self.exposed.contains(r)).collect();
+                    for arm in stmt.kind.blocks() {
+                        self.expose(arm, &[], &exposed);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The effects that hide a derivative. Reverse mode runs the function a second time, so it bears no write.
+    pub fn refused_effects(&self, function: &Function, reverse: bool) -> Diagnostics {
+        let mut found = Diagnostics::new();
+        visit::each_stmt(&function.body, &mut |stmt| {
+            let StmtKind::Effect { result, effect, args } = &stmt.kind else { return };
+            let (message, label) = match effect {
+                Effect::Load if result.is_some_and(|value| self.is_useful(value)) => {
+                    ("a value loaded from memory has no known derivative", "the result depends on this load")
+                }
+                Effect::Load => return,
+                _ if reverse => ("reverse mode does not go through a write to memory", "this write"),
+                _ if args.iter().any(|&arg| self.is_varied(arg)) => {
+                    ("a derivative does not flow through memory", "this write takes a differentiable value")
+                }
+                _ => return,
+            };
+            let help = "pass the data as an argument, or `detach` it if its derivative is not wanted";
+            found.push(Diagnostic::error(Code::NoDerivative, message).at(stmt.span, label).help(help));
+        });
+        found
+    }
+
+    /// The loops that reverse mode would have to go through.
+    pub fn refused_loops(&self, function: &Function) -> Diagnostics {
+        let mut found = Diagnostics::new();
+        visit::each_stmt(&function.body, &mut |stmt: &Stmt| {
+            if let StmtKind::Loop { results, .. } = &stmt.kind
+                && self.any_active(results)
+            {
+                let message = "reverse mode does not go through this loop yet";
+                let help = "mark it `[ForceUnroll]` if its trip count is constant, or use forward mode";
+                found.push(
+                    Diagnostic::error(Code::NoDerivativeLoop, message)
+                        .at(stmt.span, "carries a derivative from one iteration to the next")
+                        .help(help),
+                );
+            }
+        });
+        found
+    }
+}
+
+/// Whether an op may leave out an operand, so that its cotangent is zero.
+fn switches(op: &Op) -> bool {
+    matches!(op, Op::Select | Op::Extract(_) | Op::Insert(_) | Op::ElementGet | Op::ElementSet)
+}
+
+fn pick(values: &[Value], which: &[bool]) -> FxHashSet<Value> {
+    values.iter().zip(which).filter(|(_, picked)| **picked).map(|(value, _)| *value).collect()
+}
+
+/// Whether a derivative may flow from the operands to the result.
+fn conducts(function: &Function, op: &Op, result: Value) -> bool {
+    function.ty(result).has_float() && !matches!(rule(op), Rule::Discrete | Rule::Flat)
+}
+
+struct Varied<'a> {
+    function: &'a Function,
+    set: FxHashSet<Value>,
+}
+
+impl Varied<'_> {
+    fn block(&mut self, block: &Block) {
+        for stmt in &block.stmts {
+            match &stmt.kind {
+                StmtKind::Let { result, op, args } => {
+                    if conducts(self.function, op, *result) && args.iter().any(|arg| self.set.contains(arg)) {
+                        self.set.insert(*result);
+                    }
+                }
+                StmtKind::If { results, .. } | StmtKind::Switch { results, .. } => {
+                    for arm in stmt.kind.blocks() {
+                        self.block(arm);
+                        self.flow(&arm.yields, results);
+                    }
+                }
+                StmtKind::Loop { results, inits, params, body, .. } => {
+                    self.flow(inits, params);
+                    // A parameter becomes varied once, so the fixed point comes after as many rounds at most.
+                    loop {
+                        let before = self.set.len();
+                        self.block(body);
+                        self.flow(&body.yields, params);
+                        if self.set.len() == before {
+                            break;
+                        }
+                    }
+                    self.flow(params, results);
+                }
+                StmtKind::Call { .. } | StmtKind::Effect { .. } => {}
+            }
+        }
+    }
+
+    fn flow(&mut self, from: &[Value], to: &[Value]) {
+        for (from, to) in from.iter().zip(to) {
+            if self.set.contains(from) {
+                self.set.insert(*to);
+            }
+        }
+    }
+}
+
+struct Useful<'a> {
+    function: &'a Function,
+    set: FxHashSet<Value>,
+}
+
+impl Useful<'_> {
+    fn block(&mut self, block: &Block) {
+        for stmt in block.stmts.iter().rev() {
+            match &stmt.kind {
+                StmtKind::Let { result, op, args } => {
+                    if self.set.contains(result) && conducts(self.function, op, *result) {
+                        self.insert_floats(args);
+                    }
+                }
+                StmtKind::If { results, .. } | StmtKind::Switch { results, .. } => {
+                    for arm in stmt.kind.blocks() {
+                        self.flow(results, &arm.yields);
+                        self.block(arm);
+                    }
+                }
+                StmtKind::Loop { results, inits, params, body, .. } => {
+                    self.flow(results, params);
+                    loop {
+                        let before = self.set.len();
+                        self.flow(params, &body.yields);
+                        self.block(body);
+                        if self.set.len() == before {
+                            break;
+                        }
+                    }
+                    self.flow(params, inits);
+                }
+                StmtKind::Call { .. } | StmtKind::Effect { .. } => {}
+            }
+        }
+    }
+
+    fn flow(&mut self, from: &[Value], to: &[Value]) {
+        for (from, to) in from.iter().zip(to) {
+            if self.set.contains(from) {
+                self.set.insert(*to);
+            }
+        }
+    }
+
+    fn insert_floats(&mut self, values: &[Value]) {
+        let floats = values.iter().filter(|value| self.function.ty(**value).has_float());
+        self.set.extend(floats);
+    }
+}

@@ -1,0 +1,224 @@
+//! Forward mode: each statement is followed by its tangent.
+
+use crate::Convention;
+use crate::activity::Activity;
+use crate::reverse::{check_floats, constants};
+use crate::rules::{Rule, Site, rule};
+use pullback_base::{Diagnostics, bug};
+use pullback_ir::function::Args;
+use pullback_ir::visit::Copier;
+use pullback_ir::{Block, Function, FunctionBuilder, FunctionKind, Op, Stmt, StmtKind, Value};
+use rustc_hash::FxHashMap;
+
+pub(crate) fn derive(
+    primal: &Function,
+    active_params: &[bool],
+    convention: Convention,
+) -> Result<Function, Diagnostics> {
+    check_floats(primal, &primal.params, active_params, "parameter")?;
+    let floats: Vec<bool> = primal.results.iter().map(|ty| ty.has_float()).collect();
+    let activity = Activity::of(primal, active_params, &floats);
+    let refused = activity.refused_effects(primal, false);
+    if refused.has_errors() {
+        return Err(refused);
+    }
+    let b = FunctionBuilder::new(&format!("{}$jvp", primal.name), FunctionKind::Plain);
+    let mut forward = Forward {
+        primal,
+        activity,
+        convention,
+        constants: constants(primal),
+        b,
+        copier: Copier::new(primal),
+        tangents: FxHashMap::default(),
+    };
+    forward.params(active_params);
+    let block = &primal.body;
+    forward.stmts(block);
+    let mut results = forward.copier.values(&block.yields);
+    for (&value, _) in block.yields.iter().zip(&floats).filter(|(_, float)| **float) {
+        results.push(forward.tangent(value));
+    }
+    let mut function = forward.b.finish(results);
+    function.span = primal.span;
+    Ok(function)
+}
+
+struct Forward<'a> {
+    primal: &'a Function,
+    activity: Activity,
+    convention: Convention,
+    constants: FxHashMap<Value, f64>,
+    b: FunctionBuilder,
+    /// From the function's values to their copies.
+    copier: Copier<'a>,
+    /// From the function's varied values to their tangents.
+    tangents: FxHashMap<Value, Value>,
+}
+
+impl<'a> Forward<'a> {
+    fn params(&mut self, active_params: &[bool]) {
+        for &param in &self.primal.params {
+            let copy = self.copier.define(self.b.function_mut(), param);
+            self.b.function_mut().params.push(copy);
+        }
+        for (i, (&param, _)) in self.primal.params.iter().zip(active_params).enumerate().filter(|(_, p)| *p.1) {
+            let decl = &self.primal.values[param];
+            let name = decl.name.as_ref().map_or_else(|| format!("d_{i}"), |name| format!("d_{name}"));
+            let tangent = self.b.param(decl.ty.clone(), &name);
+            self.tangents.insert(param, tangent);
+        }
+    }
+
+    /// The tangent; a zero where there is none.
+    fn tangent(&mut self, value: Value) -> Value {
+        match self.tangents.get(&value) {
+            Some(&tangent) => tangent,
+            None => self.b.zero(self.primal.ty(value)),
+        }
+    }
+
+    fn stmts(&mut self, block: &'a Block) {
+        block.stmts.iter().for_each(|stmt| self.stmt(stmt));
+    }
+
+    fn stmt(&mut self, stmt: &'a Stmt) {
+        self.b.set_span(stmt.span);
+        match &stmt.kind {
+            StmtKind::Let { result, op, args } => {
+                self.copy(stmt);
+                if self.activity.is_varied(*result) {
+                    self.op(*result, op, args);
+                }
+            }
+            StmtKind::If { results, .. } | StmtKind::Switch { results, .. } => self.branch(stmt, results),
+            StmtKind::Loop { .. } => self.repeat(stmt),
+            StmtKind::Call { .. } | StmtKind::Effect { .. } => self.copy(stmt),
+        }
+    }
+
+    fn copy(&mut self, stmt: &Stmt) {
+        let copy = self.copier.stmt(self.b.function_mut(), stmt);
+        self.b.push_stmt(copy);
+    }
+
+    fn op(&mut self, result: Value, op: &'a Op, args: &[Value]) {
+        let tangent = match rule(op) {
+            Rule::Partials(partials) => {
+                let mut sum = None;
+                for (partial, arg) in partials.iter().zip(args) {
+                    let Some(&tangent) = self.tangents.get(arg) else { continue };
+                    let mut site = Site::new(
+                        &mut self.b,
+                        self.convention,
+                        partial.reads,
+                        (args, result),
+                        &[],
+                        |value| self.copier.value(value),
+                        |value| self.constants.get(&value).copied(),
+                    );
+                    // A branch not taken leaves its tangent behind by itself, so nothing is masked.
+                    let Some(term) = site.apply(partial, tangent, false) else { continue };
+                    sum = Some(sum.map_or(term, |sum| self.b.add(sum, term)));
+                }
+                sum
+            }
+            Rule::Linear { .. } => {
+                let args: Args = args.iter().map(|&arg| self.linear_operand(arg)).collect();
+                Some(self.b.op(op.clone(), &args))
+            }
+            Rule::Discrete | Rule::Flat | Rule::Aggregate => bug!("autodiff", "`{}` has no tangent", op.name()),
+        };
+        // Every partial may be flat: then the tangent is zero.
+        if let Some(tangent) = tangent {
+            self.tangents.insert(result, tangent);
+        }
+    }
+
+    /// Floats are replaced by their tangents, all else (conditions, indices) stays.
+    fn linear_operand(&mut self, arg: Value) -> Value {
+        if self.primal.ty(arg).has_float() { self.tangent(arg) } else { self.copier.value(arg) }
+    }
+
+    /// `If` and `Switch`: each arm yields the tangents of the varied results too.
+    fn branch(&mut self, stmt: &'a Stmt, results: &'a [Value]) {
+        let varied: Vec<bool> = results.iter().map(|&result| self.activity.is_varied(result)).collect();
+        let arms: Vec<Block> = stmt.kind.blocks().into_iter().map(|arm| self.arm(arm, &varied)).collect();
+        self.b.set_span(stmt.span);
+        let (copies, tangents) = self.define_results(results, &varied);
+        let results = copies.into_iter().chain(tangents).collect();
+        let operand = self.copier.value(stmt.kind.operands()[0]);
+        self.b.push(with_arms(&stmt.kind, operand, results, arms));
+    }
+
+    fn arm(&mut self, block: &'a Block, varied: &[bool]) -> Block {
+        self.b.begin_block();
+        self.stmts(block);
+        let yields = self.yields(block, varied);
+        self.b.end_block(yields)
+    }
+
+    fn yields(&mut self, block: &Block, varied: &[bool]) -> Vec<Value> {
+        let mut yields = self.copier.values(&block.yields);
+        for (&value, _) in block.yields.iter().zip(varied).filter(|(_, varied)| **varied) {
+            yields.push(self.tangent(value));
+        }
+        yields
+    }
+
+    /// New values for a region's results (or a loop's parameters), and for the tangents of the varied ones.
+    fn define_results(&mut self, results: &[Value], varied: &[bool]) -> (Vec<Value>, Vec<Value>) {
+        let copies: Vec<Value> =
+            results.iter().map(|&value| self.copier.define(self.b.function_mut(), value)).collect();
+        let mut tangents = Vec::new();
+        for (&value, _) in results.iter().zip(varied).filter(|(_, varied)| **varied) {
+            let tangent = self.b.new_value(self.primal.ty(value).clone());
+            self.tangents.insert(value, tangent);
+            tangents.push(tangent);
+        }
+        (copies, tangents)
+    }
+
+    /// `Loop`: carries the tangents of the varied parameters too.
+    fn repeat(&mut self, stmt: &'a Stmt) {
+        let StmtKind::Loop { results, inits, params, head, body, hints } = &stmt.kind else { return };
+        let varied: Vec<bool> = params.iter().map(|&param| self.activity.is_varied(param)).collect();
+        let mut all_inits = self.copier.values(inits);
+        for (&init, _) in inits.iter().zip(&varied).filter(|(_, varied)| **varied) {
+            all_inits.push(self.tangent(init));
+        }
+        let (mut all_params, tangents) = self.define_results(params, &varied);
+        all_params.extend(tangents);
+        // The condition is a bool: the head needs no tangents.
+        let head = self.copier.block(self.b.function_mut(), head);
+        let body = self.arm(body, &varied);
+        let (mut all_results, tangents) = self.define_results(results, &varied);
+        all_results.extend(tangents);
+        self.b.set_span(stmt.span);
+        self.b.push(StmtKind::Loop {
+            results: all_results,
+            inits: all_inits,
+            params: all_params,
+            head,
+            body,
+            hints: *hints,
+        });
+    }
+}
+
+/// A statement like the given `If` or `Switch` with another operand, results and arms.
+pub(crate) fn with_arms(like: &StmtKind, operand: Value, results: Vec<Value>, mut arms: Vec<Block>) -> StmtKind {
+    let Some(last) = arms.pop() else { bug!("autodiff", "a branch without arms") };
+    match like {
+        StmtKind::If { .. } => {
+            let Some(then) = arms.pop() else { bug!("autodiff", "an `if` with one arm") };
+            StmtKind::If { results, condition: operand, then, otherwise: last }
+        }
+        StmtKind::Switch { cases, .. } => {
+            let cases = cases.iter().zip(arms).map(|((values, _), arm)| (values.clone(), arm)).collect();
+            StmtKind::Switch { results, selector: operand, cases, default: last }
+        }
+        _ => bug!("autodiff", "not a branch"),
+    }
+}
+
