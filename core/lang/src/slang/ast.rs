@@ -7,6 +7,7 @@
 //!   been reported: later stages pass over `Error` in silence.
 //! - Parentheses are not kept; [`ExprKind`] nests as evaluation does.
 
+pub use super::operator::{BinaryOp, Fix, StepOp, UnaryOp};
 use pullback_base::{FileId, Span};
 use std::sync::Arc;
 
@@ -571,92 +572,6 @@ pub enum FloatSuffix {
     F16,
     /// `1.0l`, `1.0lf`
     F64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum UnaryOp {
-    /// `+x`
-    Plus,
-    /// `-x`
-    Negate,
-    /// `!x`
-    Not,
-    /// `~x`
-    BitNot,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum StepOp {
-    Increment,
-    Decrement,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fix {
-    /// Gives the new value.
-    Prefix,
-    /// Gives the old value.
-    Postfix,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum BinaryOp {
-    Add,
-    Sub,
-    Mul,
-    Div,
-    Rem,
-    Shl,
-    Shr,
-    BitAnd,
-    BitOr,
-    BitXor,
-    And,
-    Or,
-    Eq,
-    Ne,
-    Lt,
-    Le,
-    Gt,
-    Ge,
-}
-
-impl BinaryOp {
-    /// As written: `+`.
-    pub fn text(self) -> &'static str {
-        match self {
-            BinaryOp::Add => "+",
-            BinaryOp::Sub => "-",
-            BinaryOp::Mul => "*",
-            BinaryOp::Div => "/",
-            BinaryOp::Rem => "%",
-            BinaryOp::Shl => "<<",
-            BinaryOp::Shr => ">>",
-            BinaryOp::BitAnd => "&",
-            BinaryOp::BitOr => "|",
-            BinaryOp::BitXor => "^",
-            BinaryOp::And => "&&",
-            BinaryOp::Or => "||",
-            BinaryOp::Eq => "==",
-            BinaryOp::Ne => "!=",
-            BinaryOp::Lt => "<",
-            BinaryOp::Le => "<=",
-            BinaryOp::Gt => ">",
-            BinaryOp::Ge => ">=",
-        }
-    }
-}
-
-impl UnaryOp {
-    /// As written: `-`.
-    pub fn text(self) -> &'static str {
-        match self {
-            UnaryOp::Plus => "+",
-            UnaryOp::Negate => "-",
-            UnaryOp::Not => "!",
-            UnaryOp::BitNot => "~",
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -203,13 +203,13 @@ impl Parser<'_> {
         }
         let ty = self.ty("a type")?;
         if let Some(name) = self.operator_name()? {
-            out.push(self.typed_function(head, ty, name, FunctionRole::Operator)?);
+            out.push(self.function(head, Some(ty), name, FunctionRole::Operator)?);
             return Ok(());
         }
         let name = self.name("a name after this type")?;
         let generic = self.is(TokenKind::Less) && place != Place::Local;
         if place != Place::Local && self.is(TokenKind::LParen) || generic {
-            out.push(self.typed_function(head, ty, name, FunctionRole::Plain)?);
+            out.push(self.function(head, Some(ty), name, FunctionRole::Plain)?);
             return Ok(());
         }
         self.declarators(head, Some(ty), VarKeyword::Typed, name, out)
@@ -280,7 +280,7 @@ impl Parser<'_> {
             None if self.eat(TokenKind::Colon) => Some(self.ty("the variable's type")?),
             None => None,
         };
-        let init = if self.eat(TokenKind::Eq) { Some(self.assignment()?) } else { None };
+        let init = if self.eat(TokenKind::Eq) { Some(self.initializer()?) } else { None };
         Ok(Var { name, keyword, ty, init, semantics })
     }
 

@@ -50,6 +50,27 @@ impl Parser<'_> {
         })
     }
 
+    /// An expression in parentheses of a statement: a wrong one was reported, and stands as `Error`.
+    pub(super) fn expr_or_error(&mut self) -> Parsed<Expr> {
+        let start = self.span();
+        match self.expr() {
+            Err(_) if !self.stopped => Ok(self.leaf(start, ExprKind::Error)),
+            result => result,
+        }
+    }
+
+    /// A variable's value: a wrong one stands as `Error`, so that the variable is declared.
+    pub(super) fn initializer(&mut self) -> Parsed<Expr> {
+        let start = self.span();
+        match self.assignment() {
+            Err(_) if !self.stopped => {
+                self.skip_item();
+                Ok(self.leaf(start, ExprKind::Error))
+            }
+            result => result,
+        }
+    }
+
     /// An expression without `<`, `>` and looser operators: a generic argument.
     pub(super) fn additive(&mut self) -> Parsed<Expr> {
         self.nested(|parser| parser.binary(ADDITIVE))

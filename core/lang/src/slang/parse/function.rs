@@ -9,17 +9,6 @@ use crate::slang::ast::{
 use crate::slang::token::{Symbol, TokenKind, word};
 
 impl Parser<'_> {
-    /// The rest of `Type name(...)`, the cursor behind the name.
-    pub(super) fn typed_function(
-        &mut self,
-        head: Head,
-        result: TypeExpr,
-        name: Name,
-        role: FunctionRole,
-    ) -> Parsed<Decl> {
-        self.function_rest(head, Some(result), name, role)
-    }
-
     /// `func f(x : float) -> float`, the cursor at `func`.
     pub(super) fn func(&mut self, head: Head) -> Parsed<Decl> {
         self.bump();
@@ -27,17 +16,18 @@ impl Parser<'_> {
             Some(name) => (name, FunctionRole::Operator),
             None => (self.name("the function's name")?, FunctionRole::Plain),
         };
-        self.function_rest(head, None, name, role)
+        self.function(head, None, name, role)
     }
 
     /// `__init(...)`, the cursor at `__init`.
     pub(super) fn constructor(&mut self, head: Head) -> Parsed<Decl> {
         let token = self.bump();
         let name = self.name_of(token);
-        self.function_rest(head, None, name, FunctionRole::Constructor)
+        self.function(head, None, name, FunctionRole::Constructor)
     }
 
-    fn function_rest(
+    /// What follows a function's name.
+    pub(super) fn function(
         &mut self,
         mut head: Head,
         mut result: Option<TypeExpr>,
@@ -100,7 +90,7 @@ impl Parser<'_> {
         Ok(Some(Name { text: text.into(), span: self.since(start) }))
     }
 
-    /// `( ... )`. Behind a wrong parameter the list ends, but the function goes on.
+    /// `( ... )`. A wrong parameter has the type `Error`, so that the function keeps their number.
     fn params(&mut self) -> Parsed<Vec<Param>> {
         let open = self.expect(TokenKind::LParen, "and the function's parameters")?.span;
         let mut params = Vec::new();
@@ -108,7 +98,14 @@ impl Parser<'_> {
             match self.param() {
                 Ok(param) => params.push(param),
                 Err(reported) if self.stopped => return Err(reported),
-                Err(_) => break,
+                Err(_) => {
+                    let (span, kind) = (self.span(), TypeExprKind::Error);
+                    self.skip_item();
+                    let (modifiers, attributes) = (Modifiers::default(), Vec::new());
+                    let ty = TypeExpr { kind, span };
+                    let (name, default, semantics) = (None, None, Vec::new());
+                    params.push(Param { name, ty, default, modifiers, attributes, semantics, span });
+                }
             }
             if !self.eat(TokenKind::Comma) {
                 break;
@@ -143,6 +140,8 @@ impl Parser<'_> {
             if self.is(TokenKind::Word) {
                 let name = self.name("a parameter's name")?;
                 (Some(name), self.name_suffixes(ty)?)
+            } else if self.is(TokenKind::Number) || self.is(TokenKind::String) {
+                return Err(self.expected("a parameter's name"));
             } else {
                 (None, ty)
             }

@@ -8,12 +8,10 @@ mod stmt;
 mod types;
 
 use super::ast::{Decl, MAX_NESTING, Module, Name};
+use super::preprocess::MAX_ERRORS;
 use super::token::{Interner, Symbol, Token, TokenKind, after, word};
 use pullback_base::{Code, Diagnostic, Diagnostics, FileId, Span};
 use std::sync::Arc;
-
-/// After so many errors of one module the rest is not worth reading.
-const MAX_ERRORS: usize = 100;
 
 /// An error was reported; the caller goes on at the next place it knows.
 #[derive(Debug)]
@@ -303,6 +301,25 @@ impl Parser<'_> {
             }
             at += 1;
         }
+    }
+
+    /// Goes to the `,`, `;` or closing bracket that ends a wrong item of a list; its absence is no new error.
+    fn skip_item(&mut self) {
+        let mut brackets_match = true;
+        loop {
+            match self.kind() {
+                TokenKind::Comma | TokenKind::Semicolon | TokenKind::RBrace | TokenKind::Eof => break,
+                TokenKind::RParen | TokenKind::RBracket => break,
+                _ if self.token().is_line_start() && self.begins_anew(self.token()) => break,
+                TokenKind::LParen | TokenKind::LBracket | TokenKind::LBrace if brackets_match => {
+                    let end = self.skip_balanced(self.at);
+                    brackets_match = end < self.tokens.len() - 1;
+                    self.at = if brackets_match { end } else { self.at + 1 };
+                }
+                _ => self.at += 1,
+            }
+        }
+        self.last_error = Some(self.at);
     }
 
     /// Goes behind the next `;` or `{ ... }`, or before a `}` or a line that begins a statement.

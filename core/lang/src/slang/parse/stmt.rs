@@ -3,7 +3,7 @@
 use super::decl::Place;
 use super::{Parsed, Parser, Reported};
 use crate::slang::ast::{Attribute, Block, Case, CaseLabel, Condition, DeclKind, Expr, Stmt, StmtKind};
-use crate::slang::token::{TokenKind, after, word};
+use crate::slang::token::{Token, TokenKind, after, word};
 use pullback_base::{Code, Diagnostic, Span};
 
 impl Parser<'_> {
@@ -122,7 +122,9 @@ impl Parser<'_> {
                 self.refuse_stmt()
             }
             _ if self.kind_ahead(1) == TokenKind::Colon => {
-                Err(self.unsupported(token.span, "labels", "leave a loop by `break` or `return`"))
+                self.unsupported(token.span, "labels", "leave a loop by `break` or `return`");
+                self.at += 2;
+                self.nested(Self::stmt_kind)
             }
             _ => self.expr_stmt(),
         }
@@ -162,7 +164,7 @@ impl Parser<'_> {
             let head = self.head()?;
             Condition::Let(Box::new(self.condition_variable(head)?))
         } else {
-            Condition::Expr(self.expr()?)
+            Condition::Expr(self.expr_or_error()?)
         };
         self.close(TokenKind::RParen, open);
         Ok(condition)
@@ -178,13 +180,34 @@ impl Parser<'_> {
 
     fn for_stmt(&mut self) -> Parsed<StmtKind> {
         self.bump();
+        let open_at = self.at;
         let open = self.expect(TokenKind::LParen, "after `for`")?.span;
+        match self.for_head(open) {
+            Ok((init, condition, step)) => {
+                Ok(StmtKind::For { init: Box::new(init), condition, step, body: self.body()? })
+            }
+            Err(reported) => {
+                // Where the parentheses match, the body can still be read.
+                let end = self.skip_balanced(open_at);
+                let braces = |token: &Token| matches!(token.kind, TokenKind::LBrace | TokenKind::RBrace);
+                if self.stopped || end < self.at || self.tokens[open_at..end].iter().any(braces) {
+                    return Err(reported);
+                }
+                self.at = end;
+                self.body()?;
+                Ok(StmtKind::Error)
+            }
+        }
+    }
+
+    /// `init; condition; step)`
+    fn for_head(&mut self, open: Span) -> Parsed<(Stmt, Option<Expr>, Option<Expr>)> {
         let init = self.for_init()?;
         let condition = self.expr_until(TokenKind::Semicolon)?;
         self.expect(TokenKind::Semicolon, "after the loop's condition")?;
         let step = self.expr_until(TokenKind::RParen)?;
         self.close(TokenKind::RParen, open);
-        Ok(StmtKind::For { init: Box::new(init), condition, step, body: self.body()? })
+        Ok((init, condition, step))
     }
 
     /// The first part of a `for`, its `;` included.
@@ -219,7 +242,7 @@ impl Parser<'_> {
             return Err(self.expected("`while` after the body of `do`"));
         }
         let open = self.expect(TokenKind::LParen, "after `while`")?.span;
-        let condition = self.expr()?;
+        let condition = self.expr_or_error()?;
         self.close(TokenKind::RParen, open);
         self.semicolon("`do ... while (...)`");
         Ok(StmtKind::DoWhile { body, condition })
@@ -228,7 +251,7 @@ impl Parser<'_> {
     fn switch_stmt(&mut self) -> Parsed<StmtKind> {
         self.bump();
         let open = self.expect(TokenKind::LParen, "after `switch`")?.span;
-        let value = self.expr()?;
+        let value = self.expr_or_error()?;
         self.close(TokenKind::RParen, open);
         let open = self.expect(TokenKind::LBrace, "and the cases of `switch`")?.span;
         let mut cases: Vec<Case> = Vec::new();

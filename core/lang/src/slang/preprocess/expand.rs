@@ -97,7 +97,10 @@ impl Preprocessor<'_> {
             out.push(name);
             return None;
         }
-        let (mut args, close) = self.arguments(name, params, cursor)?;
+        let Some((mut args, close)) = self.arguments(name, params, cursor) else {
+            out.push(self.placeholder(name));
+            return None;
+        };
         if params.is_empty() && args.len() == 1 && args[0].is_empty() {
             args.clear();
         }
@@ -106,12 +109,14 @@ impl Preprocessor<'_> {
         }
         if args.len() != params.len() {
             let macro_name = self.interner.text(name.symbol);
-            let message = format!("`{macro_name}` takes {} arguments, not {}", params.len(), args.len());
-            self.diagnostics.push(
+            let message =
+                format!("the macro `{macro_name}` takes {}, not {}", count(params.len()), args.len());
+            self.report(
                 Diagnostic::error(Code::PreprocessorError, message)
                     .at(name.span.to(close), "called here")
                     .also(found.span, "defined here"),
             );
+            out.push(self.placeholder(name));
             return None;
         }
         let body = self.substitute(found, params, &args, name.span.to(close));
@@ -128,6 +133,7 @@ impl Preprocessor<'_> {
         let variadic = params.last() == Some(&word::VA_ARGS);
         let mut args = vec![Vec::new()];
         let mut depth = 0usize;
+        let behind_name = cursor.text;
         while let Some(token) = self.next(cursor) {
             match token.kind {
                 TokenKind::Doc => continue,
@@ -148,7 +154,16 @@ impl Preprocessor<'_> {
         }
         let message = format!("the arguments of `{}` have no `)`", self.interner.text(name.symbol));
         self.error(name.span, message, "this macro is called here");
+        // The call ends with its statement: what follows is read as if the call had been right.
+        let end = behind_name.iter().position(|token| token.kind == TokenKind::Semicolon);
+        cursor.text = end.map_or(&[], |end| &behind_name[end..]);
         None
+    }
+
+    /// Stands for a wrong macro call, so that the text around it is no further error.
+    fn placeholder(&mut self, name: Token) -> Token {
+        let zero = self.interner.intern("0");
+        Token::new(TokenKind::Number, zero, name.span).with_layout(name.is_line_start(), name.is_spaced())
     }
 
     /// The body with arguments in place of parameters.
@@ -283,6 +298,10 @@ impl Preprocessor<'_> {
         let symbol = self.interner.intern(&text);
         Token::new(kind, symbol, token.span).with_layout(token.is_line_start(), token.is_spaced())
     }
+}
+
+fn count(arguments: usize) -> String {
+    format!("{arguments} argument{}", if arguments == 1 { "" } else { "s" })
 }
 
 fn is_bad(kind: TokenKind) -> bool {

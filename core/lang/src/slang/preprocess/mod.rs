@@ -27,6 +27,9 @@ const MAX_INCLUDE_DEPTH: usize = 64;
 /// How many tokens includes and macros may make in all: past it the text is growing without end.
 const MAX_TOKENS: usize = 1 << 21;
 
+/// After so many errors of one module the rest is not worth reading.
+pub const MAX_ERRORS: usize = 100;
+
 /// A module's tokens after preprocessing, `Eof` last.
 pub struct TokenStream {
     pub tokens: Vec<Token>,
@@ -55,6 +58,7 @@ pub fn preprocess(
         argument_depth: 0,
         include_depth: 0,
         tokens_made: 0,
+        errors: 0,
         stopped: false,
     };
     if !options.defines.is_empty() {
@@ -93,6 +97,7 @@ struct Preprocessor<'a> {
     argument_depth: usize,
     include_depth: usize,
     tokens_made: usize,
+    errors: usize,
     /// A limit was crossed (and reported): nothing more is read.
     stopped: bool,
 }
@@ -109,7 +114,13 @@ struct Conditional {
 
 impl Preprocessor<'_> {
     fn error(&mut self, span: Span, message: impl Into<String>, label: impl Into<String>) {
-        self.diagnostics.push(Diagnostic::error(Code::PreprocessorError, message).at(span, label));
+        self.report(Diagnostic::error(Code::PreprocessorError, message).at(span, label));
+    }
+
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.errors += usize::from(diagnostic.is_error());
+        self.stopped |= self.errors == MAX_ERRORS;
+        self.diagnostics.push(diagnostic);
     }
 
     /// Counts tokens against [`MAX_TOKENS`]; false when there are too many.
@@ -117,7 +128,7 @@ impl Preprocessor<'_> {
         self.tokens_made += count;
         if self.tokens_made > MAX_TOKENS && !self.stopped {
             self.stopped = true;
-            self.diagnostics.push(
+            self.report(
                 Diagnostic::error(Code::PreprocessorError, "includes and macros make too much text")
                     .at(span, format!("more than {MAX_TOKENS} tokens when expanding this")),
             );
@@ -181,7 +192,7 @@ impl Preprocessor<'_> {
                 return self.out.tokens.push(token);
             }
         };
-        self.diagnostics.push(diagnostic);
+        self.report(diagnostic);
     }
 
     /// Hands the doc comment just read to the token about to be kept.
@@ -236,7 +247,7 @@ impl Preprocessor<'_> {
                     word::ERROR => Diagnostic::error(Code::PreprocessorError, message),
                     _ => Diagnostic::warning(Code::PreprocessorError, message),
                 };
-                self.diagnostics.push(diagnostic.at(span, "the text asks for this message"));
+                self.report(diagnostic.at(span, "the text asks for this message"));
             }
             word::PRAGMA => {
                 if rest.first().is_some_and(|token| token.is_word(word::ONCE)) {
@@ -260,7 +271,7 @@ impl Preprocessor<'_> {
         if open.has_else {
             let name = self.interner.text(name.symbol);
             let opened = open.span;
-            self.diagnostics.push(
+            self.report(
                 Diagnostic::error(Code::PreprocessorError, format!("`#{name}` after `#else`"))
                     .at(span, "the `#else` was the last branch")
                     .also(opened, "of this `#if`"),
@@ -322,7 +333,7 @@ impl Preprocessor<'_> {
             && !same_tokens(&old.body, body)
         {
             let message = format!("`{}` is defined again, differently", self.interner.text(name.symbol));
-            self.diagnostics.push(
+            self.report(
                 Diagnostic::warning(Code::PreprocessorError, message)
                     .at(name.span, "this definition holds from here on")
                     .also(old.span, "first defined here"),
@@ -382,7 +393,7 @@ impl Preprocessor<'_> {
             let circle = Diagnostic::error(Code::PreprocessorError, message)
                 .at(place, "probably in a circle")
                 .help("begin the included file with `#pragma once`");
-            return self.diagnostics.push(circle);
+            return self.report(circle);
         }
         let Some(resolve) = self.includes else {
             return self.error(
