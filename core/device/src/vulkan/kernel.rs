@@ -26,7 +26,7 @@ impl VulkanKernel {
             return Err(refused(format!("the artifact is {:?}, not ShaderBinary", artifact.format)));
         }
         let words = artifact.words();
-        if artifact.bytes.len() % 4 != 0 || words.len() < HEADER_WORDS || words[0] != MAGIC {
+        if !artifact.bytes.len().is_multiple_of(4) || words.len() < HEADER_WORDS || words[0] != MAGIC {
             return Err(refused("the artifact's bytes are not a SPIR-V module".to_owned()));
         }
         check_capabilities(gpu, &words)?;

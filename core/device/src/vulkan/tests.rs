@@ -337,7 +337,8 @@ fn timings_of_warm_calls() {
             })
             .collect();
         samples.sort_by(f64::total_cmp);
-        samples[samples.len() / 2]
+        // Not the median: what the call costs when nothing else wants the machine.
+        samples[samples.len() / 10]
     };
     let buffer = device.allocate(1 << 20).unwrap();
     let words = [buffer.address, buffer.address];
@@ -349,7 +350,7 @@ fn timings_of_warm_calls() {
         device.synchronize().unwrap();
     });
     println!("submit + wait, one group on device memory: {wait:.1} us");
-    for kib in [1, 4, 16, 64, 256, 1024, 4096] {
+    for kib in [1, 2, 4, 8, 16, 32, 64, 256, 1024] {
         let count = kib * 256;
         let (mut x, mut y) = (vec![1.0; count], vec![0.0; count]);
         let [staged, imported] = [HostPath::Staged, HostPath::Imported]
