@@ -108,6 +108,7 @@ fn allowed(capability: u32, has: &Features) -> Result<(), String> {
         4433 => (has.storage16, "load and store 16-bit elements"),
         4448 => (has.storage8, "load and store 8-bit elements"),
         4441 | 4442 => (has.variable_pointers, "use variable pointers"),
+        4466 => (has.special_floats, "keep signed zeros, infinities and NaNs exact"),
         5345 => (has.memory_model, "use the Vulkan memory model"),
         5346 => (has.memory_model_device_scope, "order memory across the device"),
         6033 => (has.float32_atomic_add, "add to f32 atomically"),

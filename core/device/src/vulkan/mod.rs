@@ -3,7 +3,7 @@
 //! Kernel ABI: entry `main`, local size 256 x 1 x 1, one push constant block of three u64 words
 //! `{ args_address, lanes, first_lane }`. The block at `args_address` holds one u64 word per
 //! parameter. A kernel computes `lane = first_lane + global invocation index` and returns when
-//! `lane >= lanes`.
+//! `lane >= lanes`. Modules are of SPIR-V 1.5 at most, that of Vulkan 1.2.
 
 mod buffers;
 mod dispatches;
@@ -47,6 +47,11 @@ impl VulkanDevice {
     /// Whether this is a processor of its own, not a software renderer.
     pub fn is_hardware(&self) -> bool {
         self.gpu.abilities.is_hardware
+    }
+
+    /// Whether kernels may declare that signed zeros, infinities and NaNs are kept exact.
+    pub fn preserves_special_floats(&self) -> bool {
+        self.gpu.abilities.features.special_floats
     }
 
     /// The buffer's memory, when this device made it.

@@ -40,6 +40,9 @@ pub struct Features {
     pub memory_model_device_scope: bool,
     pub variable_pointers: bool,
     pub scalar_block_layout: bool,
+    /// Whether kernels can ask for exact signed zeros, infinities and NaNs, in every width they
+    /// compute in.
+    pub special_floats: bool,
 }
 
 impl Abilities {
@@ -117,15 +120,19 @@ fn inspect(instance: &ash::Instance, handle: vk::PhysicalDevice) -> Result<Candi
 
     let mut limits = vk::PhysicalDeviceMaintenance3Properties::default();
     let mut host_import = vk::PhysicalDeviceExternalMemoryHostPropertiesEXT::default();
-    let mut more = vk::PhysicalDeviceProperties2::default().push_next(&mut limits);
+    let mut floats = vk::PhysicalDeviceFloatControlsProperties::default();
+    let mut more = vk::PhysicalDeviceProperties2::default().push_next(&mut limits).push_next(&mut floats);
     if has_host_import {
         more = more.push_next(&mut host_import);
     }
     // SAFETY: as above.
     unsafe { instance.get_physical_device_properties2(handle, &mut more) };
 
-    let features = query_features(instance, handle, has_float_atomics)
+    let mut features = query_features(instance, handle, has_float_atomics)
         .map_err(|lacks| format!("{name} lacks {lacks}"))?;
+    features.special_floats = floats.shader_signed_zero_inf_nan_preserve_float32 == vk::TRUE
+        && (!features.float64 || floats.shader_signed_zero_inf_nan_preserve_float64 == vk::TRUE)
+        && (!features.float16 || floats.shader_signed_zero_inf_nan_preserve_float16 == vk::TRUE);
     let kind = properties.device_type;
     let preference = match kind {
         vk::PhysicalDeviceType::DISCRETE_GPU => 3,
@@ -189,6 +196,8 @@ fn query_features(
         memory_model_device_scope: on(v12.vulkan_memory_model_device_scope),
         variable_pointers: on(v11.variable_pointers) && on(v11.variable_pointers_storage_buffer),
         scalar_block_layout: on(v12.scalar_block_layout),
+        // A property, not a feature: the caller reads it.
+        special_floats: false,
     })
 }
 
