@@ -1,1 +1,8 @@
-//! Not written yet.
+//! Verified IR to bytes: vector bytecode, SPIR-V, CUDA C++. Pure functions; one folder per target.
+
+pub mod arrays;
+pub mod error;
+pub mod kernel;
+pub mod spirv;
+
+pub use error::EmitError;
