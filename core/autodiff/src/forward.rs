@@ -62,7 +62,8 @@ impl<'a> Forward<'a> {
             let copy = self.copier.define(self.b.function_mut(), param);
             self.b.function_mut().params.push(copy);
         }
-        for (i, (&param, _)) in self.primal.params.iter().zip(active_params).enumerate().filter(|(_, p)| *p.1) {
+        for (i, (&param, _)) in self.primal.params.iter().zip(active_params).enumerate().filter(|(_, p)| *p.1)
+        {
             let decl = &self.primal.values[param];
             let name = decl.name.as_ref().map_or_else(|| format!("d_{i}"), |name| format!("d_{name}"));
             let tangent = self.b.param(decl.ty.clone(), &name);
@@ -127,7 +128,9 @@ impl<'a> Forward<'a> {
                 let args: Args = args.iter().map(|&arg| self.linear_operand(arg)).collect();
                 Some(self.b.op(op.clone(), &args))
             }
-            Rule::Discrete | Rule::Flat | Rule::Aggregate => bug!("autodiff", "`{}` has no tangent", op.name()),
+            Rule::Discrete | Rule::Flat | Rule::Aggregate => {
+                bug!("autodiff", "`{}` has no tangent", op.name())
+            }
         };
         // Every partial may be flat: then the tangent is zero.
         if let Some(tangent) = tangent {
@@ -207,7 +210,12 @@ impl<'a> Forward<'a> {
 }
 
 /// A statement like the given `If` or `Switch` with another operand, results and arms.
-pub(crate) fn with_arms(like: &StmtKind, operand: Value, results: Vec<Value>, mut arms: Vec<Block>) -> StmtKind {
+pub(crate) fn with_arms(
+    like: &StmtKind,
+    operand: Value,
+    results: Vec<Value>,
+    mut arms: Vec<Block>,
+) -> StmtKind {
     let Some(last) = arms.pop() else { bug!("autodiff", "a branch without arms") };
     match like {
         StmtKind::If { .. } => {
@@ -221,4 +229,3 @@ pub(crate) fn with_arms(like: &StmtKind, operand: Value, results: Vec<Value>, mu
         _ => bug!("autodiff", "not a branch"),
     }
 }
-

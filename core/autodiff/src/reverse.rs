@@ -68,7 +68,9 @@ pub(crate) fn check_floats(
         if !decl.ty.has_float() {
             let name = decl.name.as_ref().map_or_else(|| format!("{i}"), |name| format!("`{name}`"));
             let message = format!("{what} {name} has no gradient: its type is {}", decl.ty);
-            found.push(Diagnostic::error(Code::NotDifferentiable, message).at(primal.span, "of this function"));
+            found.push(
+                Diagnostic::error(Code::NotDifferentiable, message).at(primal.span, "of this function"),
+            );
         }
     }
     if found.is_empty() { Ok(()) } else { Err(found) }
@@ -159,7 +161,9 @@ impl<'a> Reverse<'a> {
                 terms.map(|(i, term)| Contribution::Whole(i, term)).collect()
             }
             Rule::Linear { transpose, .. } => transpose(&mut site, op, g),
-            Rule::Discrete | Rule::Flat | Rule::Aggregate => bug!("autodiff", "`{}` has no adjoint", op.name()),
+            Rule::Discrete | Rule::Flat | Rule::Aggregate => {
+                bug!("autodiff", "`{}` has no adjoint", op.name())
+            }
         };
         for contribution in contributions {
             match contribution {
@@ -241,8 +245,7 @@ impl<'a> Reverse<'a> {
             stmt.kind.blocks().into_iter().map(|arm| self.arm(arm, &seeds)).collect();
         let changed = |value: &Value| arms.iter().any(|(_, after)| after.get(value) != outer.get(value));
         let candidates = arms.iter().flat_map(|(_, after)| after.keys().copied());
-        let mut live: Vec<Value> =
-            candidates.filter(changed).collect::<FxHashSet<_>>().into_iter().collect();
+        let mut live: Vec<Value> = candidates.filter(changed).collect::<FxHashSet<_>>().into_iter().collect();
         live.sort_unstable();
 
         self.b.set_span(stmt.span);

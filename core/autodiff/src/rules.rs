@@ -559,3 +559,34 @@ fn number_of(op: &Op) -> u32 {
 pub(crate) fn adjoint_type(ty: &Type) -> Type {
     if *ty == Type::Scalar(Scalar::F16) { Type::F32 } else { ty.clone() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pullback_ir::ops::{TypeRule, samples};
+
+    #[test]
+    fn every_op_has_a_row_that_fits_its_operands() {
+        for op in samples() {
+            match rule(&op) {
+                Rule::Partials(partials) => assert_eq!(op.arity(), Some(partials.len()), "{op:?}"),
+                Rule::Discrete => {
+                    let never_float_to_float = matches!(
+                        op.rule(),
+                        TypeRule::Bits | TypeRule::Integer | TypeRule::Compare | TypeRule::FloatTest
+                    );
+                    let exempt = matches!(op, Op::Const(_) | Op::LaneId | Op::PointerOffset | Op::Bitcast(_));
+                    assert!(never_float_to_float || exempt, "{op:?} may take floats to floats");
+                }
+                Rule::Flat => {
+                    let steps = [Op::Sign, Op::Floor, Op::Ceil, Op::Round, Op::Trunc, Op::Detach];
+                    assert!(steps.contains(&op), "{op:?}");
+                }
+                Rule::Aggregate => {
+                    assert!(matches!(op, Op::Swizzle(_) | Op::Dot | Op::MatMul | Op::Transpose), "{op:?}");
+                }
+                Rule::Linear { .. } => assert_eq!(op.rule(), TypeRule::Special, "{op:?}"),
+            }
+        }
+    }
+}

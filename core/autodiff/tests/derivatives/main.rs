@@ -1,0 +1,9 @@
+//! Derivatives against independent evaluations: complex steps, differences, and each other.
+
+mod golden;
+mod kinks;
+mod ops;
+mod programs;
+mod refusals;
+mod regions;
+mod run;
