@@ -294,6 +294,12 @@ impl Parser<'_> {
         self.constraints(&mut generics.constraints)?;
         let has_body = !self.eat(TokenKind::Semicolon);
         let members = if has_body { self.members(Place::Member)? } else { Vec::new() };
+        let declares =
+            matches!(self.kind_ahead(1), TokenKind::Semicolon | TokenKind::Eq | TokenKind::LBracket);
+        if has_body && self.is(TokenKind::Word) && !self.token().is_line_start() && declares {
+            let help = "declare the variable in a statement of its own";
+            return Err(self.unsupported(self.span(), "variables declared along with their struct", help));
+        }
         Ok(self.decl(head, wrap(Aggregate { name, generics, bases, members, has_body })))
     }
 

@@ -173,6 +173,10 @@ impl Parser<'_> {
     /// Whether `Type name(...) {` begins here: a function, which no block can hold.
     pub(super) fn begins_function(&self) -> bool {
         let mut at = self.at;
+        while self.token_at(at).kind == TokenKind::LBracket {
+            let Some(end) = self.scan_brackets(at) else { return false };
+            at = end;
+        }
         while self.modifier_at(at).is_some() {
             at += 1;
         }

@@ -66,6 +66,8 @@ pub fn preprocess(
         let file = preprocessor.sources.add("<defines>", &lines.collect::<String>());
         preprocessor.file(file);
     }
+    let name = preprocessor.sources.file(file).name.to_string();
+    preprocessor.files.insert(name, file);
     preprocessor.file(file);
     let end = preprocessor.sources.file(file).text.len() as u32;
     let mut out = preprocessor.out;
@@ -171,7 +173,13 @@ impl Preprocessor<'_> {
     fn emit(&mut self, token: Token) {
         let code = Code::SyntaxError;
         let diagnostic = match token.kind {
-            TokenKind::Doc => return self.pending_doc.push(token.span),
+            TokenKind::Doc => {
+                // `float a; /// trailing` is not about what follows.
+                if token.is_line_start() || self.sources.snippet(token.span).starts_with("/**") {
+                    self.pending_doc.push(token.span);
+                }
+                return;
+            }
             TokenKind::BadCharacter => {
                 let text: String = self.sources.snippet(token.span).chars().take(8).collect();
                 Diagnostic::error(code, format!("`{}` means nothing here", text.escape_debug()))

@@ -78,6 +78,14 @@ fn a_missing_brace_ends_before_the_next_function() {
 }
 
 #[test]
+fn a_missing_brace_ends_before_the_attributes_of_the_next_function() {
+    let (module, diagnostics, _) =
+        run("void f() {\n    if (a) {\n}\n[Differentiable]\nfloat g(float y) { return y; }\n");
+    assert_eq!(diagnostics.len(), 1);
+    assert_eq!(module.decls.len(), 2);
+}
+
+#[test]
 fn all_errors_of_a_file_are_reported() {
     check(
         "float f(float, int 3x) { return 1.0q; }\nstruct S { float a float b; int if; }\nvoid g() { x = ; y = 3 +; else z; case 1: 4 = 5 5; }\n}\nfoo;\n@ int k = 012;",
@@ -160,7 +168,7 @@ fn all_errors_of_a_file_are_reported() {
 #[test]
 fn what_is_not_supported_yet_is_refused_by_name() {
     check(
-        "void f(float *p) { x => 1; defer { } }\nvoid g() { p->x = *q; outer: for (;;) { } float *r; int y; }\nfunctype(int) -> int h();\nvoid i(float? x, some IFoo y) {}\n",
+        "void f(float *p) { x => 1; defer { } }\nvoid g() { p->x = *q; outer: for (;;) { } float *r; int y; }\nfunctype(int) -> int h();\nvoid i(float? x, some IFoo y) {}\nstruct S { int a; } s;",
         expect![[r#"
             error[unsupported-feature]: pointers are not supported yet
               ┌─ t.slang:1:14
@@ -229,6 +237,14 @@ fn what_is_not_supported_yet_is_refused_by_name() {
               │                  ^^^^ used here
               │
               = help: use a generic parameter, `<T : IName>`
+
+            error[unsupported-feature]: variables declared along with their struct are not supported yet
+              ┌─ t.slang:5:21
+              │
+            5 │ struct S { int a; } s;
+              │                     ^ used here
+              │
+              = help: declare the variable in a statement of its own
         "#]],
     );
 }

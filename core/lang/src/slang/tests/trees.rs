@@ -101,9 +101,10 @@ fn declarations_parse() {
         import std.math; import "other/file"; __include part; implementing demo; using std;
         /// A colour.
         /// Linear.
+        // An ordinary comment.
         typedef float4 Color; typealias Vec<T> = Array<T, 3>;
         static const float weights[2][3] = { {1, 2, 3}, {4, 5, 6} };
-        float a, b[2] = {1, 2}, c;
+        float a, b[2] = {1, 2}, c; /// trailing
         ParameterBlock<Scene> scene; RWStructuredBuffer<float4> out_colors : register(u0, space1);
         [[vk::binding(0, 1)]] Texture2D tex; groupshared float shared_sum[256];
         cbuffer Globals : register(b0) { float4x4 m; int n; }
