@@ -3,7 +3,8 @@
 use crate::Convention;
 use crate::activity::Activity;
 use crate::reverse::{check_floats, constants};
-use crate::rules::{Rule, Site, rule};
+use crate::rules::{Rule, rule};
+use crate::site::Site;
 use pullback_base::{Diagnostics, bug};
 use pullback_ir::function::Args;
 use pullback_ir::visit::Copier;
@@ -109,22 +110,21 @@ impl<'a> Forward<'a> {
                 let mut sum = None;
                 for (partial, arg) in partials.iter().zip(args) {
                     let Some(&tangent) = self.tangents.get(arg) else { continue };
-                    let mut site = Site::new(
+                    let site = Site::new(
                         &mut self.b,
                         self.convention,
                         partial.reads,
                         (args, result),
-                        &[],
                         |value| self.copier.value(value),
                         |value| self.constants.get(&value).copied(),
                     );
                     // A branch not taken leaves its tangent behind by itself, so nothing is masked.
-                    let Some(term) = site.apply(partial, tangent, false) else { continue };
+                    let Some(term) = partial.apply(tangent, &site, false) else { continue };
                     sum = Some(sum.map_or(term, |sum| self.b.add(sum, term)));
                 }
                 sum
             }
-            Rule::Linear { .. } => {
+            Rule::Linear(..) => {
                 let args: Args = args.iter().map(|&arg| self.linear_operand(arg)).collect();
                 Some(self.b.op(op.clone(), &args))
             }

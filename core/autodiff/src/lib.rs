@@ -27,6 +27,7 @@ mod forward;
 mod need;
 mod reverse;
 mod rules;
+mod site;
 
 use pullback_base::{Diagnostics, bug};
 use pullback_ir::{Function, FunctionKind, StmtKind, Type, visit};

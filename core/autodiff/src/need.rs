@@ -1,7 +1,8 @@
 //! What the reverse sweep of a block reads, and what must be run again to have it.
 
 use crate::activity::Activity;
-use crate::rules::{Reads, Rule, rule};
+use crate::rules::{Rule, rule};
+use crate::site::Reads;
 use pullback_ir::{Block, Op, StmtKind, Value, visit};
 use rustc_hash::FxHashSet;
 
@@ -34,7 +35,7 @@ pub(crate) fn reads(block: &Block, activity: &Activity) -> FxHashSet<Value> {
 pub(crate) fn op_reads(op: &Op, args: &[Value], activity: &Activity) -> Reads {
     match rule(op) {
         Rule::Discrete | Rule::Flat | Rule::Aggregate => Reads::NOTHING,
-        Rule::Linear { reads, .. } => reads,
+        Rule::Linear(reads, _) => reads,
         Rule::Partials(partials) => {
             let active = partials.iter().zip(args).filter(|(_, arg)| activity.is_active(**arg));
             active.fold(Reads::NOTHING, |reads, (partial, _)| reads.and(partial.reads))

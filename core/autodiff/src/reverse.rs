@@ -7,7 +7,8 @@
 use crate::activity::Activity;
 use crate::forward::with_arms;
 use crate::need;
-use crate::rules::{Contribution, Index, Rule, Site, adjoint_type, rule};
+use crate::rules::{Contribution, Index, Rule, adjoint_type, rule};
+use crate::site::Site;
 use crate::{Convention, VjpRequest};
 use pullback_base::{Code, Diagnostic, Diagnostics, bug};
 use pullback_ir::visit::{self, Copier};
@@ -143,32 +144,30 @@ impl<'a> Reverse<'a> {
 
     fn op(&mut self, result: Value, op: &Op, args: &[Value]) {
         let Some(g) = self.take(result) else { return };
-        let active: Vec<bool> = args.iter().map(|&arg| self.activity.is_active(arg)).collect();
         let masked = self.activity.is_masked(result);
-        let mut site = Site::new(
+        let site = Site::new(
             &mut self.b,
             self.convention,
             need::op_reads(op, args, &self.activity),
             (args, result),
-            &active,
             |value| self.copier.value(value),
             |value| self.constants.get(&value).copied(),
         );
-        let contributions = match rule(op) {
-            Rule::Partials(partials) => {
-                let active = partials.iter().enumerate().filter(|(i, _)| active[*i]);
-                let terms = active.filter_map(|(i, partial)| Some((i, site.apply(partial, g, masked)?)));
-                terms.map(|(i, term)| Contribution::Whole(i, term)).collect()
-            }
-            Rule::Linear { transpose, .. } => transpose(&mut site, op, g),
+        let row = rule(op);
+        let contribution = |operand: usize| match &row {
+            Rule::Partials(partials) => partials[operand].apply(g, &site, masked).map(Contribution::Whole),
+            Rule::Linear(_, transpose) => Some(transpose(site.term(g), &site, op, operand)),
             Rule::Discrete | Rule::Flat | Rule::Aggregate => {
                 bug!("autodiff", "`{}` has no adjoint", op.name())
             }
         };
-        for contribution in contributions {
+        let active = (0..args.len()).filter(|&operand| self.activity.is_active(args[operand]));
+        let contributions: Vec<(Value, Contribution)> =
+            active.filter_map(|operand| Some((args[operand], contribution(operand)?))).collect();
+        for (value, contribution) in contributions {
             match contribution {
-                Contribution::Whole(i, term) => self.accumulate(args[i], term),
-                Contribution::Element(i, index, term) => self.accumulate_element(args[i], index, term),
+                Contribution::Whole(term) => self.accumulate(value, term),
+                Contribution::Element(index, term) => self.accumulate_element(value, index, term),
             }
         }
     }
