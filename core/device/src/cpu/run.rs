@@ -1,0 +1,347 @@
+//! Runs steps: chunk by chunk over a register file of the thread, chunks spread over threads.
+
+use super::memory::{Addresses, Mask};
+use super::program::{CpuKernel, NO_MASK, Offset, Step};
+use super::rows::{BLOCK, LANES};
+use super::scalar;
+use pullback_base::DType;
+use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Launches of fewer chunks run on the caller's thread: waking others takes as long.
+const CHUNKS_WORTH_THREADS: u64 = 16;
+
+/// One line of 64 bytes, so that rows are aligned for every vector width.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([u8; 64]);
+
+thread_local! {
+    /// Kept from launch to launch; grows to the largest kernel's need.
+    static REGISTER_FILE: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs a kernel for lanes `0..lanes`.
+///
+/// # Safety
+/// `words` holds one word per parameter; pointers among them satisfy [`crate::Device::submit`]'s contract.
+pub unsafe fn launch(kernel: &CpuKernel, words: &[u64], lanes: u64) {
+    let chunks = lanes.div_ceil(LANES as u64);
+    if chunks <= CHUNKS_WORTH_THREADS {
+        // SAFETY: the caller's promise.
+        return unsafe { run_shares(kernel, words, lanes, std::iter::once(0..chunks)) };
+    }
+    let threads = rayon::current_num_threads() as u64;
+    // Small enough shares that threads end together, large enough that taking one costs nothing.
+    let share = (chunks / (threads * 16)).clamp(1, 256);
+    let next = AtomicU64::new(0);
+    let shares = || {
+        std::iter::from_fn(|| {
+            let first = next.fetch_add(share, Ordering::Relaxed);
+            (first < chunks).then(|| first..(first + share).min(chunks))
+        })
+    };
+    rayon::in_place_scope(|scope| {
+        for _ in 1..threads {
+            // SAFETY: the caller's promise; lanes of different chunks touch memory as the kernel says.
+            scope.spawn(|_| unsafe { run_shares(kernel, words, lanes, shares()) });
+        }
+        // SAFETY: as above.
+        unsafe { run_shares(kernel, words, lanes, shares()) };
+    });
+}
+
+/// Runs some of a launch's chunks on this thread.
+///
+/// # Safety
+/// As [`launch`].
+unsafe fn run_shares(
+    kernel: &CpuKernel,
+    words: &[u64],
+    lanes: u64,
+    shares: impl Iterator<Item = Range<u64>>,
+) {
+    REGISTER_FILE.with_borrow_mut(|file| {
+        let lines = kernel.file_bytes.div_ceil(size_of::<Line>());
+        if file.len() < lines {
+            file.resize(lines, Line([0; 64]));
+        }
+        let mut frame = Frame {
+            file: file.as_mut_ptr().cast(),
+            words,
+            first: 0,
+            lanes: lanes.min(LANES as u64) as usize,
+        };
+        // SAFETY: the file has the kernel's size; the kernel's steps were checked against it; for memory the
+        // caller's promise.
+        unsafe { frame.run(&kernel.prologue) };
+        for chunk in shares.flatten() {
+            frame.first = chunk * LANES as u64;
+            frame.lanes = (lanes - frame.first).min(LANES as u64) as usize;
+            // SAFETY: as above.
+            unsafe { frame.run(&kernel.body) };
+        }
+    });
+}
+
+/// One thread's state in a launch.
+struct Frame<'a> {
+    file: *mut u8,
+    words: &'a [u64],
+    /// Lane id of the chunk's first lane.
+    first: u64,
+    /// Lanes of the chunk that exist.
+    lanes: usize,
+}
+
+impl Frame<'_> {
+    /// # Safety
+    /// The offset is one of the kernel's.
+    #[inline(always)]
+    unsafe fn at(&self, offset: Offset) -> *mut u8 {
+        // SAFETY: offsets of a decoded kernel lie in its register file.
+        unsafe { self.file.add(offset as usize) }
+    }
+
+    /// # Safety
+    /// As [`Frame::at`].
+    #[inline(always)]
+    unsafe fn mask(&self, offset: Offset) -> Mask {
+        // SAFETY: the caller's promise.
+        Mask(if offset == NO_MASK { std::ptr::null() } else { unsafe { self.at(offset) } })
+    }
+
+    /// # Safety
+    /// The steps are of a kernel whose file this is; see [`launch`] for memory.
+    unsafe fn run(&mut self, steps: &[Step]) {
+        let mut at = 0;
+        while let Some(step) = steps.get(at) {
+            at += 1;
+            // SAFETY: `CpuKernel::decode` has checked that every offset is in the file with the size of its row,
+            // that outputs overlap no operands, and that functions are those of this CPU.
+            unsafe {
+                match *step {
+                    Step::Unary { run, out, a } => run(self.at(out), self.at(a), self.lanes),
+                    Step::Binary { run, out, a, b } => run(self.at(out), self.at(a), self.at(b), self.lanes),
+                    Step::Ternary { run, out, a, b, c } => {
+                        run(self.at(out), self.at(a), self.at(b), self.at(c), self.lanes);
+                    }
+                    Step::Strided { run, row, base, stride, mask } => {
+                        let stride_bytes = self.at(stride).cast::<u64>().read();
+                        let start = self.at(base).cast::<u64>().read();
+                        let start = start.wrapping_add(self.first.wrapping_mul(stride_bytes));
+                        let addresses = Addresses::Strided { start, stride_bytes };
+                        run(self.at(row), addresses, self.mask(mask), self.lanes);
+                    }
+                    Step::JumpIfNone { mask, to } => {
+                        if !any(self.at(mask), self.lanes) {
+                            at = to as usize;
+                        }
+                    }
+                    Step::Jump { to } => at = to as usize,
+                    _ => self.run_rare(step),
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Frame::run`].
+    unsafe fn run_rare(&self, step: &Step) {
+        // SAFETY: as in `run`.
+        unsafe {
+            match *step {
+                Step::Splat { out, size_bytes, bits } => splat(self.at(out), size_bytes, bits, self.lanes),
+                Step::Parameter { out, index, dtype } => self.parameter(out, index, dtype),
+                Step::LaneId { out } => {
+                    let row = self.at(out).cast::<u64>();
+                    for i in 0..LANES {
+                        row.add(i).write(self.first + i as u64);
+                    }
+                }
+                Step::Each { run, row, address, mask } => {
+                    let addresses = Addresses::Each(self.at(address).cast::<u64>());
+                    run(self.at(row), addresses, self.mask(mask), self.lanes);
+                }
+                Step::GroupSum { run, row, base, element_bytes } => {
+                    let group = self.first / LANES as u64;
+                    let start = self.at(base).cast::<u64>().read();
+                    let start = start.wrapping_add(group.wrapping_mul(u64::from(element_bytes)));
+                    let addresses = Addresses::Strided { start, stride_bytes: 0 };
+                    run(self.at(row), addresses, self.mask(NO_MASK), self.lanes);
+                }
+                Step::Copy { size_bytes, rows, step_bytes, out, arg, mask } => {
+                    for row in 0..rows {
+                        let to = self.at(out + row * size_bytes * LANES as u32);
+                        let from = self.at(arg + row * step_bytes);
+                        merge(to, from, self.mask(mask), size_bytes, self.lanes);
+                    }
+                }
+                Step::ElementGet { size_bytes, len, index_bytes, out, array, index } => {
+                    let index = ElementIndex { row: self.at(index), index_bytes, len };
+                    element_get(self.at(out), self.at(array), index, size_bytes, self.lanes);
+                }
+                Step::ElementSet { size_bytes, len, index_bytes, array, index, value, mask } => {
+                    let index = ElementIndex { row: self.at(index), index_bytes, len };
+                    let mask = self.mask(mask);
+                    element_set(self.at(array), self.at(value), index, mask, size_bytes, self.lanes);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Frame::run`].
+    unsafe fn parameter(&self, out: Offset, index: u32, dtype: Option<DType>) {
+        let word = self.words[index as usize];
+        let (size_bytes, bits) = match dtype {
+            None | Some(DType::I64 | DType::U64 | DType::F64) => (8, word),
+            Some(DType::Bool) => (1, u64::from(word & 0xff != 0)),
+            Some(DType::I8) => (4, word as i8 as u64),
+            Some(DType::I16) => (4, word as i16 as u64),
+            Some(DType::U8) => (4, word & 0xff),
+            Some(DType::U16) => (4, word & 0xffff),
+            Some(DType::I32 | DType::U32 | DType::F32) => (4, word),
+            Some(DType::F16) => (4, u64::from(scalar::f16_from_bits(word as u32).to_bits())),
+            Some(DType::BF16) => (4, u64::from(scalar::bf16_to_f32(word as u16).to_bits())),
+        };
+        // SAFETY: the row has the dtype's kind, which `decode` has checked.
+        unsafe { splat(self.at(out), size_bytes, bits, self.lanes) };
+    }
+}
+
+/// # Safety
+/// `row` is a row of bools.
+unsafe fn any(row: *const u8, lanes: usize) -> bool {
+    // SAFETY: the caller's promise, and `lanes` is at most LANES.
+    unsafe { std::slice::from_raw_parts(row, lanes) }.iter().fold(0, |any, on| any | on) != 0
+}
+
+/// # Safety
+/// `out` is a row of that size.
+unsafe fn splat(out: *mut u8, size_bytes: u32, bits: u64, lanes: usize) {
+    let lanes = lanes.next_multiple_of(BLOCK);
+    // SAFETY: the caller's promise; rows are aligned to a cache line.
+    unsafe {
+        match size_bytes {
+            1 => std::slice::from_raw_parts_mut(out, lanes).fill(bits as u8),
+            4 => std::slice::from_raw_parts_mut(out.cast::<u32>(), lanes).fill(bits as u32),
+            _ => std::slice::from_raw_parts_mut(out.cast::<u64>(), lanes).fill(bits),
+        }
+    }
+}
+
+/// Copies lanes whose mask is on.
+///
+/// # Safety
+/// `to` and `from` are different rows of that size, `mask` is null or another row.
+unsafe fn merge(to: *mut u8, from: *const u8, mask: Mask, size_bytes: u32, lanes: usize) {
+    let lanes = lanes.next_multiple_of(BLOCK);
+    // SAFETY: the caller's promise; rows are aligned to a cache line and have LANES lanes.
+    unsafe {
+        if mask.0.is_null() {
+            return std::ptr::copy_nonoverlapping(from, to, lanes * size_bytes as usize);
+        }
+        let mask = std::slice::from_raw_parts(mask.0, lanes);
+        match size_bytes {
+            1 => merge_lanes(row_mut(to, lanes), row_of(from, lanes), mask),
+            4 => merge_lanes::<u32>(row_mut(to.cast(), lanes), row_of(from.cast(), lanes), mask),
+            _ => merge_lanes::<u64>(row_mut(to.cast(), lanes), row_of(from.cast(), lanes), mask),
+        }
+    }
+}
+
+/// # Safety
+/// As [`std::slice::from_raw_parts_mut`].
+unsafe fn row_mut<'a, T>(row: *mut T, lanes: usize) -> &'a mut [T] {
+    // SAFETY: the caller's promise.
+    unsafe { std::slice::from_raw_parts_mut(row, lanes) }
+}
+
+/// # Safety
+/// As [`std::slice::from_raw_parts`].
+unsafe fn row_of<'a, T>(row: *const T, lanes: usize) -> &'a [T] {
+    // SAFETY: the caller's promise.
+    unsafe { std::slice::from_raw_parts(row, lanes) }
+}
+
+fn merge_lanes<T: Copy>(to: &mut [T], from: &[T], mask: &[u8]) {
+    for ((to, from), &on) in to.iter_mut().zip(from).zip(mask) {
+        *to = if on != 0 { *from } else { *to };
+    }
+}
+
+/// The index operand of `element_get` and `element_set`.
+#[derive(Clone, Copy)]
+struct ElementIndex {
+    row: *const u8,
+    index_bytes: u32,
+    len: u32,
+}
+
+impl ElementIndex {
+    /// The lane's element, if the array has it. Negative indices are large unsigned ones.
+    ///
+    /// # Safety
+    /// `row` is a row of that size, `lane` below LANES.
+    unsafe fn of(self, lane: usize) -> Option<usize> {
+        // SAFETY: the caller's promise.
+        let index = unsafe {
+            match self.index_bytes {
+                4 => u64::from(self.row.cast::<u32>().add(lane).read()),
+                _ => self.row.cast::<u64>().add(lane).read(),
+            }
+        };
+        (index < u64::from(self.len)).then_some(index as usize)
+    }
+}
+
+/// # Safety
+/// The pointers are those of rows and of an array of `index.len` rows of that size.
+unsafe fn element_get(out: *mut u8, array: *const u8, index: ElementIndex, size_bytes: u32, lanes: usize) {
+    for lane in 0..lanes {
+        // SAFETY: the caller's promise; the index is below the array's length.
+        unsafe {
+            let element = index.of(lane).map(|index| index * LANES + lane);
+            match (size_bytes, element) {
+                (1, element) => out.add(lane).write(element.map_or(0, |at| array.add(at).read())),
+                (4, element) => {
+                    let value = element.map_or(0, |at| array.cast::<u32>().add(at).read());
+                    out.cast::<u32>().add(lane).write(value);
+                }
+                (_, element) => {
+                    let value = element.map_or(0, |at| array.cast::<u64>().add(at).read());
+                    out.cast::<u64>().add(lane).write(value);
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`element_get`].
+unsafe fn element_set(
+    array: *mut u8,
+    value: *const u8,
+    index: ElementIndex,
+    mask: Mask,
+    size_bytes: u32,
+    lanes: usize,
+) {
+    for lane in 0..lanes {
+        // SAFETY: the caller's promise; the index is below the array's length.
+        unsafe {
+            if !mask.0.is_null() && *mask.0.add(lane) == 0 {
+                continue;
+            }
+            let Some(at) = index.of(lane).map(|index| index * LANES + lane) else { continue };
+            match size_bytes {
+                1 => array.add(at).write(value.add(lane).read()),
+                4 => array.cast::<u32>().add(at).write(value.cast::<u32>().add(lane).read()),
+                _ => array.cast::<u64>().add(at).write(value.cast::<u64>().add(lane).read()),
+            }
+        }
+    }
+}
