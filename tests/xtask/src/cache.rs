@@ -107,6 +107,11 @@ pub fn key_of_files(root: &Path, files: &[PathBuf], more: &[&[u8]]) -> Result<St
     Ok(key(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>()))
 }
 
+/// Whether a stamp file says just this.
+pub fn holds(stamp: &Path, content: &str) -> bool {
+    fs::read_to_string(stamp).is_ok_and(|found| found == content)
+}
+
 /// Writes a file so that no reader ever sees half of it.
 pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();

@@ -56,7 +56,7 @@ impl Checkout {
         // Cargo judges freshness by time alone, and the last build may be of another, younger clone.
         let stamp = target_dir.join("built-from");
         let root = self.root.display().to_string();
-        if fs::read_to_string(&stamp).ok().as_deref() != Some(&root) {
+        if !crate::cache::holds(&stamp, &root) {
             let now = SystemTime::now();
             for file in self.files(&["core", "kernels", "torch-bridge", "py", "tests", "samples"])? {
                 fs::File::options().append(true).open(file)?.set_modified(now)?;

@@ -194,8 +194,12 @@ fn thin(
     }
     let stamp = environment.folder.join("borrowed");
     let wanted = format!("{}\n{links}", interpreter.version);
-    if fs::read_to_string(&stamp).ok().as_deref() != Some(&wanted) {
-        let _lock = checkout.cache.lock()?;
+    if cache::holds(&stamp, &wanted) {
+        return Ok(environment);
+    }
+    let _lock = checkout.cache.lock()?;
+    // Asked again under the lock: clearing what another run has made meanwhile would break that run.
+    if !cache::holds(&stamp, &wanted) {
         create(interpreter, &environment.folder, &["--clear", "--without-pip"])?;
         for folder in &environment.borrowed {
             borrow_scripts(folder, &environment)?;

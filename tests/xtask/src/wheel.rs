@@ -56,10 +56,13 @@ pub fn build(checkout: &Checkout, environment: &Environment) -> Result<PathBuf> 
 pub fn install(checkout: &Checkout, environment: &Environment, wheel: &Path) -> Result<()> {
     let stamp = environment.folder.join("installed-wheel");
     let wanted = wheel.display().to_string();
-    if fs::read_to_string(&stamp).ok().as_deref() == Some(&wanted) {
+    if cache::holds(&stamp, &wanted) {
         return Ok(());
     }
     let _lock = checkout.cache.lock()?;
+    if cache::holds(&stamp, &wanted) {
+        return Ok(());
+    }
     let mut pip = environment.command(checkout);
     pip.args(["-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--force-reinstall"]);
     child::run(pip.arg("--no-deps").arg(wheel))?;
