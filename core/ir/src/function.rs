@@ -254,6 +254,18 @@ impl StmtKind {
         }
     }
 
+    /// As [`StmtKind::results`], to change them.
+    pub fn results_mut(&mut self) -> &mut [Value] {
+        match self {
+            StmtKind::Let { result, .. } => std::slice::from_mut(result),
+            StmtKind::If { results, .. }
+            | StmtKind::Switch { results, .. }
+            | StmtKind::Loop { results, .. }
+            | StmtKind::Call { results, .. } => results,
+            StmtKind::Effect { result, .. } => result.as_mut_slice(),
+        }
+    }
+
     /// The blocks it holds, in order.
     pub fn blocks(&self) -> Vec<&Block> {
         match self {

@@ -1,1 +1,23 @@
-//! Not written yet.
+//! IR to IR passes, one per file. [`pipeline`] alone orders them; the rest of the project calls it.
+//!
+//! A pass keeps `verify` and every result, bit for bit (payloads of NaNs aside). All but [`mod@inline`] work on one
+//! function without calls; all after [`scalarize`](scalarize()) on scalar form. Passes that run in rounds tell
+//! whether they changed anything.
+
+pub mod compact;
+pub mod dce;
+pub mod fold;
+pub mod gvn;
+pub mod inline;
+pub mod pipeline;
+mod rewrite;
+pub mod scalarize;
+pub mod strip_detach;
+mod substitution;
+
+#[cfg(test)]
+mod testing;
+
+pub use inline::inline;
+pub use pipeline::{flatten, kernel, optimize};
+pub use scalarize::scalarize;

@@ -1,0 +1,146 @@
+//! Drops what no result and no effect depends on: statements, region results, loop parameters.
+
+use pullback_base::ids::Id;
+use pullback_ir::function::Args;
+use pullback_ir::{Block, Effect, Function, Stmt, StmtKind, Value};
+
+/// Removes dead code. Loads count as pure: one whose result is not used goes.
+pub fn dce(function: &mut Function) -> bool {
+    let mut marker =
+        Marker { needs: vec![Args::new(); function.values.len()], live: vec![false; function.values.len()] };
+    let mut roots = function.body.yields.clone();
+    marker.block(&function.body, &mut roots);
+    marker.mark(roots);
+    let mut sweeper = Sweeper { live: marker.live, removed: false };
+    sweeper.block(&mut function.body);
+    sweeper.removed
+}
+
+fn is_effectful(kind: &StmtKind) -> bool {
+    matches!(kind, StmtKind::Call { .. })
+        || matches!(kind, StmtKind::Effect { effect, .. } if *effect != Effect::Load)
+}
+
+struct Marker {
+    /// The values each value depends on, by index.
+    needs: Vec<Args>,
+    live: Vec<bool>,
+}
+
+impl Marker {
+    fn need(&mut self, value: Value, by: impl IntoIterator<Item = Value>) {
+        self.needs[value.index()].extend(by);
+    }
+
+    /// Notes the dependencies of a block's values; adds to `roots` what its effects need. Whether it has effects.
+    fn block(&mut self, block: &Block, roots: &mut Vec<Value>) -> bool {
+        let mut effects = false;
+        for stmt in &block.stmts {
+            effects |= self.stmt(&stmt.kind, roots);
+        }
+        effects
+    }
+
+    fn stmt(&mut self, kind: &StmtKind, roots: &mut Vec<Value>) -> bool {
+        let mut effects = is_effectful(kind);
+        for block in kind.blocks() {
+            effects |= self.block(block, roots);
+        }
+        // What decides whether and how often the statement runs.
+        let control: &[Value] = match kind {
+            StmtKind::If { .. } | StmtKind::Switch { .. } => kind.operands(),
+            StmtKind::Loop { head, .. } => &head.yields,
+            _ => &[],
+        };
+        if effects {
+            roots.extend(if control.is_empty() { kind.operands() } else { control });
+        }
+        for (at, &result) in kind.results().iter().enumerate() {
+            self.need(result, control.iter().copied());
+            match kind {
+                StmtKind::If { .. } | StmtKind::Switch { .. } => {
+                    let yields: Vec<Value> = kind.blocks().iter().map(|block| block.yields[at]).collect();
+                    self.need(result, yields);
+                }
+                StmtKind::Loop { inits, params, body, .. } => {
+                    self.need(result, [params[at]]);
+                    self.need(params[at], [inits[at], body.yields[at]]);
+                }
+                _ => self.need(result, kind.operands().iter().copied()),
+            }
+        }
+        effects
+    }
+
+    fn mark(&mut self, mut work: Vec<Value>) {
+        while let Some(value) = work.pop() {
+            if !std::mem::replace(&mut self.live[value.index()], true) {
+                work.extend_from_slice(&self.needs[value.index()]);
+            }
+        }
+    }
+}
+
+struct Sweeper {
+    live: Vec<bool>,
+    removed: bool,
+}
+
+impl Sweeper {
+    /// Whether an effect is left in it.
+    fn block(&mut self, block: &mut Block) -> bool {
+        let mut effects = false;
+        block.stmts.retain_mut(|stmt| {
+            let effect = self.stmt(stmt);
+            effects |= effect;
+            let keep = effect || stmt.kind.results().iter().any(|result| self.live[result.index()]);
+            self.removed |= !keep;
+            keep
+        });
+        effects
+    }
+
+    /// Narrows a statement to its live results; whether it has effects.
+    fn stmt(&mut self, stmt: &mut Stmt) -> bool {
+        let mut effects = is_effectful(&stmt.kind);
+        let live = |value: &Value| self.live[value.index()];
+        let keep: Vec<bool> = match &stmt.kind {
+            StmtKind::If { results, .. } | StmtKind::Switch { results, .. } => {
+                results.iter().map(live).collect()
+            }
+            StmtKind::Loop { params, .. } => params.iter().map(live).collect(),
+            _ => return effects,
+        };
+        if keep.contains(&false) {
+            self.removed = true;
+            narrow(&mut stmt.kind, &keep);
+        }
+        for block in stmt.kind.blocks_mut() {
+            effects |= self.block(block);
+        }
+        effects
+    }
+}
+
+fn narrow(kind: &mut StmtKind, keep: &[bool]) {
+    let filter = |values: &mut Vec<Value>| {
+        let mut at = 0;
+        values.retain(|_| {
+            at += 1;
+            keep[at - 1]
+        });
+    };
+    match kind {
+        StmtKind::If { results, then, otherwise, .. } => {
+            [results, &mut then.yields, &mut otherwise.yields].into_iter().for_each(filter);
+        }
+        StmtKind::Switch { results, cases, default, .. } => {
+            cases.iter_mut().for_each(|(_, block)| filter(&mut block.yields));
+            [results, &mut default.yields].into_iter().for_each(filter);
+        }
+        StmtKind::Loop { results, inits, params, body, .. } => {
+            [results, inits, params, &mut body.yields].into_iter().for_each(filter);
+        }
+        _ => {}
+    }
+}
