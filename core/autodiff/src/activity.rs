@@ -130,6 +130,15 @@ fn conducts(function: &Function, op: &Op, result: Value) -> bool {
     function.ty(result).has_float() && !matches!(rule(op), Rule::Discrete | Rule::Flat)
 }
 
+/// Whatever is in the set takes its counterpart along.
+fn flow(set: &mut FxHashSet<Value>, from: &[Value], to: &[Value]) {
+    for (from, to) in from.iter().zip(to) {
+        if set.contains(from) {
+            set.insert(*to);
+        }
+    }
+}
+
 struct Varied<'a> {
     function: &'a Function,
     set: FxHashSet<Value>,
@@ -147,31 +156,23 @@ impl Varied<'_> {
                 StmtKind::If { results, .. } | StmtKind::Switch { results, .. } => {
                     for arm in stmt.kind.blocks() {
                         self.block(arm);
-                        self.flow(&arm.yields, results);
+                        flow(&mut self.set, &arm.yields, results);
                     }
                 }
                 StmtKind::Loop { results, inits, params, body, .. } => {
-                    self.flow(inits, params);
+                    flow(&mut self.set, inits, params);
                     // A parameter becomes varied once, so the fixed point comes after as many rounds at most.
                     loop {
                         let before = self.set.len();
                         self.block(body);
-                        self.flow(&body.yields, params);
+                        flow(&mut self.set, &body.yields, params);
                         if self.set.len() == before {
                             break;
                         }
                     }
-                    self.flow(params, results);
+                    flow(&mut self.set, params, results);
                 }
                 StmtKind::Call { .. } | StmtKind::Effect { .. } => {}
-            }
-        }
-    }
-
-    fn flow(&mut self, from: &[Value], to: &[Value]) {
-        for (from, to) in from.iter().zip(to) {
-            if self.set.contains(from) {
-                self.set.insert(*to);
             }
         }
     }
@@ -193,31 +194,23 @@ impl Useful<'_> {
                 }
                 StmtKind::If { results, .. } | StmtKind::Switch { results, .. } => {
                     for arm in stmt.kind.blocks() {
-                        self.flow(results, &arm.yields);
+                        flow(&mut self.set, results, &arm.yields);
                         self.block(arm);
                     }
                 }
                 StmtKind::Loop { results, inits, params, body, .. } => {
-                    self.flow(results, params);
+                    flow(&mut self.set, results, params);
                     loop {
                         let before = self.set.len();
-                        self.flow(params, &body.yields);
+                        flow(&mut self.set, params, &body.yields);
                         self.block(body);
                         if self.set.len() == before {
                             break;
                         }
                     }
-                    self.flow(params, inits);
+                    flow(&mut self.set, params, inits);
                 }
                 StmtKind::Call { .. } | StmtKind::Effect { .. } => {}
-            }
-        }
-    }
-
-    fn flow(&mut self, from: &[Value], to: &[Value]) {
-        for (from, to) in from.iter().zip(to) {
-            if self.set.contains(from) {
-                self.set.insert(*to);
             }
         }
     }

@@ -20,7 +20,8 @@
 //!
 //! The test for NaN keeps the guard transparent where `p` is finite, so that it has the right derivative itself: a
 //! cotangent passes through zero at every stationary point, and there the second derivative is `t' * p`, not 0.
-//! `sqrt(0)` with the cotangent 1 still gives infinity.
+//! `sqrt(0)` with the cotangent 1 still gives infinity. A cotangent that has become zero by underflow and meets a
+//! factor that has overflowed (`1 / (1 + exp(-x))` at `x = -1000`) stays NaN, as in PyTorch: their product is unknown.
 
 mod activity;
 mod forward;

@@ -150,6 +150,9 @@ fn an_arm_not_taken_does_not_spoil_the_gradient() {
     ];
     for arm in arms {
         assert_eq!(gradient_at(&select(arm), 0.0), 0.0, "{arm}");
+        let first = gradient(&parse_one(&select(arm)));
+        assert_eq!(doubles(&jvp(&first), &[0.0, 1.0, 1.0, 0.0])[1], 0.0, "{arm}");
+        assert_eq!(doubles(&gradient(&first), &[0.0, 1.0, 1.0])[0], 0.0, "{arm}");
         assert!(gradient_at(&select(arm), 0.7).is_finite(), "{arm}");
     }
     for (arm, x) in [("%8: f64 = asin %0", -1.0), ("%8: f64 = acos %0", -1.0), ("%8: f64 = atanh %0", -1.0)] {
@@ -185,6 +188,14 @@ fn a_zero_seed_gives_a_zero_gradient_at_a_singular_point() {
     let f = function_of(Op::Sqrt, F64, 1);
     assert_eq!(doubles(&gradient(&f), &[0.0, 0.0]), [0.0]);
     assert_eq!(doubles(&jvp(&f), &[0.0, 0.0])[1], 0.0);
+    let text = "func @f(%0 x: f64) -> (f64) {
+      %1: f64 = const f64 0.5
+      %2: f64 = pow %0, %1
+      yield %2
+    }";
+    let f = parse_one(text);
+    assert_eq!(doubles(&gradient(&f), &[0.0, 0.0]), [0.0]);
+    assert_eq!(doubles(&gradient(&f), &[0.0, 1.0]), [INF]);
 }
 
 #[test]

@@ -406,3 +406,26 @@ fn any_choice_of_parameters_and_results_gives_the_same_numbers() {
         assert_close("gradient", &found[2..], &expected, 1e-9, &f, &x);
     }
 }
+
+#[test]
+fn optimized_gradients_give_the_same_numbers() {
+    let (mut before, mut after) = (0, 0);
+    for seed in 0..200 {
+        let derived = gradient(&Generator::program(seed, Loops::Inactive));
+        let optimized = pullback_passes::optimize(derived.clone());
+        (before, after) = (before + statements(&derived), after + statements(&optimized));
+        let mut random = Random(seed ^ 0x7777);
+        for _ in 0..3 {
+            let x = [point(&mut random), direction(&mut random, 2)].concat();
+            let (found, expected) = (doubles(&optimized, &x), doubles(&derived, &x));
+            assert_close("optimized", &found, &expected, 1e-12, &derived, &x);
+        }
+    }
+    assert!(after < before, "{before} statements, {after} when optimized");
+}
+
+fn statements(function: &Function) -> usize {
+    let mut count = 0;
+    pullback_ir::visit::each_stmt(&function.body, &mut |_| count += 1);
+    count
+}
