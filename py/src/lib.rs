@@ -1,1 +1,31 @@
-//! Not written yet.
+//! The native half of the Python package: thin classes over the call layer.
+//!
+//! Python and torch objects become array views here, and nothing below knows of them.
+
+mod args;
+mod device;
+mod errors;
+mod function;
+mod module;
+mod numpy_array;
+mod output;
+mod recorded;
+mod tensor;
+
+use pyo3::prelude::*;
+
+#[pymodule(gil_used = true)]
+mod _native {
+    #[pymodule_export]
+    use crate::device::{PyDevice, PyDeviceType, add_library_path};
+    #[pymodule_export]
+    use crate::errors::error_codes;
+    #[pymodule_export]
+    use crate::function::PyFunction;
+    #[pymodule_export]
+    use crate::module::PyModule_;
+    #[pymodule_export]
+    use crate::recorded::PyRecordedCall;
+    #[pymodule_export]
+    use crate::tensor::PyTensor;
+}

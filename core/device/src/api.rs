@@ -115,6 +115,11 @@ pub struct HostRange {
     pub access: Access,
 }
 
+// SAFETY: the pointer is only a number until `Device::submit`, whose caller promises that it is valid.
+unsafe impl Send for HostRange {}
+// SAFETY: as above.
+unsafe impl Sync for HostRange {}
+
 /// Launches that run in order, each seeing the writes of those before it.
 #[derive(Clone, Copy)]
 pub struct Submission<'a> {

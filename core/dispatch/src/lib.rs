@@ -1,1 +1,30 @@
-//! Not written yet.
+//! The call layer: arguments to launches. Knows argument *kinds*, never Python or torch.
+//!
+//! A call's life: arguments -> `signature` -> \[`bind` -> `vectorize` -> `plan` -> `kernel` (the call kernel,
+//! built in IR) -> compile\]* -> `launch` -> results. The bracketed part runs once per signature.
+
+pub mod args;
+mod bind;
+mod cache;
+pub mod call;
+pub mod context;
+pub mod error;
+pub mod function;
+mod kernel;
+mod launch;
+pub mod module;
+mod plan;
+mod reduce;
+mod signature;
+mod slot;
+pub mod tensor;
+mod vectorize;
+
+pub use args::{Arg, ArgValue, ArrayView, Location, Number, Numbers};
+pub use call::{Args, Gradients, Value};
+pub use context::Context;
+pub use error::Error;
+pub use function::{Function, Mode};
+pub use launch::{OutputSpec, Prepared};
+pub use module::{LoadOptions, Module};
+pub use tensor::Tensor;

@@ -1,0 +1,523 @@
+//! Which argument feeds which slot: overloads, keywords, defaults, dtype rules. Values and shapes play no part,
+//! but for telling overloads apart.
+
+use crate::args::{Arg, ArgValue, ArrayView, Leaf, Location, Numbers};
+use crate::function::{Mode, Overload, OverloadSet};
+use crate::module::edit_distance;
+use crate::slot::Slot;
+use pullback_base::{Code, DType, Diagnostic, Diagnostics, Span};
+use pullback_device::DeviceType;
+use pullback_ir::{Constant, InterfaceParam, Type};
+
+/// A call's arguments, matched to one overload.
+pub struct Binding {
+    pub overload: usize,
+    /// In the order of the flattened parameters.
+    pub inputs: Vec<Input>,
+    /// In the order of the flattened results.
+    pub outputs: Vec<Output>,
+}
+
+pub struct Input {
+    pub slot: Slot,
+    pub source: Source,
+    /// Where the parameter is declared.
+    pub span: Span,
+}
+
+pub enum Source {
+    /// Argument leaf by number.
+    Leaf(usize),
+    Default(Vec<Constant>),
+}
+
+pub struct Output {
+    pub slot: Slot,
+    pub target: Target,
+    pub span: Span,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// The nth result the call returns.
+    Returned(usize),
+    /// An array passed for an `out` or `inout` parameter: argument leaf by number.
+    Leaf(usize),
+}
+
+/// Matches arguments to the overload they fit best.
+pub fn bind(set: &OverloadSet, args: &[Arg<'_>], mode: Mode<'_>) -> Result<Binding, Diagnostics> {
+    let tries: Vec<Result<(Binding, i64), Diagnostics>> = (0..set.overloads.len())
+        .map(|index| {
+            Binder { overload: &set.overloads[index], found: Diagnostics::new(), cost: 0, next_leaf: 0 }
+                .bind(index, args)
+        })
+        .collect();
+    let several = tries.len() > 1;
+    let mut fits = Vec::new();
+    let mut misfits = Vec::new();
+    for attempt in tries {
+        match attempt {
+            Ok(fit) => fits.push(fit),
+            Err(why) => misfits.push(why),
+        }
+    }
+    let Some(best) = fits.iter().map(|(_, cost)| *cost).min() else {
+        return Err(if several { no_overload(set, args, misfits) } else { misfits.remove(0) });
+    };
+    let mut best: Vec<Binding> = fits.into_iter().filter(|(_, cost)| *cost == best).map(|(b, _)| b).collect();
+    if best.len() > 1 {
+        let mut diagnostic = Diagnostic::error(
+            Code::AmbiguousCall,
+            format!("{} overloads of `{}` take these arguments equally well", best.len(), set.name),
+        );
+        for binding in &best {
+            diagnostic =
+                diagnostic.note(format!("candidate: {}", set.overloads[binding.overload].describe()));
+        }
+        return Err(diagnostic.help("pass typed values (a NumPy scalar or array of the dtype meant)").into());
+    }
+    let binding = best.remove(0);
+    check_mode(&binding, mode)?;
+    Ok(binding)
+}
+
+fn no_overload(set: &OverloadSet, args: &[Arg<'_>], misfits: Vec<Diagnostics>) -> Diagnostics {
+    let shown: Vec<String> = args.iter().map(|arg| describe(&arg.value)).collect();
+    let message = format!("no overload of `{}` takes ({})", set.name, shown.join(", "));
+    let mut diagnostic = Diagnostic::error(Code::ArgumentType, message);
+    for (overload, why) in set.overloads.iter().zip(misfits) {
+        let reason = why.iter().next().map_or("", |d| d.message.as_str()).to_owned();
+        diagnostic = diagnostic.note(format!("not {}: {reason}", overload.describe()));
+    }
+    diagnostic.help("pass arguments that fit one of these declarations").into()
+}
+
+fn describe(value: &ArgValue<'_>) -> String {
+    match value {
+        ArgValue::Numbers(numbers) => Leaf::Numbers(numbers).describe(),
+        ArgValue::Array(array) => Leaf::Array(array).describe(),
+        ArgValue::Struct(fields) => {
+            format!(
+                "a dict of {}",
+                fields.iter().map(|(name, _)| name.as_ref()).collect::<Vec<_>>().join(", ")
+            )
+        }
+    }
+}
+
+/// Gradients only where there can be some.
+fn check_mode(binding: &Binding, mode: Mode<'_>) -> Result<(), Diagnostics> {
+    let wrt = match mode {
+        Mode::Forward { .. } => return Ok(()),
+        Mode::Backward { wrt, .. } | Mode::ValueAndGrad { wrt } => wrt,
+    };
+    let mut found = Diagnostics::new();
+    for output in &binding.outputs {
+        if let Target::Leaf(_) = output.target {
+            found.push(
+                Diagnostic::error(
+                    Code::NotDifferentiable,
+                    format!("`{}` is written in place, so this call has no gradient", output.slot.path),
+                )
+                .at(output.span, "written by the call")
+                .help("leave the argument out: an `out` parameter without one is returned as a new array"),
+            );
+        }
+    }
+    for input in &binding.inputs {
+        let wanted = matches!(input.source, Source::Leaf(leaf) if wrt.get(leaf) == Some(&true));
+        if wanted && input.slot.no_diff {
+            let why = if input.slot.dtype.is_float() { "is marked no_diff" } else { "is not a float" };
+            found.push(
+                Diagnostic::error(
+                    Code::NotDifferentiable,
+                    format!("`{}` {why}: it has no gradient", input.slot.path),
+                )
+                .at(input.span, "declared here")
+                .help("do not ask for its gradient"),
+            );
+        }
+    }
+    if found.is_empty() { Ok(()) } else { Err(found) }
+}
+
+/// Matches arguments to one overload, collecting everything that is wrong.
+struct Binder<'a> {
+    overload: &'a Overload,
+    found: Diagnostics,
+    /// Conversions weigh 16; each element dim matched weighs -1, so a float3 takes (10, 3) before a float does.
+    cost: i64,
+    next_leaf: usize,
+}
+
+impl<'a> Binder<'a> {
+    fn bind(mut self, index: usize, args: &[Arg<'a>]) -> Result<(Binding, i64), Diagnostics> {
+        let params = &self.overload.interface.params;
+        let mut chosen: Vec<Option<(&ArgValue<'a>, usize)>> = vec![None; params.len()];
+        for (position, arg) in args.iter().enumerate() {
+            let first_leaf = self.next_leaf;
+            self.next_leaf += leaf_count(&arg.value);
+            let at = match arg.name {
+                "" => Some(position).filter(|&p| p < params.len()),
+                name => params.iter().position(|param| &*param.name == name),
+            };
+            match at {
+                None => self.unknown(arg, params),
+                Some(at) if chosen[at].is_some() => self.found.push(
+                    Diagnostic::error(Code::UnknownArgument, format!("`{}` is given twice", params[at].name))
+                        .at(params[at].span, "this parameter")
+                        .help("give it once, by position or by name"),
+                ),
+                Some(at) => chosen[at] = Some((&arg.value, first_leaf)),
+            }
+        }
+        let overload = self.overload;
+        let mut inputs = Vec::new();
+        let mut outputs = Vec::new();
+        let mut returned = 0;
+        let mut next_returned = || {
+            returned += 1;
+            Target::Returned(returned - 1)
+        };
+        match &overload.returned {
+            Some(slots) => {
+                let span = Span::NONE;
+                outputs.extend(slots.iter().map(|slot| Output {
+                    slot: slot.clone(),
+                    target: next_returned(),
+                    span,
+                }));
+            }
+            None => self.unfit("the result", overload.interface.result.as_ref(), Span::NONE),
+        }
+        for ((param, slots), value) in params.iter().zip(&overload.params).zip(chosen) {
+            let Some(slots) = slots else {
+                self.unfit(&format!("`{}`", param.name), Some(&param.ty), param.span);
+                continue;
+            };
+            match value {
+                Some((value, first_leaf)) => {
+                    let filled = if param.direction.reads() { &slots.inputs } else { &slots.outputs };
+                    let mut leaf = first_leaf;
+                    let matched = self.value(param, &param.name, &[], value, filled, &mut leaf);
+                    for (slot, leaf) in matched {
+                        if param.direction.reads() {
+                            let source = Source::Leaf(leaf);
+                            inputs.push(Input { slot: slots.inputs[slot].clone(), source, span: param.span });
+                        }
+                        if param.direction.writes() {
+                            let target = Target::Leaf(leaf);
+                            outputs.push(Output {
+                                slot: slots.outputs[slot].clone(),
+                                target,
+                                span: param.span,
+                            });
+                        }
+                    }
+                }
+                None if !param.direction.reads() => outputs.extend(slots.outputs.iter().map(|slot| Output {
+                    slot: slot.clone(),
+                    target: next_returned(),
+                    span: param.span,
+                })),
+                None => match &param.default {
+                    Some(leaves) if !param.direction.writes() => {
+                        self.default(param, &slots.inputs, leaves, &mut inputs)
+                    }
+                    _ => self.missing(param),
+                },
+            }
+        }
+        inputs.sort_by_key(|input| input.slot.leaves.start);
+        outputs.sort_by_key(|output| output.slot.leaves.start);
+        if self.found.is_empty() {
+            Ok((Binding { overload: index, inputs, outputs }, self.cost))
+        } else {
+            Err(self.found)
+        }
+    }
+
+    fn default(
+        &mut self,
+        param: &InterfaceParam,
+        slots: &[Slot],
+        leaves: &[Constant],
+        inputs: &mut Vec<Input>,
+    ) {
+        let first = slots.first().map_or(0, |slot| slot.leaves.start);
+        for slot in slots {
+            let range = slot.leaves.start - first..slot.leaves.end - first;
+            let source = Source::Default(leaves[range].to_vec());
+            inputs.push(Input { slot: slot.clone(), source, span: param.span });
+        }
+    }
+
+    fn missing(&mut self, param: &InterfaceParam) {
+        self.found.push(
+            Diagnostic::error(
+                Code::MissingArgument,
+                format!("`{}` got no argument for `{}`", self.overload.interface.name, param.name),
+            )
+            .at(param.span, format!("{} {}", param.direction.name(), param.ty))
+            .help(format!("pass {}=...", param.name)),
+        );
+    }
+
+    fn unknown(&mut self, arg: &Arg<'_>, params: &[InterfaceParam]) {
+        let name = &self.overload.interface.name;
+        let takes = params.iter().map(|param| &*param.name).collect::<Vec<_>>().join(", ");
+        let diagnostic = match arg.name {
+            "" => Diagnostic::error(
+                Code::UnknownArgument,
+                format!("`{name}` takes {} arguments, more were given", params.len()),
+            ),
+            given => Diagnostic::error(Code::UnknownArgument, format!("`{name}` has no parameter `{given}`")),
+        };
+        let near =
+            params.iter().find(|param| !arg.name.is_empty() && edit_distance(&param.name, arg.name) <= 1);
+        let help = match near {
+            Some(param) => format!("did you mean `{}`?", param.name),
+            None => format!("its parameters are: {takes}"),
+        };
+        self.found.push(diagnostic.help(help));
+    }
+
+    fn unfit(&mut self, what: &str, ty: Option<&Type>, span: Span) {
+        let ty = ty.map_or_else(String::new, |ty| format!(" of type {ty}"));
+        self.found.push(
+            Diagnostic::error(Code::ArgumentType, format!("{what}{ty} cannot be passed from outside a kernel"))
+                .at(span, "declared here")
+                .help("wrap the function in one whose parameters are scalars, vectors, matrices, arrays or structs of these"),
+        );
+    }
+
+    /// Matches a value, at `fields` below a parameter, to slots; gives (slot, leaf) pairs.
+    fn value(
+        &mut self,
+        param: &InterfaceParam,
+        path: &str,
+        fields: &[&str],
+        value: &ArgValue<'_>,
+        slots: &[Slot],
+        leaf: &mut usize,
+    ) -> Vec<(usize, usize)> {
+        let below = |slot: &Slot| {
+            slot.fields.len() > fields.len() && slot.fields.iter().zip(fields).all(|(a, b)| a == b)
+        };
+        let exact = slots.iter().position(|slot| {
+            slot.fields.len() == fields.len() && slot.fields.iter().zip(fields).all(|(a, b)| a == b)
+        });
+        match (value, exact) {
+            (ArgValue::Struct(given), None) => {
+                let mut out = Vec::new();
+                let mut names: Vec<&str> = slots
+                    .iter()
+                    .filter(|slot| below(slot))
+                    .map(|slot| slot.fields[fields.len()].as_str())
+                    .collect();
+                names.dedup();
+                for (name, field) in given {
+                    if !names.contains(&name.as_ref()) {
+                        self.found.push(
+                            Diagnostic::error(Code::UnknownField, format!("`{path}` has no field `{name}`"))
+                                .at(param.span, format!("{}", param.ty))
+                                .help(format!("its fields are: {}", names.join(", "))),
+                        );
+                        *leaf += leaf_count(field);
+                        continue;
+                    }
+                    let mut deeper = fields.to_vec();
+                    deeper.push(name);
+                    out.extend(self.value(param, &format!("{path}.{name}"), &deeper, field, slots, leaf));
+                }
+                for name in names.iter().filter(|name| !given.iter().any(|(g, _)| g == **name)) {
+                    self.found.push(
+                        Diagnostic::error(Code::MissingField, format!("`{path}` lacks the field `{name}`"))
+                            .at(param.span, format!("{}", param.ty))
+                            .help(format!("add {name:?} to the dict")),
+                    );
+                }
+                out
+            }
+            (ArgValue::Struct(given), Some(slot)) => {
+                *leaf += given.iter().map(|(_, field)| leaf_count(field)).sum::<usize>();
+                self.found.push(
+                    Diagnostic::error(Code::ArgumentType, format!("`{path}` is no struct, but got a dict"))
+                        .at(param.span, format!("{}", param.ty))
+                        .help(format!("pass a {} array or number", slots[slot].dtype.numpy_name())),
+                );
+                Vec::new()
+            }
+            (other, None) => {
+                *leaf += leaf_count(other);
+                self.found.push(
+                    Diagnostic::error(
+                        Code::ArgumentType,
+                        format!("`{path}` is a struct, but got {}", describe(other)),
+                    )
+                    .at(param.span, format!("{}", param.ty))
+                    .help("pass a dict with one entry per field"),
+                );
+                Vec::new()
+            }
+            (other, Some(slot)) => {
+                let taken = *leaf;
+                *leaf += 1;
+                self.leaf(param, path, &slots[slot], other);
+                vec![(slot, taken)]
+            }
+        }
+    }
+
+    /// Checks one leaf against its slot.
+    fn leaf(&mut self, param: &InterfaceParam, path: &str, slot: &Slot, value: &ArgValue<'_>) {
+        match value {
+            ArgValue::Numbers(numbers) => self.numbers(param, path, slot, numbers),
+            ArgValue::Array(array) => self.array(param, path, slot, array),
+            ArgValue::Struct(_) => {}
+        }
+    }
+
+    fn numbers(&mut self, param: &InterfaceParam, path: &str, slot: &Slot, numbers: &Numbers) {
+        let dtype = slot.dtype;
+        let described = || format!("`{path}` is {}, but got {}", shown(slot), numbers.describe());
+        if param.direction.writes() {
+            self.found.push(
+                Diagnostic::error(Code::ReadOnlyOutput, format!("`{path}` is written by the call, but got {}", numbers.describe()))
+                    .at(param.span, format!("{} parameter", param.direction.name()))
+                    .help("pass an array to be written, or leave an `out` parameter out and take it from the results"),
+            );
+        } else if numbers.shape.rank() > 0 && numbers.shape != slot.element_shape {
+            self.found.push(
+                Diagnostic::error(Code::ElementShape, described())
+                    .at(param.span, format!("{}", param.ty))
+                    .help("pass as many numbers as it has, or an array to vectorize over"),
+            );
+        } else if !numbers.converts_to(dtype) {
+            self.found.push(
+                Diagnostic::error(Code::DtypeMismatch, described())
+                    .at(param.span, format!("{}", param.ty))
+                    .help(format!("convert it first, for example with {}(...)", python_type(dtype))),
+            );
+        }
+        self.cost += if numbers.matches(dtype) { 0 } else { 16 };
+        self.cost += if numbers.shape == slot.element_shape { 0 } else { 16 };
+    }
+
+    fn array(&mut self, param: &InterfaceParam, path: &str, slot: &Slot, array: &ArrayView) {
+        let exact = array.dtype == slot.dtype;
+        let fits = if param.direction.writes() { exact } else { converts_safely(array.dtype, slot.dtype) };
+        if !fits {
+            let (from, to) = (array.dtype.numpy_name(), slot.dtype.numpy_name());
+            self.found.push(
+                Diagnostic::error(
+                    Code::DtypeMismatch,
+                    format!("`{path}` is {}, but got {from} {}", shown(slot), array.shape),
+                )
+                .at(param.span, format!("{}", param.ty))
+                .help(format!("convert it: x.astype('{to}') in NumPy, x.to(torch.{to}) in torch")),
+            );
+        }
+        if param.direction.writes() && !array.writable {
+            self.found.push(
+                Diagnostic::error(
+                    Code::ReadOnlyOutput,
+                    format!("`{path}` is written by the call, but the array is read-only"),
+                )
+                .at(param.span, format!("{} parameter", param.direction.name()))
+                .help("pass a writable array"),
+            );
+        }
+        self.cost += if exact { 0 } else { 16 };
+        let rank = slot.element_shape.rank();
+        let dims = array.shape.dims();
+        if dims.len() >= rank && dims[dims.len() - rank..] == *slot.element_shape.dims() {
+            self.cost -= rank as i64;
+        } else {
+            self.cost += 1 << 20; // only the geometry can say what is wrong; another overload may fit
+        }
+    }
+}
+
+/// `float32 (3,)`, `float32`.
+fn shown(slot: &Slot) -> String {
+    match slot.element_shape.rank() {
+        0 => slot.dtype.numpy_name().into(),
+        _ => format!("{} {}", slot.dtype.numpy_name(), slot.element_shape),
+    }
+}
+
+fn python_type(dtype: DType) -> &'static str {
+    match dtype {
+        DType::Bool => "bool",
+        _ if dtype.is_float() => "float",
+        _ => "int",
+    }
+}
+
+fn leaf_count(value: &ArgValue<'_>) -> usize {
+    match value {
+        ArgValue::Struct(fields) => fields.iter().map(|(_, field)| leaf_count(field)).sum(),
+        _ => 1,
+    }
+}
+
+/// Whether every value of one dtype is a value of the other (NumPy's «safe» casting).
+pub fn converts_safely(from: DType, to: DType) -> bool {
+    let mantissa = |float: DType| match float {
+        DType::BF16 => 8,
+        DType::F16 => 11,
+        DType::F32 => 24,
+        _ => 53,
+    };
+    match (from, to) {
+        _ if from == to => true,
+        (DType::Bool, _) => true,
+        (DType::F16, DType::BF16) => false,
+        (DType::BF16, DType::F16) => false,
+        _ if from.is_float() => to.is_float() && mantissa(from) <= mantissa(to),
+        _ if to.is_float() => from.bits() <= mantissa(to),
+        _ if from.is_unsigned() && to.is_signed() => from.bits() < to.bits(),
+        _ if from.is_unsigned() == to.is_unsigned() => to.is_integer() && from.bits() <= to.bits(),
+        _ => false,
+    }
+}
+
+/// Whether the call's device can use memory at that place.
+pub fn reaches(device: DeviceType, location: Location) -> bool {
+    match location {
+        Location::Host => true,
+        Location::Device => true,
+        Location::Gpu(_) => matches!(device, DeviceType::Cuda | DeviceType::Null),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrays_convert_only_without_loss() {
+        use DType::*;
+        let yes = [
+            (F16, F32),
+            (BF16, F32),
+            (F32, F64),
+            (Bool, F32),
+            (I8, F16),
+            (U8, I16),
+            (I16, F32),
+            (I32, F64),
+            (I32, I64),
+        ];
+        let no =
+            [(F64, F32), (I32, F32), (F32, I32), (U32, I32), (I32, U32), (F16, BF16), (I64, F64), (I8, Bool)];
+        for (from, to) in yes {
+            assert!(converts_safely(from, to), "{from} to {to}");
+        }
+        for (from, to) in no {
+            assert!(!converts_safely(from, to), "{from} to {to}");
+        }
+    }
+}

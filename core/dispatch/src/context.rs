@@ -1,0 +1,89 @@
+//! A device as calls see it: the device, its compiler, and its finishing kernels.
+
+use crate::error::Error;
+use parking_lot::Mutex;
+use pullback_base::{Artifact, ArtifactFormat, Code, DType, Diagnostic, bug};
+use pullback_codegen as codegen;
+use pullback_device::{Device, DeviceType, LoadedKernel};
+use pullback_ir::{Module, Verified};
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+
+/// An open device. Clones share it.
+#[derive(Clone)]
+pub struct Context(Arc<Shared>);
+
+struct Shared {
+    device: Arc<dyn Device>,
+    /// Kernels that do not depend on user code, by name.
+    library: Mutex<FxHashMap<String, LoadedKernel>>,
+}
+
+impl Context {
+    /// Opens a device.
+    ///
+    /// # Errors
+    /// `no-driver`, `no-device`.
+    pub fn open(device_type: DeviceType) -> Result<Self, Error> {
+        Ok(Self::new(pullback_device::open(device_type)?))
+    }
+
+    pub fn new(device: Arc<dyn Device>) -> Self {
+        Self(Arc::new(Shared { device, library: Mutex::default() }))
+    }
+
+    pub fn device(&self) -> &Arc<dyn Device> {
+        &self.0.device
+    }
+
+    /// Whether two contexts share one device.
+    pub fn same_device(&self, other: &Context) -> bool {
+        Arc::ptr_eq(&self.0.device, &other.0.device)
+    }
+
+    /// Generates code for the module's one kernel.
+    pub fn emit(&self, module: &Verified<Module>) -> Result<Artifact, Error> {
+        let emitted = match self.0.device.artifact_format() {
+            ArtifactFormat::Bytecode => codegen::cpu::emit(module).map_err(|e| e.to_string()),
+            ArtifactFormat::ShaderBinary => {
+                codegen::spirv::emit(module, &codegen::spirv::Options::default()).map_err(|e| e.to_string())
+            }
+            ArtifactFormat::KernelText => {
+                codegen::cuda::emit(module, &codegen::cuda::Options::default()).map_err(|e| e.to_string())
+            }
+        };
+        emitted.map_err(|why| Diagnostic::error(Code::Unsupported, why).into())
+    }
+
+    /// Generates code and loads it.
+    pub fn compile(&self, module: &Verified<Module>) -> Result<LoadedKernel, Error> {
+        Ok(self.0.device.load(&self.emit(module)?)?)
+    }
+
+    /// A kernel of our own, compiled at first use.
+    pub fn library_kernel(
+        &self,
+        name: &str,
+        build: impl FnOnce() -> pullback_ir::Function,
+    ) -> Result<LoadedKernel, Error> {
+        if let Some(kernel) = self.0.library.lock().get(name) {
+            return Ok(kernel.clone());
+        }
+        let mut module = Module::new();
+        let id = module.add(build());
+        let kernel = self.compile(&pullback_passes::pipeline::kernel(&module, id))?;
+        Ok(self.0.library.lock().entry(name.to_owned()).or_insert(kernel).clone())
+    }
+
+    /// The dtype sums over lanes are taken in: wide where the device has it.
+    pub fn sum_dtype(&self, value: DType) -> DType {
+        match value {
+            DType::F16 | DType::BF16 | DType::F32 | DType::F64 if self.0.device.supports(DType::F64) => {
+                DType::F64
+            }
+            DType::F16 | DType::BF16 | DType::F32 => DType::F32,
+            DType::F64 => DType::F64,
+            other => bug!("dispatch", "a sum over {other}"),
+        }
+    }
+}

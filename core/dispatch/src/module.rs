@@ -1,0 +1,203 @@
+//! Loaded modules: a source file compiled to IR, and its functions by name.
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::function::{Function, OverloadSet};
+use pullback_base::{Code, Diagnostic, Diagnostics, SourceMap};
+use pullback_lang as lang;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How a file is loaded.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// Searched in order for the file and for what it includes, after the including file's own folder.
+    pub include_paths: Vec<PathBuf>,
+    /// Preprocessor definitions, name and replacement text.
+    pub defines: Vec<(String, String)>,
+}
+
+/// A module on a device. Clones share it.
+#[derive(Clone)]
+pub struct Module(Arc<Loaded>);
+
+pub(crate) struct Loaded {
+    pub context: Context,
+    pub name: String,
+    pub ir: pullback_ir::Module,
+    pub sources: SourceMap,
+    warnings: Diagnostics,
+    functions: BTreeMap<Arc<str>, Arc<OverloadSet>>,
+}
+
+impl Module {
+    /// Reads and compiles a file; the extension names the language (`.slang`, `.hlsl`, `.wgsl`).
+    ///
+    /// # Errors
+    /// `file-not-found`, or every diagnostic of the file at once.
+    pub fn load_from_file(context: &Context, path: &Path, options: &LoadOptions) -> Result<Module, Error> {
+        let language = language_of(path)?;
+        let (found, text) = read_source(path, &options.include_paths)?;
+        Self::compile(context, language, &found.to_string_lossy(), &text, options)
+    }
+
+    /// Compiles a text. `name` is shown in messages; its extension names the language, Slang without one.
+    ///
+    /// # Errors
+    /// Every diagnostic of the text at once.
+    pub fn load_from_source(
+        context: &Context,
+        name: &str,
+        text: &str,
+        options: &LoadOptions,
+    ) -> Result<Module, Error> {
+        let path = Path::new(name);
+        let language = if path.extension().is_some() { language_of(path)? } else { lang::Language::Slang };
+        Self::compile(context, language, name, text, options)
+    }
+
+    fn compile(
+        context: &Context,
+        language: lang::Language,
+        name: &str,
+        text: &str,
+        options: &LoadOptions,
+    ) -> Result<Module, Error> {
+        let include = |requested: &str, from: &str| {
+            let mut paths = vec![Path::new(from).parent().unwrap_or(Path::new("")).to_path_buf()];
+            paths.extend(options.include_paths.iter().cloned());
+            find_source(Path::new(requested), &paths)
+                .ok_or_else(|| format!("`{requested}` is not in {}", shown(&paths)))
+                .map(|(path, text)| (path.to_string_lossy().into_owned(), text))
+        };
+        let lang_options = lang::Options { defines: &options.defines, include: Some(&include) };
+        let compiled = lang::compile(language, name, text, &lang_options);
+        if compiled.diagnostics.has_errors() {
+            return Err(Error::new(compiled.diagnostics, compiled.sources));
+        }
+        let mut functions: BTreeMap<Arc<str>, OverloadSet> = BTreeMap::new();
+        for (id, function) in compiled.module.functions.iter() {
+            if let Some(interface) = &function.interface {
+                let set = functions.entry(interface.name.clone());
+                set.or_insert_with(|| OverloadSet::new(&interface.name)).add(id, interface);
+            }
+        }
+        Ok(Module(Arc::new(Loaded {
+            context: context.clone(),
+            name: name.to_owned(),
+            ir: compiled.module,
+            sources: compiled.sources,
+            warnings: compiled.diagnostics,
+            functions: functions.into_iter().map(|(name, set)| (name, Arc::new(set))).collect(),
+        })))
+    }
+
+    pub fn context(&self) -> &Context {
+        &self.0.context
+    }
+
+    /// The file's name as found, or the name given.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The compiled functions, as IR text.
+    pub fn ir(&self) -> &pullback_ir::Module {
+        &self.0.ir
+    }
+
+    /// What the compiler warned of.
+    pub fn warnings(&self) -> Error {
+        Error::new(self.0.warnings.clone(), self.0.sources.clone())
+    }
+
+    pub fn has_warnings(&self) -> bool {
+        !self.0.warnings.is_empty()
+    }
+
+    pub fn function_names(&self) -> impl Iterator<Item = &str> {
+        self.0.functions.keys().map(|name| &**name)
+    }
+
+    /// The function, with all its overloads.
+    ///
+    /// # Errors
+    /// `unknown-function`, with the nearest name.
+    pub fn function(&self, name: &str) -> Result<Function, Error> {
+        if let Some(set) = self.0.functions.get(name) {
+            return Ok(Function::new(self.0.clone(), set.clone()));
+        }
+        let mut diagnostic =
+            Diagnostic::error(Code::UnknownFunction, format!("{} has no function `{name}`", self.0.name));
+        let nearest = self.function_names().min_by_key(|known| edit_distance(known, name));
+        diagnostic = match nearest {
+            Some(known) if edit_distance(known, name) <= name.len().div_ceil(3) => {
+                diagnostic.help(format!("did you mean `{known}`?"))
+            }
+            Some(_) => {
+                let names: Vec<&str> = self.function_names().collect();
+                diagnostic.help(format!("it has: {}", names.join(", ")))
+            }
+            None => diagnostic.help("the module declares no functions that can be called"),
+        };
+        Err(diagnostic.into())
+    }
+}
+
+fn language_of(path: &Path) -> Result<lang::Language, Error> {
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("slang" | "hlsl") => Ok(lang::Language::Slang),
+        Some("wgsl") => Ok(lang::Language::Wgsl),
+        _ => Err(Diagnostic::error(
+            Code::UnsupportedFeature,
+            format!("`{}` is in no language that is known by its extension", path.display()),
+        )
+        .help("name the file .slang, .hlsl or .wgsl")
+        .into()),
+    }
+}
+
+fn read_source(path: &Path, include_paths: &[PathBuf]) -> Result<(PathBuf, String), Error> {
+    let mut paths = vec![PathBuf::new()];
+    paths.extend(include_paths.iter().cloned());
+    if let Some(found) = find_source(path, &paths) {
+        return Ok(found);
+    }
+    let why = std::fs::read(path).err().map_or_else(|| "it is not UTF-8 text".into(), |e| e.to_string());
+    let message = format!("cannot read `{}`: {why}", path.display());
+    Err(Diagnostic::error(Code::FileNotFound, message)
+        .note(format!("searched: {}", shown(&paths)))
+        .help("give a path from the working directory, or add its folder to include_paths")
+        .into())
+}
+
+fn find_source(path: &Path, folders: &[PathBuf]) -> Option<(PathBuf, String)> {
+    folders.iter().find_map(|folder| {
+        let candidate = folder.join(path);
+        std::fs::read_to_string(&candidate).ok().map(|text| (candidate, text))
+    })
+}
+
+fn shown(paths: &[PathBuf]) -> String {
+    let name = |path: &PathBuf| match path.as_os_str().is_empty() {
+        true => std::env::current_dir().unwrap_or_default().display().to_string(),
+        false => path.display().to_string(),
+    };
+    paths.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+/// Levenshtein's distance, in bytes.
+pub(crate) fn edit_distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let cost = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = cost.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}

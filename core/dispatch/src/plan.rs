@@ -1,0 +1,269 @@
+//! A plan: the compiled call kernel of one signature and geometry class, and the order of its words.
+//!
+//! Words: sizes of the merged dims but the outermost (only when some array is strided over two or more); then per
+//! feed, then per sink: numbers one word per leaf; arrays a pointer, then, when strided, lane strides, then, when
+//! the element is not packed, element strides; group sums one pointer per leaf.
+
+use crate::bind::{Binding, Source, Target};
+use crate::context::Context;
+use crate::error::Error;
+use crate::function::{Mode, Overload};
+use crate::kernel;
+use crate::launch::Leaves;
+use crate::module::Loaded;
+use crate::vectorize::{Extent, Geometry, Reach, Walk};
+use pullback_autodiff as autodiff;
+use pullback_base::{DType, Shape};
+use pullback_device::LoadedKernel;
+use pullback_ir::{Constant, Function};
+use smallvec::SmallVec;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What of a geometry the call kernel depends on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PlanKey(SmallVec<[u8; 24]>);
+
+impl PlanKey {
+    pub fn of(geometry: &Geometry, with_extents: bool) -> Self {
+        let mut bytes = SmallVec::new();
+        bytes.push(geometry.dims.len() as u8);
+        for walk in &geometry.walks {
+            let extent = if with_extents { walk.extent as u8 } else { 0 };
+            bytes.push(walk.reach as u8 | u8::from(walk.element_strides.is_some()) << 2 | extent << 3);
+        }
+        PlanKey(bytes)
+    }
+}
+
+/// How the kernel finds an array's element for a lane.
+#[derive(Clone, Debug)]
+pub struct Access {
+    pub reach: Reach,
+    pub element_packed: bool,
+    /// The dtype in memory.
+    pub memory: DType,
+}
+
+impl Access {
+    pub fn of(walk: &Walk, memory: DType) -> Self {
+        Self { reach: walk.reach, element_packed: walk.element_strides.is_none(), memory }
+    }
+
+    pub fn packed(memory: DType) -> Self {
+        Self { reach: Reach::Packed, element_packed: true, memory }
+    }
+
+    /// Words after the pointer.
+    pub fn stride_words(&self, dims: usize, element_rank: usize) -> usize {
+        let lanes = if self.reach == Reach::Strided { dims } else { 0 };
+        lanes + if self.element_packed { 0 } else { element_rank }
+    }
+}
+
+/// Where a group of callee parameters comes from.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    pub dtype: DType,
+    pub element_shape: Shape,
+    pub from: FeedFrom,
+}
+
+#[derive(Clone, Debug)]
+pub enum FeedFrom {
+    /// A word per leaf.
+    Numbers,
+    /// Built into the kernel.
+    Constants(Vec<Constant>),
+    /// The walk of that number.
+    Array(usize, Access),
+}
+
+/// Where a group of callee results goes.
+#[derive(Clone, Debug)]
+pub struct Sink {
+    /// Of the callee's results.
+    pub leaves: Range<usize>,
+    pub element_shape: Shape,
+    pub into: SinkInto,
+    pub role: Role,
+}
+
+#[derive(Clone, Debug)]
+pub enum SinkInto {
+    Array(Access),
+    /// Sums over groups of lanes, in that dtype.
+    GroupSums(DType),
+}
+
+/// Whose memory a sink writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The array of that walk.
+    Given(usize),
+    /// The output of that number, straight.
+    Output(usize),
+    /// The gradient that is the output of that number, of an argument shared over all lanes.
+    Whole(usize),
+    /// The same, shared over some dims.
+    Partial(usize),
+}
+
+/// A gradient asked for: input by place in the binding, and argument leaf.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    pub input: usize,
+    pub leaf: usize,
+}
+
+pub struct Plan {
+    pub kernel: LoadedKernel,
+    pub dims: usize,
+    pub sizes_first: bool,
+    pub feeds: Vec<Feed>,
+    pub sinks: Vec<Sink>,
+}
+
+/// What a call computes, short of arrays.
+struct Derived {
+    callee: Arc<Function>,
+    /// Feeds after those of the inputs.
+    cotangents: Vec<Feed>,
+    sinks: Vec<Sink>,
+}
+
+/// Everything a plan is built from.
+pub struct Blueprint<'a> {
+    pub module: &'a Loaded,
+    pub overload: &'a Overload,
+    pub binding: &'a Binding,
+    pub geometry: &'a Geometry,
+    pub leaves: &'a Leaves<'a>,
+    pub mode: Mode<'a>,
+    pub wanted: &'a [Wanted],
+    /// Walk of each input that is an array.
+    pub input_walks: &'a [Option<usize>],
+    /// Walk of each output that has an array already.
+    pub output_walks: &'a [Option<usize>],
+    /// Walk of each returned result's cotangent.
+    pub cotangent_walks: &'a [Option<usize>],
+}
+
+impl Plan {
+    pub fn build(blueprint: &Blueprint<'_>) -> Result<Plan, Error> {
+        let context: &Context = &blueprint.module.context;
+        let derived = blueprint.derive()?;
+        let mut feeds: Vec<Feed> =
+            (0..blueprint.binding.inputs.len()).map(|input| blueprint.input_feed(input)).collect();
+        feeds.extend(derived.cotangents);
+        let sinks = derived.sinks;
+        let dims = blueprint.geometry.dims.len();
+        let strided = |access: &Access| access.reach == Reach::Strided;
+        let sizes_first = dims > 1
+            && (feeds.iter().any(|f| matches!(&f.from, FeedFrom::Array(_, access) if strided(access)))
+                || sinks.iter().any(|s| matches!(&s.into, SinkInto::Array(access) if strided(access))));
+        let module = kernel::build(&derived.callee, dims, sizes_first, &feeds, &sinks);
+        Ok(Plan { kernel: context.compile(&module)?, dims, sizes_first, feeds, sinks })
+    }
+}
+
+impl Blueprint<'_> {
+    fn input_feed(&self, input: usize) -> Feed {
+        let bound = &self.binding.inputs[input];
+        let from = match (&bound.source, self.input_walks[input]) {
+            (Source::Default(leaves), _) => FeedFrom::Constants(leaves.clone()),
+            (Source::Leaf(_), None) => FeedFrom::Numbers,
+            (Source::Leaf(leaf), Some(walk)) => {
+                let memory = self.leaves.array(*leaf).map_or(bound.slot.dtype, |array| array.dtype);
+                FeedFrom::Array(walk, Access::of(&self.geometry.walks[walk], memory))
+            }
+        };
+        Feed { dtype: bound.slot.dtype, element_shape: bound.slot.element_shape.clone(), from }
+    }
+
+    /// The function the kernel calls, and what becomes of its results.
+    fn derive(&self) -> Result<Derived, Error> {
+        let flat = self.overload.flat(self.module)?;
+        if let Mode::Forward { .. } = self.mode {
+            return Ok(Derived { callee: flat, cotangents: Vec::new(), sinks: self.result_sinks() });
+        }
+        let keep_results = matches!(self.mode, Mode::ValueAndGrad { .. });
+        let mut active_params = vec![false; flat.params.len()];
+        for wanted in self.wanted {
+            active_params[self.binding.inputs[wanted.input].slot.leaves.clone()].fill(true);
+        }
+        let mut seeded_results = vec![false; flat.results.len()];
+        let mut cotangents = Vec::new();
+        for output in &self.binding.outputs {
+            let Target::Returned(index) = output.target else { continue };
+            let from = match self.cotangent_walks.get(index).copied().flatten() {
+                _ if output.slot.no_diff => continue,
+                Some(walk) => {
+                    FeedFrom::Array(walk, Access::of(&self.geometry.walks[walk], output.slot.dtype))
+                }
+                None if keep_results => FeedFrom::Constants(vec![
+                    Constant::float(output.slot.dtype, 1.0);
+                    output.slot.leaf_count()
+                ]),
+                None => continue,
+            };
+            seeded_results[output.slot.leaves.clone()].fill(true);
+            let element_shape = output.slot.element_shape.clone();
+            cotangents.push(Feed { dtype: output.slot.dtype, element_shape, from });
+        }
+        let mut request = autodiff::VjpRequest::new(active_params, seeded_results);
+        request.keep_results = keep_results;
+        let derived = autodiff::vjp(&flat, &request)
+            .map_err(|diagnostics| Error::new(diagnostics, self.module.sources.clone()))?;
+        let mut sinks = if keep_results { self.result_sinks() } else { Vec::new() };
+        let first = if keep_results { flat.results.len() } else { 0 };
+        self.gradient_sinks(first, sinks.len(), &mut sinks);
+        Ok(Derived { callee: Arc::new(derived), cotangents, sinks })
+    }
+
+    fn result_sinks(&self) -> Vec<Sink> {
+        let outputs = self.binding.outputs.iter().zip(self.output_walks);
+        let sink = |(output, &walk): (&crate::bind::Output, &Option<usize>)| {
+            let memory = output.slot.dtype;
+            let (into, role) = match (walk, output.target) {
+                (Some(walk), _) => (Access::of(&self.geometry.walks[walk], memory), Role::Given(walk)),
+                (None, Target::Returned(index)) => (Access::packed(memory), Role::Output(index)),
+                (None, Target::Leaf(_)) => pullback_base::bug!("dispatch", "an output array without a walk"),
+            };
+            let element_shape = output.slot.element_shape.clone();
+            Sink { leaves: output.slot.leaves.clone(), element_shape, into: SinkInto::Array(into), role }
+        };
+        outputs.map(sink).collect()
+    }
+
+    /// The derived function gives cotangents in the order of the flattened parameters; outputs are in the order of the
+    /// arguments (the order of `wanted`).
+    fn gradient_sinks(&self, first_leaf: usize, first_output: usize, sinks: &mut Vec<Sink>) {
+        let mut by_param: Vec<(usize, &Wanted)> = self.wanted.iter().enumerate().collect();
+        by_param.sort_by_key(|(_, wanted)| wanted.input);
+        let mut next = first_leaf;
+        for (place, wanted) in by_param {
+            let slot = &self.binding.inputs[wanted.input].slot;
+            let output = first_output + place;
+            let leaves = next..next + slot.leaf_count();
+            next = leaves.end;
+            let walk = self.input_walks[wanted.input].map(|walk| &self.geometry.walks[walk]);
+            let memory = self.leaves.array(wanted.leaf).map_or(slot.dtype, |array| array.dtype);
+            let (into, role) = match walk.map_or(Extent::Whole, |walk| walk.extent) {
+                Extent::Full => (SinkInto::Array(Access::packed(memory)), Role::Output(output)),
+                Extent::Whole => {
+                    (SinkInto::GroupSums(self.module.context.sum_dtype(slot.dtype)), Role::Whole(output))
+                }
+                Extent::Partial => {
+                    (SinkInto::Array(Access::packed(partial_dtype(slot.dtype))), Role::Partial(output))
+                }
+            };
+            sinks.push(Sink { leaves, element_shape: slot.element_shape.clone(), into, role });
+        }
+    }
+}
+
+/// The dtype one lane's contribution to a shared gradient is kept in until it is summed.
+pub fn partial_dtype(dtype: DType) -> DType {
+    if dtype == DType::F64 { DType::F64 } else { DType::F32 }
+}

@@ -1,0 +1,47 @@
+"""Differentiable array functions from shader code.
+
+Load functions written in Slang or WGSL and call them on NumPy arrays, torch tensors or numbers. A call runs the function
+once per element of the arguments' broadcast shape, on the CPU, Vulkan or CUDA; every float function has a derivative.
+
+    import pullback as pb
+
+    device = pb.create_device()
+    module = pb.Module.load_from_file(device, "example.slang")
+    y = module.polynomial(a=2, b=8, c=-1, x=x)
+"""
+
+from pullback._native import Device, DeviceType, Function, Module, Tensor
+from pullback.devices import create_device, create_torch_device
+from pullback.errors import (
+    BindError,
+    CompileError,
+    DeviceError,
+    GradientError,
+    InternalError,
+    PullbackError,
+    ShapeError,
+    UnknownFunctionError,
+)
+from pullback.transforms import grad, value_and_grad
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BindError",
+    "CompileError",
+    "Device",
+    "DeviceError",
+    "DeviceType",
+    "Function",
+    "GradientError",
+    "InternalError",
+    "Module",
+    "PullbackError",
+    "ShapeError",
+    "Tensor",
+    "UnknownFunctionError",
+    "create_device",
+    "create_torch_device",
+    "grad",
+    "value_and_grad",
+]

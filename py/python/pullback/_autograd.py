@@ -1,0 +1,46 @@
+"""The two autograd functions a recorded call goes through. Imported with the first tensor that requires grad."""
+
+import torch
+
+from pullback.errors import GradientError
+
+
+class _Forward(torch.autograd.Function):
+    """Launches the function; its backward launches the derived kernel."""
+
+    @staticmethod
+    def forward(ctx, recorded, *tensors):
+        ctx.recorded = recorded
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*tensors)
+        return recorded.forward(tensors)
+
+    @staticmethod
+    def backward(ctx, *cotangents):
+        tensors = ctx.saved_tensors  # raises if one was changed in place since the call
+        needs = ctx.needs_input_grad[1:]
+        if torch.is_grad_enabled():
+            gradients = _Backward.apply(ctx.recorded, needs, len(tensors), *tensors, *cotangents)
+        else:
+            gradients = ctx.recorded.backward(tensors, needs, cotangents)
+        return (None, *gradients)
+
+
+class _Backward(torch.autograd.Function):
+    """The backward launch under ``create_graph=True``: what it gives cannot be differentiated again, and says so."""
+
+    @staticmethod
+    def forward(ctx, recorded, needs, count, *saved):
+        return recorded.backward(saved[:count], needs, saved[count:])
+
+    @staticmethod
+    def backward(ctx, *_):
+        raise GradientError(
+            "error[no-second-derivative]: a second derivative of a Pullback call was asked for\n"
+            "  = help: leave out create_graph=True, or write the first derivative as a kernel of its own",
+            code="no-second-derivative",
+            help="leave out create_graph=True, or write the first derivative as a kernel of its own",
+        )
+
+
+apply = _Forward.apply

@@ -1,0 +1,140 @@
+"""Types of the native half."""
+
+import os
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+class DeviceType(Enum):
+    """Which kind of device. ``automatic`` takes CUDA, else Vulkan on a real GPU, else the CPU."""
+
+    automatic = ...
+    cpu = ...
+    vulkan = ...
+    cuda = ...
+    null = ...
+
+class Device:
+    """An open device.
+
+    Raises:
+        DeviceError: ``no-driver`` or ``no-device``, when the kind asked for is not there.
+    """
+
+    def __init__(
+        self, type: DeviceType = DeviceType.automatic, include_paths: Sequence[str | os.PathLike[str]] = ...
+    ) -> None: ...
+    @property
+    def type(self) -> DeviceType:
+        """The kind of device this is (never ``automatic``)."""
+    @property
+    def name(self) -> str:
+        """What the driver calls it."""
+    def synchronize(self) -> None:
+        """Waits until all work submitted is done."""
+
+class Module:
+    """A compiled source file; its functions are its attributes, and its items by name."""
+
+    @staticmethod
+    def load_from_file(
+        device: Device, path: str | os.PathLike[str], options: dict[str, Any] | None = None, link: Sequence[Any] | None = None
+    ) -> Module:
+        """Compiles a ``.slang``, ``.hlsl`` or ``.wgsl`` file.
+
+        Args:
+            options: ``include_paths`` (folders) and ``defines`` (a dict of names to texts).
+
+        Raises:
+            CompileError: everything that is wrong with the file, each with its place.
+            DeviceError: ``file-not-found``.
+        """
+    @staticmethod
+    def load_from_source(
+        device: Device, name: str, source: str, options: dict[str, Any] | None = None, link: Sequence[Any] | None = None
+    ) -> Module:
+        """Compiles a text; the extension of ``name`` says its language (Slang without one)."""
+    def find_function(self, name: str) -> Function | None:
+        """The function of that name, or ``None``."""
+    def require_function(self, name: str) -> Function:
+        """The function of that name.
+
+        Raises:
+            UnknownFunctionError: there is none; the nearest name is suggested.
+        """
+    def __getattr__(self, name: str) -> Function: ...
+    def __getitem__(self, name: str) -> Function: ...
+    @property
+    def functions(self) -> list[str]:
+        """Names of all functions."""
+    @property
+    def name(self) -> str:
+        """The file's name."""
+    @property
+    def ir(self) -> str:
+        """The compiled functions, as text."""
+
+class Function:
+    """A function of a module.
+
+    A call runs it once per lane. An array's last dims are the parameter's own (``(..., 3)`` for a ``float3``); the leading
+    dims are lanes, broadcast from the right as in NumPy. Numbers, and tuples of numbers for vectors, are the same for every
+    lane; a struct takes a dict with one entry per field. Arrays convert only without loss, Python numbers to the
+    parameter's dtype.
+
+    The result has the call's shape followed by the result type's own dims, in the library of the arguments: torch if any is a
+    tensor of torch's, else ``Tensor`` if any is one, else NumPy (a plain number when there are no dims). ``_result`` asks for
+    another (``'numpy'``, ``'torch'``, ``'tensor'``), or gives the array to write. ``out`` parameters may be left out, and
+    are then returned after the result.
+
+    If a torch argument requires grad, and grad mode is on, torch records the call, and ``backward`` launches the derived kernel.
+
+    Raises:
+        BindError: the arguments do not fit the parameters.
+        ShapeError: their shapes do not fit together.
+        GradientError: a gradient is needed that cannot be given.
+    """
+
+    __name__: str
+    @property
+    def signature(self) -> str:
+        """The declarations that share the name, one per line."""
+    def __call__(self, *args: Any, _result: Any = None, **kwargs: Any) -> Any: ...
+    def _value_and_grad(self, argnums: tuple[int | str, ...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, list[Any]]: ...
+    def dump(self, stage: str = "ir") -> str:
+        """The IR of a stage, as text: ``ir`` (as written), ``flat``, ``vjp`` or ``jvp``."""
+
+class Tensor:
+    """A C-contiguous array in a device's memory."""
+
+    @staticmethod
+    def empty(device: Device, shape: Sequence[int], dtype: str = "float32") -> Tensor:
+        """An uninitialized tensor; ``dtype`` by NumPy's name."""
+    @staticmethod
+    def zeros(device: Device, shape: Sequence[int], dtype: str = "float32") -> Tensor:
+        """A tensor of zeros."""
+    @staticmethod
+    def from_numpy(device: Device, array: np.ndarray) -> Tensor:
+        """A copy of a NumPy array, of its shape and dtype."""
+    def to_numpy(self) -> np.ndarray:
+        """A copy as a NumPy array, after all launches that write the tensor."""
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes per dimension."""
+    @property
+    def dtype(self) -> str:
+        """NumPy's name of the dtype."""
+
+class RecordedCall:
+    """A call between its forward and its backward launch; for ``pullback._autograd``."""
+
+    def forward(self, tensors: tuple[Any, ...]) -> tuple[Any, ...]: ...
+    def backward(self, tensors: tuple[Any, ...], needs: Sequence[bool], cotangents: tuple[Any, ...]) -> tuple[Any, ...]: ...
+
+def add_library_path(path: str | os.PathLike[str]) -> None:
+    """Adds a folder where NVRTC is looked for."""
+
+def error_codes() -> list[tuple[str, str, str]]:
+    """``(code, exception, meaning)`` of every error."""

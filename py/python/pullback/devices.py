@@ -1,0 +1,42 @@
+"""Opening devices."""
+
+import os
+import sys
+
+from pullback._native import Device, DeviceType, add_library_path
+
+
+def _find_libraries() -> None:
+    """Tells the native half where pip puts NVRTC."""
+    own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    for folder in dict.fromkeys([own, *(path for path in sys.path if path.endswith("site-packages"))]):
+        if os.path.isdir(os.path.join(folder, "nvidia")):
+            add_library_path(folder)
+
+
+def create_device(type: DeviceType = DeviceType.automatic, include_paths=()) -> Device:
+    """Opens a device.
+
+    Args:
+        type: which kind; ``automatic`` takes CUDA, else Vulkan on a real GPU, else the CPU.
+        include_paths: folders searched for modules and what they include.
+
+    Raises:
+        DeviceError: ``no-driver`` or ``no-device``, when the kind asked for is not there.
+    """
+    _find_libraries()
+    return Device(type, list(include_paths))
+
+
+def create_torch_device(type: DeviceType = DeviceType.automatic, include_paths=()) -> Device:
+    """Opens a device to be used with torch tensors.
+
+    A CUDA device uses torch's own context and its current stream; the CPU and Vulkan devices work in place on CPU tensors
+    (Vulkan where the driver can import host memory, else on a copy).
+
+    Raises:
+        DeviceError: as :func:`create_device`.
+    """
+    if type is DeviceType.cuda and "torch" in sys.modules:
+        sys.modules["torch"].cuda.init()
+    return create_device(type, include_paths)

@@ -1,0 +1,132 @@
+//! `Module`: a compiled source file.
+
+use crate::device::PyDevice;
+use crate::errors::{guard, to_py};
+use crate::function::PyFunction;
+use pullback_dispatch::{Error, LoadOptions, Module};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::path::PathBuf;
+
+/// A compiled source file; its functions are its attributes.
+#[pyclass(name = "Module", module = "pullback", frozen)]
+pub struct PyModule_(pub Module);
+
+#[pymethods]
+impl PyModule_ {
+    /// Compiles a `.slang`, `.hlsl` or `.wgsl` file.
+    #[staticmethod]
+    #[pyo3(signature = (device, path, options = None, link = None))]
+    fn load_from_file(
+        py: Python<'_>,
+        device: &PyDevice,
+        path: PathBuf,
+        options: Option<&Bound<'_, PyDict>>,
+        link: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        load(py, device, options, link, |options| Module::load_from_file(&device.context, &path, options))
+    }
+
+    /// Compiles a text; the extension of `name` says its language (Slang without one).
+    #[staticmethod]
+    #[pyo3(signature = (device, name, source, options = None, link = None))]
+    fn load_from_source(
+        py: Python<'_>,
+        device: &PyDevice,
+        name: &str,
+        source: &str,
+        options: Option<&Bound<'_, PyDict>>,
+        link: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        load(py, device, options, link, |options| {
+            Module::load_from_source(&device.context, name, source, options)
+        })
+    }
+
+    /// The function of that name, or `None`.
+    fn find_function(&self, name: &str) -> Option<PyFunction> {
+        self.0.function(name).ok().map(PyFunction)
+    }
+
+    /// The function of that name; raises `UnknownFunctionError` where there is none.
+    fn require_function(&self, py: Python<'_>, name: &str) -> PyResult<PyFunction> {
+        self.0.function(name).map(PyFunction).map_err(|e| to_py(py, &e))
+    }
+
+    fn __getattr__(&self, py: Python<'_>, name: &str) -> PyResult<PyFunction> {
+        self.require_function(py, name)
+    }
+
+    fn __getitem__(&self, py: Python<'_>, name: &str) -> PyResult<PyFunction> {
+        self.require_function(py, name)
+    }
+
+    fn __dir__(&self) -> Vec<String> {
+        let methods = ["find_function", "require_function", "name", "functions", "ir"];
+        methods.iter().map(|&name| name.to_owned()).chain(self.functions()).collect()
+    }
+
+    /// Names of all functions.
+    #[getter]
+    fn functions(&self) -> Vec<String> {
+        self.0.function_names().map(str::to_owned).collect()
+    }
+
+    /// The file's name.
+    #[getter]
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    /// The compiled functions, as text.
+    #[getter]
+    fn ir(&self) -> String {
+        self.0.ir().to_string()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("Module({:?}, functions={:?})", self.0.name(), self.functions())
+    }
+}
+
+fn load(
+    py: Python<'_>,
+    device: &PyDevice,
+    options: Option<&Bound<'_, PyDict>>,
+    link: Option<&Bound<'_, PyAny>>,
+    compile: impl FnOnce(&LoadOptions) -> Result<Module, Error> + Send,
+) -> PyResult<PyModule_> {
+    if let Some(link) = link
+        && !link.is_none()
+        && link.len()? > 0
+    {
+        return Err(pyo3::exceptions::PyNotImplementedError::new_err(
+            "linking modules is not implemented: include the other file instead",
+        ));
+    }
+    let mut load_options = LoadOptions { include_paths: device.include_paths.clone(), defines: Vec::new() };
+    for (key, value) in options.into_iter().flat_map(|options| options.iter()) {
+        match key.extract::<String>()?.as_str() {
+            "include_paths" => load_options.include_paths.extend(value.extract::<Vec<PathBuf>>()?),
+            "defines" => {
+                for (name, text) in value.cast::<PyDict>()?.iter() {
+                    load_options.defines.push((name.extract()?, text.str()?.to_string()));
+                }
+            }
+            other => {
+                return Err(pyo3::exceptions::PyTypeError::new_err(format!(
+                    "unknown option {other:?}: the options are include_paths and defines"
+                )));
+            }
+        }
+    }
+    guard(py, || {
+        let module = py.detach(|| compile(&load_options)).map_err(|e| to_py(py, &e))?;
+        if module.has_warnings() {
+            let text =
+                std::ffi::CString::new(module.warnings().to_string().replace('\0', " ")).unwrap_or_default();
+            PyErr::warn(py, &py.get_type::<pyo3::exceptions::PyUserWarning>(), &text, 1)?;
+        }
+        Ok(PyModule_(module))
+    })
+}

@@ -1,0 +1,57 @@
+//! Torch's own state that a call's decisions depend on: the grad mode, and what a tensor needs.
+
+use crate::exchange::Exchange;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+
+/// What is asked of torch, looked up once after torch was imported.
+pub struct Torch {
+    tensor_type: Py<PyAny>,
+    is_grad_enabled: Py<PyAny>,
+}
+
+static TORCH: PyOnceLock<Torch> = PyOnceLock::new();
+
+impl Torch {
+    /// Torch, if this process has imported it; never imports it itself.
+    pub fn get(py: Python<'_>) -> Option<&'static Torch> {
+        if let Some(torch) = TORCH.get(py) {
+            return Some(torch);
+        }
+        let modules = py.import(intern!(py, "sys")).ok()?.getattr(intern!(py, "modules")).ok()?;
+        let module = modules.get_item(intern!(py, "torch")).ok()?;
+        let torch = Torch {
+            tensor_type: module.getattr(intern!(py, "Tensor")).ok()?.unbind(),
+            is_grad_enabled: module.getattr(intern!(py, "is_grad_enabled")).ok()?.unbind(),
+        };
+        Some(TORCH.get_or_init(py, || torch))
+    }
+
+    pub fn is_tensor_type(&self, ty: &Bound<'_, PyAny>) -> bool {
+        let py = ty.py();
+        let issubclass =
+            || -> PyResult<bool> { ty.cast::<pyo3::types::PyType>()?.is_subclass(self.tensor_type.bind(py)) };
+        issubclass().unwrap_or(false)
+    }
+
+    /// The exchange functions of plain tensors.
+    pub fn exchange(&self, py: Python<'_>) -> Option<Exchange> {
+        Exchange::of_type(self.tensor_type.bind(py))
+    }
+
+    /// Whether operations are being recorded on this thread.
+    pub fn grad_enabled(&self, py: Python<'_>) -> bool {
+        self.is_grad_enabled.bind(py).call0().and_then(|on| on.is_truthy()).unwrap_or(false)
+    }
+}
+
+/// Whether the tensor takes part in a graph.
+pub fn requires_grad(tensor: &Bound<'_, PyAny>) -> PyResult<bool> {
+    tensor.getattr(intern!(tensor.py(), "requires_grad"))?.is_truthy()
+}
+
+/// Whether the tensor is a lazy negation, whose memory holds the numbers with the other sign.
+pub fn is_negated_view(tensor: &Bound<'_, PyAny>) -> PyResult<bool> {
+    tensor.call_method0(intern!(tensor.py(), "is_neg"))?.is_truthy()
+}
