@@ -46,7 +46,9 @@ fn the_gradient_of_a_polynomial_reads_like_hand_written_code() {
 
 #[test]
 fn the_optimizer_leaves_the_gradient_of_a_polynomial_without_waste() {
-    check(&pullback_passes::optimize(gradient(&parse_one(POLYNOMIAL))), &expect![[r#"
+    check(
+        &pullback_passes::optimize(gradient(&parse_one(POLYNOMIAL))),
+        &expect![[r#"
         func @polynomial$vjp(%0 a: f32, %1 b: f32, %2 c: f32, %3 x: f32, %4 d_result: f32) -> (f32, f32, f32, f32) {
           %5: f32 = mul %0, %3
           %6: f32 = mul %4, %3
@@ -58,7 +60,8 @@ fn the_optimizer_leaves_the_gradient_of_a_polynomial_without_waste() {
           %12: f32 = add %9, %11
           yield %10, %6, %4, %12
         }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -217,16 +217,18 @@ fn guards_keep_the_second_derivative_where_the_cotangent_is_zero() {
 
 #[test]
 fn half_precision_adjoints_are_summed_in_single_precision() {
-    // 1 + 2048 copies of 1 would stay at 2048 in f16, whose next number is 2050.
+    // 2048 + 1 is 2048 in f16, whose next number is 2050. The product comes last, so its share of 2048 comes first.
     let mut b = pullback_ir::FunctionBuilder::new("f", pullback_ir::FunctionKind::Plain);
     let ty = pullback_ir::Type::F16;
     let x = b.param(ty.clone(), "x");
     let large = b.number(&ty, 2048.0);
-    let mut sum = b.mul(x, large);
-    for _ in 0..4 {
+    let mut sum = b.add(x, x);
+    for _ in 0..2 {
         sum = b.add(sum, x);
     }
-    let f = b.finish(vec![sum]);
+    let product = b.mul(x, large);
+    let total = b.add(sum, product);
+    let f = b.finish(vec![total]);
     assert_eq!(exact(&gradient(&f), &[0.5, 1.0]), [2052.0]);
 }
 

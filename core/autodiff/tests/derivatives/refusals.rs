@@ -134,6 +134,27 @@ fn memory_that_hides_a_derivative_is_refused_at_its_place() {
 }
 
 #[test]
+fn memory_read_before_a_loop_or_in_a_branch_is_refused_too() {
+    let mut b = FunctionBuilder::new("f", FunctionKind::Plain);
+    let (x, p) = (b.param(Type::F32, "x"), b.param(Type::pointer(Type::F32), "p"));
+    b.set_span(place(3));
+    let loaded = b.load(p);
+    let results = b.loop_(
+        &[loaded],
+        LoopHints::default(),
+        |b, p| b.op(Op::Lt, &[p[0], x]),
+        |b, p| vec![b.add(p[0], x)],
+    );
+    b.set_span(place(5));
+    let condition = b.bool(true);
+    let chosen = b.if_(condition, |b| vec![b.load(p)], |_| vec![results[0]]);
+    let f = b.finish(chosen);
+    let found = pullback_autodiff::jvp(&f, &[true, false]).expect_err("refused");
+    let places: Vec<Span> = found.iter().map(|diagnostic| diagnostic.span()).collect();
+    assert_eq!(places, [place(3), place(5)]);
+}
+
+#[test]
 fn a_gradient_of_an_integer_is_refused() {
     let (code, _) = refusal(reverse(&power(), &[true, true]));
     assert_eq!(code, Code::NotDifferentiable);
