@@ -217,6 +217,8 @@ fn binary(op: &Op, a: f64, b: f64) -> Option<f64> {
         Op::Rem => a % b,
         Op::Min => min(a, b),
         Op::Max => max(a, b),
+        // Squares round once, as a multiplication does, which passes put in their place.
+        Op::Pow if b == 2.0 => a * a,
         Op::Pow => libm::pow(a, b),
         Op::Atan2 => libm::atan2(a, b),
         Op::Copysign => a.copysign(b),

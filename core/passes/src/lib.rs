@@ -4,20 +4,28 @@
 //! function without calls; all after [`scalarize`](scalarize()) on scalar form. Passes that run in rounds tell
 //! whether they changed anything.
 
+pub mod arrays;
 pub mod compact;
+mod copy;
 pub mod dce;
 pub mod fold;
 pub mod gvn;
 pub mod inline;
+pub mod legalize;
+pub mod licm;
 pub mod pipeline;
+pub mod regions;
 mod rewrite;
 pub mod scalarize;
+pub mod simplify;
 pub mod strip_detach;
 mod substitution;
+pub mod unroll;
 
 #[cfg(test)]
 mod testing;
 
 pub use inline::inline;
+pub use legalize::{LegalizeOptions, legalize};
 pub use pipeline::{flatten, kernel, optimize};
 pub use scalarize::scalarize;

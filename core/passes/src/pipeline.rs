@@ -1,7 +1,7 @@
 //! The order of the passes, here and nowhere else.
 
-use crate::rewrite::rewrite;
-use crate::{compact, dce, fold, gvn, inline, scalarize, strip_detach};
+use crate::{arrays, rewrite::rewrite};
+use crate::{compact, dce, fold, gvn, inline, licm, regions, scalarize, simplify, strip_detach, unroll};
 use pullback_base::{Diagnostics, bug};
 use pullback_ir::{FuncId, Function, Module, Verified, verify};
 
@@ -37,11 +37,18 @@ fn scalar_form(module: &Module, id: FuncId) -> Result<Function, Diagnostics> {
 /// Makes a function in scalar form smaller and faster. Parameters and results keep their number and order.
 pub fn optimize(mut function: Function) -> Function {
     for _ in 0..MAX_ROUNDS {
-        let changed = peephole(&mut function);
+        let mut changed = peephole(&mut function);
+        changed |= checked("regions", &mut function, regions::regions);
+        changed |= checked("unroll", &mut function, unroll::unroll);
+        changed |= checked("arrays", &mut function, arrays::arrays);
         checked("dce", &mut function, dce::dce);
         if !changed {
             break;
         }
+    }
+    if checked("licm", &mut function, licm::licm) {
+        peephole(&mut function);
+        checked("dce", &mut function, dce::dce);
     }
     compact::compact(&mut function);
     check(&function, "compact");
@@ -51,7 +58,7 @@ pub fn optimize(mut function: Function) -> Function {
 /// Folding, simplification and value numbering feed one another, so they share one walk.
 fn peephole(function: &mut Function) -> bool {
     checked("peephole", function, |function| {
-        rewrite(function, &mut [&mut fold::Fold, &mut gvn::Gvn::default()])
+        rewrite(function, &mut [&mut fold::Fold, &mut simplify::Simplify, &mut gvn::Gvn::default()])
     })
 }
 

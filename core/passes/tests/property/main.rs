@@ -91,6 +91,54 @@ fn strip_detach_keeps_results() {
 }
 
 #[test]
+fn simplify_keeps_results() {
+    pass_keeps_results(pullback_passes::simplify::simplify);
+}
+
+#[test]
+fn regions_keeps_results() {
+    pass_keeps_results(pullback_passes::regions::regions);
+}
+
+#[test]
+fn unroll_keeps_results() {
+    pass_keeps_results(pullback_passes::unroll::unroll);
+}
+
+#[test]
+fn arrays_keeps_results() {
+    pass_keeps_results(|function| {
+        pullback_passes::simplify::simplify(function);
+        pullback_passes::arrays::arrays(function)
+    });
+}
+
+#[test]
+fn licm_keeps_results() {
+    pass_keeps_results(pullback_passes::licm::licm);
+}
+
+#[test]
+fn compact_keeps_results() {
+    pass_keeps_results(|function| {
+        pullback_passes::compact::compact(function);
+        true
+    });
+}
+
+#[test]
+fn legalize_keeps_results() {
+    pass_keeps_results(|function| {
+        let options = pullback_passes::LegalizeOptions {
+            guard_integer_division: true,
+            mask_shift_counts: true,
+            saturate_conversions: true,
+        };
+        pullback_passes::legalize(function, options)
+    });
+}
+
+#[test]
 fn the_whole_pipeline_keeps_results() {
     keeps_results(1000..1600, |module, id| pullback_passes::flatten(module, id).expect("flattens"));
 }
