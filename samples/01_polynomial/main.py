@@ -48,7 +48,7 @@ def on_gpu(device: pb.Device, path: Path) -> None:
 for name in ("cpu", "vulkan", "cuda"):
     try:
         device = pb.create_torch_device(type=getattr(pb.DeviceType, name))
-    except (pb.DeviceError, RuntimeError, AssertionError) as error:  # torch says in its own way that it has no GPU
+    except pb.DeviceError as error:
         print(f"SKIPPED-DEVICE: {name}: {str(error).splitlines()[0]}")
         continue
     for file in ("example.slang", "example.wgsl"):

@@ -67,7 +67,9 @@ with torch.no_grad():
     before = render(shown, splats)
 losses = fit(splats)
 with torch.no_grad():
-    pictures = [picture.numpy().astype(np.float64) for picture in (module.scene(shown), before, render(shown, splats))]
+    pictures = [
+        picture.numpy().astype(np.float64) for picture in (module.scene(shown), before, render(shown, splats))
+    ]
 write_png(OUT, side_by_side([*pictures, curve(losses, 320, 320)]))
 
 print(f"{SPLATS} splats, {STEPS} steps on {SIZE} x {SIZE} pixels")

@@ -29,7 +29,11 @@ def write_png(path: Path, picture: np.ndarray) -> None:
 def curve(values: list[float], height: int, width: int) -> np.ndarray:
     """The values' logarithms as a line over a grid with one line per factor of ten; 4x supersampled."""
     scale = 4
-    paper, grid, ink = np.array([0.97, 0.96, 0.94]), np.array([0.84, 0.83, 0.82]), np.array([0.80, 0.30, 0.16])
+    paper, grid, ink = (
+        np.array([0.97, 0.96, 0.94]),
+        np.array([0.84, 0.83, 0.82]),
+        np.array([0.80, 0.30, 0.16]),
+    )
     canvas = np.broadcast_to(paper, (height * scale, width * scale, 3)).copy()
     logs = np.log10(np.maximum(values, 1e-12))
     low, high = np.floor(logs.min()), np.ceil(logs.max())

@@ -4,6 +4,7 @@ import os
 import sys
 
 from pullback._native import Device, DeviceType, add_library_path
+from pullback.errors import DeviceError
 
 
 def _find_libraries() -> None:
@@ -37,6 +38,13 @@ def create_torch_device(type: DeviceType = DeviceType.automatic, include_paths=(
     Raises:
         DeviceError: as :func:`create_device`.
     """
-    if type is DeviceType.cuda and "torch" in sys.modules:
-        sys.modules["torch"].cuda.init()
-    return create_device(type, include_paths)
+    device = create_device(type, include_paths)
+    torch = sys.modules.get("torch")
+    if device.type is DeviceType.cuda and torch is not None:
+        try:
+            torch.cuda.init()
+        except (AssertionError, RuntimeError) as error:
+            help = "install a torch that is built for CUDA"
+            message = f"error[no-driver]: torch has no CUDA: {error}\n  = help: {help}"
+            raise DeviceError(message, code="no-driver", help=help) from error
+    return device
