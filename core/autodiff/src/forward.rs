@@ -2,9 +2,8 @@
 
 use crate::Convention;
 use crate::activity::Activity;
-use crate::reverse::{check_floats, constants};
 use crate::rules::{Rule, rule};
-use crate::site::Site;
+use crate::site::{Site, constants};
 use pullback_base::{Diagnostics, bug};
 use pullback_ir::function::Args;
 use pullback_ir::visit::Copier;
@@ -16,7 +15,6 @@ pub(crate) fn derive(
     active_params: &[bool],
     convention: Convention,
 ) -> Result<Function, Diagnostics> {
-    check_floats(primal, &primal.params, active_params, "parameter")?;
     let floats: Vec<bool> = primal.results.iter().map(|ty| ty.has_float()).collect();
     let activity = Activity::of(primal, active_params, &floats);
     let refused = activity.refused_effects(primal, false);

@@ -30,8 +30,8 @@ mod reverse;
 mod rules;
 mod site;
 
-use pullback_base::{Diagnostics, bug};
-use pullback_ir::{Function, FunctionKind, StmtKind, Type, visit};
+use pullback_base::{Code, Diagnostic, Diagnostics, bug};
+use pullback_ir::{Function, FunctionKind, StmtKind, Type, Value, visit};
 
 /// What derivatives are taken to be where functions have none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -73,6 +73,7 @@ pub fn jvp_by(
     convention: Convention,
 ) -> Result<Function, Diagnostics> {
     check_form(function);
+    check_floats(function, &function.params, active_params, "parameter")?;
     forward::derive(function, active_params, convention)
 }
 
@@ -82,6 +83,8 @@ pub fn jvp_by(
 /// A diagnostic for each construct that hides a derivative, and for each loop that carries one.
 pub fn vjp(function: &Function, request: &VjpRequest) -> Result<Function, Diagnostics> {
     check_form(function);
+    check_floats(function, &function.params, &request.active_params, "parameter")?;
+    check_floats(function, &function.body.yields, &request.seeded_results, "result")?;
     reverse::derive(function, request)
 }
 
@@ -103,4 +106,24 @@ fn check_form(function: &Function) {
     if let Some(&value) = defined.iter().find(|&&value| !fits(function.ty(value))) {
         bug!("autodiff", "`{}` has a value of type {}", function.name, function.ty(value));
     }
+}
+
+/// A derivative can be asked of floats only.
+fn check_floats(primal: &Function, values: &[Value], asked: &[bool], what: &str) -> Result<(), Diagnostics> {
+    if values.len() != asked.len() {
+        let (has, given) = (values.len(), asked.len());
+        bug!("autodiff", "`{}` has {has} {what}s, the request speaks of {given}", primal.name);
+    }
+    let mut found = Diagnostics::new();
+    for (i, (&value, _)) in values.iter().zip(asked).enumerate().filter(|(_, pair)| *pair.1) {
+        let decl = &primal.values[value];
+        if !decl.ty.has_float() {
+            let name = decl.name.as_ref().map_or_else(|| format!("{i}"), |name| format!("`{name}`"));
+            let message = format!("{what} {name} has no gradient: its type is {}", decl.ty);
+            found.push(
+                Diagnostic::error(Code::NotDifferentiable, message).at(primal.span, "of this function"),
+            );
+        }
+    }
+    if found.is_empty() { Ok(()) } else { Err(found) }
 }

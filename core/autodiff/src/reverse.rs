@@ -8,17 +8,15 @@ use crate::activity::Activity;
 use crate::forward::with_arms;
 use crate::need;
 use crate::rules::{Contribution, Index, Rule, adjoint_type, rule};
-use crate::site::Site;
+use crate::site::{Site, constants};
 use crate::{Convention, VjpRequest};
-use pullback_base::{Code, Diagnostic, Diagnostics, bug};
-use pullback_ir::visit::{self, Copier};
-use pullback_ir::{Block, Function, FunctionBuilder, FunctionKind, Op, Stmt, StmtKind, Value};
+use pullback_base::{Diagnostics, bug};
+use pullback_ir::visit::Copier;
+use pullback_ir::{Block, Function, FunctionBuilder, FunctionKind, Op, Stmt, StmtKind, Type, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 pub(crate) fn derive(primal: &Function, request: &VjpRequest) -> Result<Function, Diagnostics> {
     let yields = &primal.body.yields;
-    check_floats(primal, &primal.params, &request.active_params, "parameter")?;
-    check_floats(primal, yields, &request.seeded_results, "result")?;
     let activity = Activity::of(primal, &request.active_params, &request.seeded_results);
     let mut refused = activity.refused_effects(primal, true);
     refused.extend(activity.refused_loops(primal));
@@ -37,6 +35,7 @@ pub(crate) fn derive(primal: &Function, request: &VjpRequest) -> Result<Function
     let seeds = reverse.params(&request.seeded_results);
     let kept = if request.keep_results { yields.as_slice() } else { &[] };
     reverse.replay(&primal.body, kept);
+    reverse.b.set_span(primal.span);
     for (value, seed) in seeds {
         reverse.accumulate(value, seed);
     }
@@ -50,42 +49,6 @@ pub(crate) fn derive(primal: &Function, request: &VjpRequest) -> Result<Function
     let mut function = reverse.b.finish(results);
     function.span = primal.span;
     Ok(function)
-}
-
-/// A derivative can be asked of floats only.
-pub(crate) fn check_floats(
-    primal: &Function,
-    values: &[Value],
-    asked: &[bool],
-    what: &str,
-) -> Result<(), Diagnostics> {
-    if values.len() != asked.len() {
-        let (has, given) = (values.len(), asked.len());
-        bug!("autodiff", "`{}` has {has} {what}s, the request speaks of {given}", primal.name);
-    }
-    let mut found = Diagnostics::new();
-    for (i, (&value, _)) in values.iter().zip(asked).enumerate().filter(|(_, pair)| *pair.1) {
-        let decl = &primal.values[value];
-        if !decl.ty.has_float() {
-            let name = decl.name.as_ref().map_or_else(|| format!("{i}"), |name| format!("`{name}`"));
-            let message = format!("{what} {name} has no gradient: its type is {}", decl.ty);
-            found.push(
-                Diagnostic::error(Code::NotDifferentiable, message).at(primal.span, "of this function"),
-            );
-        }
-    }
-    if found.is_empty() { Ok(()) } else { Err(found) }
-}
-
-/// The function's values that are known numbers.
-pub(crate) fn constants(function: &Function) -> FxHashMap<Value, f64> {
-    let mut out = FxHashMap::default();
-    visit::each_stmt(&function.body, &mut |stmt| {
-        if let StmtKind::Let { result, op: Op::Const(constant), .. } = &stmt.kind {
-            out.insert(*result, constant.as_f64());
-        }
-    });
-    out
 }
 
 struct Reverse<'a> {
@@ -248,23 +211,10 @@ impl<'a> Reverse<'a> {
         live.sort_unstable();
 
         self.b.set_span(stmt.span);
-        let mut blocks = Vec::new();
-        for (mut block, after) in arms {
-            self.b.begin_block();
-            let yields = live.iter().map(|value| match after.get(value) {
-                Some(&adjoint) => adjoint,
-                None => self.b.zero(&adjoint_type(self.primal.ty(*value))),
-            });
-            let yields = yields.collect();
-            let zeros = self.b.end_block(yields);
-            block.stmts.extend(zeros.stmts);
-            block.yields = zeros.yields;
-            blocks.push(block);
-        }
-        let operand = self.copier.value(stmt.kind.operands()[0]);
-        let types = live.iter().map(|&value| adjoint_type(self.primal.ty(value)));
-        let types: Vec<_> = types.collect();
+        let blocks = arms.into_iter().map(|(swept, after)| self.close(swept, &after, &live)).collect();
+        let types: Vec<Type> = live.iter().map(|&value| adjoint_type(self.primal.ty(value))).collect();
         let sums: Vec<Value> = types.into_iter().map(|ty| self.b.new_value(ty)).collect();
+        let operand = self.copier.value(stmt.kind.operands()[0]);
         self.b.push(with_arms(&stmt.kind, operand, sums.clone(), blocks));
         self.adjoints = outer;
         self.adjoints.extend(live.into_iter().zip(sums));
@@ -281,5 +231,16 @@ impl<'a> Reverse<'a> {
         self.sweep(block);
         let swept = self.b.end_block(Vec::new());
         (swept, std::mem::replace(&mut self.adjoints, outer))
+    }
+
+    /// Lets a swept arm yield the adjoints of these values, zero where the arm has none.
+    fn close(&mut self, swept: Block, after: &FxHashMap<Value, Value>, live: &[Value]) -> Block {
+        self.b.begin_block();
+        swept.stmts.into_iter().for_each(|stmt| self.b.push_stmt(stmt));
+        let zero = |b: &mut FunctionBuilder, value| b.zero(&adjoint_type(self.primal.ty(value)));
+        let yields =
+            live.iter().map(|value| after.get(value).copied().unwrap_or_else(|| zero(&mut self.b, *value)));
+        let yields = yields.collect();
+        self.b.end_block(yields)
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::Convention;
 use pullback_base::bug;
-use pullback_ir::{FunctionBuilder, Op, Value};
+use pullback_ir::{Function, FunctionBuilder, Op, StmtKind, Value, visit};
+use rustc_hash::FxHashMap;
 use std::cell::RefCell;
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Sub};
 
@@ -234,4 +235,15 @@ impl BitOr for Term<'_, '_> {
     fn bitor(self, other: Self) -> Self {
         self.op(Op::Or, &[other])
     }
+}
+
+/// The function's values that are known numbers.
+pub(crate) fn constants(function: &Function) -> FxHashMap<Value, f64> {
+    let mut out = FxHashMap::default();
+    visit::each_stmt(&function.body, &mut |stmt| {
+        if let StmtKind::Let { result, op: Op::Const(constant), .. } = &stmt.kind {
+            out.insert(*result, constant.as_f64());
+        }
+    });
+    out
 }
