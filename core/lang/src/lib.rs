@@ -1,3 +1,31 @@
 //! Front ends: shader text to IR.
 
 pub mod slang;
+pub mod ssa;
+
+pub use slang::{IncludeResolver, ParseOptions as Options};
+
+use pullback_base::{Diagnostics, SourceMap};
+use pullback_ir::Module;
+
+/// A language the front ends read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Language {
+    Slang,
+}
+
+/// What became of a text. Functions with errors are not in the module.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    pub module: Module,
+    /// The files that spans and diagnostics refer to.
+    pub sources: SourceMap,
+    pub diagnostics: Diagnostics,
+}
+
+/// Compiles a text to IR. Never fails: what could be built is in the module, the rest in the diagnostics.
+pub fn compile(language: Language, name: &str, text: &str, options: &Options<'_>) -> Compiled {
+    match language {
+        Language::Slang => slang::compile(name, text, options),
+    }
+}

@@ -1,7 +1,10 @@
-//! The Slang front end: text to syntax tree.
+//! The Slang front end: text to syntax tree, to typed tree, to IR.
 
 pub mod ast;
+mod check;
 mod lex;
+mod library;
+mod lower;
 mod number;
 mod operator;
 mod parse;
@@ -15,6 +18,7 @@ mod tests;
 
 pub use preprocess::{IncludeResolver, ParseOptions};
 
+use crate::Compiled;
 use pullback_base::{Diagnostics, FileId, SourceMap};
 
 /// Parses the text of `file`. Included texts are added to `sources`. Never fails: what could not be read is
@@ -33,4 +37,17 @@ pub fn parse(
     found.sort_by_key(|diagnostic| (diagnostic.span().file(), diagnostic.span().start));
     found.into_iter().for_each(|diagnostic| diagnostics.push(diagnostic));
     module
+}
+
+/// Compiles a text to IR: every function without errors, and what is wrong with the others.
+pub fn compile(name: &str, text: &str, options: &ParseOptions<'_>) -> Compiled {
+    let library = library::library();
+    let mut sources = library.sources.clone();
+    let mut diagnostics = Diagnostics::new();
+    let file = sources.add(name, text);
+    let module = parse(&mut sources, file, options, &mut diagnostics);
+    let checked = check::check(library.program.clone(), &module);
+    let module = lower::lower(&checked);
+    diagnostics.extend(checked.diagnostics);
+    Compiled { module, sources, diagnostics }
 }

@@ -1,0 +1,165 @@
+//! Calls: of functions, methods, and types (conversions and constructors).
+
+use super::context::Context;
+use super::hir::{self, Expr, ExprKind};
+use super::infer::in_order;
+use super::member::Item;
+use super::program::{FnId, Role};
+use super::types::{Arg, Subst, Ty};
+use crate::slang::ast;
+use pullback_base::{Code, Diagnostic, Span};
+use pullback_ir::Direction;
+use std::sync::Arc;
+
+/// The functions a name may mean in a call.
+pub struct FunctionSet {
+    pub name: Arc<str>,
+    pub candidates: Vec<FnId>,
+    /// `object` of `object.name(...)`, or `this`.
+    pub receiver: Option<Box<Expr>>,
+    /// `name<...>(...)`
+    pub generics: Option<Vec<Arg>>,
+}
+
+impl Context<'_, '_> {
+    pub fn call(&mut self, callee: &ast::Expr, args: &[ast::Expr], span: Span) -> Expr {
+        if let ast::ExprKind::Derivative { .. } = callee.kind {
+            return self.unsupported("`fwd_diff` and `bwd_diff`", span);
+        }
+        match self.item(callee) {
+            Item::Type(ty) => self.construct(&ty, args, span),
+            Item::Functions(set) => self.call_function(set, args, span),
+            Item::Value(value) if value.is_error() => {
+                args.iter().for_each(|arg| {
+                    self.expr(arg);
+                });
+                self.silent_error(span)
+            }
+            Item::Value(value) => {
+                let shown = self.show(&value.ty);
+                self.error(
+                    Code::TypeMismatch,
+                    format!("`{shown}` cannot be called"),
+                    callee.span,
+                    "not a function",
+                )
+            }
+            Item::Namespace(_) => {
+                self.error(Code::TypeMismatch, "a namespace cannot be called", callee.span, "not a function")
+            }
+        }
+    }
+
+    fn call_function(&mut self, set: FunctionSet, args: &[ast::Expr], span: Span) -> Expr {
+        let args: Vec<Expr> =
+            args.iter().enumerate().map(|(index, arg)| self.argument(&set, index, arg)).collect();
+        if args.iter().any(Expr::is_error) {
+            return self.silent_error(span);
+        }
+        match self.choose(&set, &args, span) {
+            Some((function, subst)) => self.call_of(function, &subst, set.receiver, args, span),
+            None => self.silent_error(span),
+        }
+    }
+
+    /// An initializer list as an argument takes the parameter's type, where there is one candidate to tell it.
+    fn argument(&mut self, set: &FunctionSet, index: usize, arg: &ast::Expr) -> Expr {
+        if let (ast::ExprKind::InitList(_), [only]) = (&arg.kind, &set.candidates[..]) {
+            let signature = self.checker.signature(*only);
+            if let Some(param) = signature.params.get(index) {
+                return self.expr_for(arg, &param.ty.clone());
+            }
+        }
+        self.expr(arg)
+    }
+
+    /// The call of a chosen function: converts the arguments and adds the defaults.
+    pub fn call_of(
+        &mut self,
+        function: FnId,
+        subst: &Subst,
+        receiver: Option<Box<Expr>>,
+        args: Vec<Expr>,
+        span: Span,
+    ) -> Expr {
+        let signature = self.checker.signature(function);
+        self.checker.want(function);
+        let generics = in_order(&self.checker.program, function, subst);
+        let role = self.checker.program.functions[function].role;
+        let mut values = Vec::with_capacity(args.len() + 1);
+        if let (Role::Method { mutating }, Some(receiver)) = (role, receiver) {
+            if mutating && !self.mutable_receiver(&receiver, function) {
+                return self.silent_error(span);
+            }
+            values.push(*receiver);
+        }
+        let mut args = args.into_iter();
+        for param in &signature.params {
+            let value = match (args.next(), &param.default) {
+                (Some(arg), _) if param.direction == Direction::In => {
+                    let wanted = param.ty.subst(subst);
+                    self.coerce(arg, &wanted, &format!("parameter `{}`", param.name))
+                }
+                (Some(arg), _) => {
+                    if !self.assignable(&arg) {
+                        return self.silent_error(span);
+                    }
+                    arg
+                }
+                (None, Some(default)) => Expr { span, ..Expr::clone(default) },
+                (None, None) => return self.silent_error(span),
+            };
+            if value.is_error() {
+                return self.silent_error(span);
+            }
+            values.push(value);
+        }
+        let ty = signature.result.subst(subst);
+        self.broken |= ty.is_error();
+        let call = hir::Call { function, generics, args: values, detached: false };
+        Expr { kind: ExprKind::Call(call), ty, span }
+    }
+
+    fn mutable_receiver(&mut self, receiver: &Expr, function: FnId) -> bool {
+        let is_place = matches!(receiver.kind, ExprKind::Local(_) | ExprKind::Pick(..));
+        if is_place {
+            return self.assignable(receiver);
+        }
+        let name = self.checker.program.functions[function].name.clone();
+        self.report(
+            Diagnostic::error(Code::NotAssignable, format!("`{name}` changes its object"))
+                .at(receiver.span, "not a variable, so the change would be lost")
+                .help("put the object into a variable first"),
+        );
+        false
+    }
+
+    /// `T(args)`
+    fn construct(&mut self, ty: &Ty, args: &[ast::Expr], span: Span) -> Expr {
+        if ty.is_error() {
+            return self.silent_error(span);
+        }
+        if let Ty::Struct(id) = ty {
+            let scope = self.checker.program.structs[*id].scope;
+            let constructors = self.checker.program.scopes[scope].names.get("__init").cloned();
+            if let Some(super::program::Symbol::Functions(candidates)) = constructors {
+                let name = self.checker.program.structs[*id].name.clone();
+                let set =
+                    FunctionSet { name, candidates: candidates.to_vec(), receiver: None, generics: None };
+                return self.call_function(set, args, span);
+            }
+            return self.init_list(args, ty, span);
+        }
+        if let (Ty::Array(..), _) | (_, []) = (ty, args) {
+            return self.init_list(args, ty, span);
+        }
+        let args: Vec<Expr> = args.iter().map(|arg| self.expr_for(arg, ty)).collect();
+        if args.iter().any(Expr::is_error) {
+            return self.silent_error(span);
+        }
+        if let [arg] = &args[..] {
+            return self.cast(arg.clone(), ty, span);
+        }
+        self.compose(ty, args, span)
+    }
+}

@@ -1,0 +1,257 @@
+//! Declarations into scopes: gives each an id and a name, and refuses the kinds that are not supported.
+
+use super::Checker;
+use super::program::{Alias, Constant, Function, Lazy, Role, ScopeId, Struct, StructId, Symbol};
+use crate::slang::ast::{self, Decl, DeclKind, ModifierKind};
+use pullback_base::{Code, Diagnostic, Span};
+use pullback_ir::Op;
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// Where declarations are being entered.
+#[derive(Clone, Copy)]
+pub struct Place<'n> {
+    pub scope: ScopeId,
+    /// What qualified names begin with: `Outer.`.
+    pub prefix: &'n str,
+    pub owner: Option<StructId>,
+    pub is_std: bool,
+}
+
+impl<'a> Checker<'a> {
+    pub fn collect(&mut self, decls: &'a [Decl], place: Place<'_>) {
+        for decl in decls {
+            self.collect_decl(decl, place);
+        }
+    }
+
+    fn collect_decl(&mut self, decl: &'a Decl, place: Place<'_>) {
+        match &decl.kind {
+            DeclKind::Function(function) => self.collect_function(decl, function, place),
+            DeclKind::Struct(aggregate) => self.collect_struct(aggregate, place),
+            DeclKind::TypeAlias(alias) if alias.generics.params.is_empty() => {
+                let id =
+                    self.program.aliases.push(Alias { ast: alias, scope: place.scope, ty: Lazy::Pending });
+                self.declare(place.scope, &alias.name, Symbol::Alias(id));
+            }
+            DeclKind::Var(var) => self.collect_var(decl, var, place),
+            DeclKind::Namespace(namespace) => {
+                let known = self.program.scopes[place.scope].names.get(&namespace.name.text);
+                let scope = match known {
+                    Some(Symbol::Namespace(scope)) => *scope,
+                    _ => {
+                        let scope = self.program.new_scope(Some(place.scope));
+                        self.declare(place.scope, &namespace.name, Symbol::Namespace(scope));
+                        scope
+                    }
+                };
+                let prefix = format!("{}{}.", place.prefix, namespace.name.text);
+                self.collect(&namespace.decls, Place { scope, prefix: &prefix, ..place });
+            }
+            DeclKind::Using(name) => match self.program.lookup(place.scope, &name.text) {
+                Some(Symbol::Namespace(scope)) => self.program.scopes[place.scope].using.push(scope),
+                _ => self.error(
+                    Code::UnknownName,
+                    format!("no namespace named `{}` is in scope", name.text),
+                    name.span,
+                    "not a namespace declared above",
+                ),
+            },
+            // Our own modules: what they declare is always in scope.
+            DeclKind::Import(name) if matches!(&*name.text, "slangpy" | "pullback") => {}
+            DeclKind::ModuleName(_) => {}
+            other => self.refuse(other, decl, place),
+        }
+    }
+
+    fn refuse(&mut self, kind: &DeclKind, decl: &Decl, place: Place<'_>) {
+        let (what, name) = match kind {
+            DeclKind::Interface(aggregate) => ("interfaces", Some(&aggregate.name)),
+            DeclKind::Extension(_) => ("extensions", None),
+            DeclKind::Enum(decl) => ("enums", Some(&decl.name)),
+            DeclKind::TypeAlias(alias) => ("generic type aliases", Some(&alias.name)),
+            DeclKind::AssociatedType(decl) => ("associated types", Some(&decl.name)),
+            DeclKind::Property(decl) => ("properties", Some(&decl.name)),
+            DeclKind::Subscript(_) => ("`__subscript` declarations", None),
+            DeclKind::Buffer(buffer) => ("constant buffers", Some(&buffer.name)),
+            DeclKind::Import(_) => ("imports of other modules", None),
+            DeclKind::Include(_) | DeclKind::Implementing(_) => ("modules of several files", None),
+            _ => ("declarations of this kind", None),
+        };
+        let span = name.map_or(decl.span, |name| name.span);
+        self.unsupported(what, span);
+        if let DeclKind::Enum(decl) = kind {
+            for case in &decl.cases {
+                self.program.scopes[place.scope].names.insert(case.name.text.clone(), Symbol::Refused);
+            }
+        }
+        if let DeclKind::Buffer(buffer) = kind {
+            for member in &buffer.members {
+                if let DeclKind::Var(var) = &member.kind {
+                    self.program.scopes[place.scope].names.insert(var.name.text.clone(), Symbol::Refused);
+                }
+            }
+        }
+        if let Some(name) = name {
+            self.program.scopes[place.scope].names.insert(name.text.clone(), Symbol::Refused);
+        }
+    }
+
+    fn collect_var(&mut self, decl: &Decl, var: &'a ast::Var, place: Place<'_>) {
+        let modifiers = &decl.modifiers;
+        let constant = modifiers.has(ModifierKind::Const) && modifiers.has(ModifierKind::Static);
+        if constant && var.init.is_some() {
+            let id =
+                self.program.constants.push(Constant { ast: var, scope: place.scope, value: Lazy::Pending });
+            return self.declare(place.scope, &var.name, Symbol::Constant(id));
+        }
+        if constant {
+            let name = &var.name.text;
+            self.error(Code::NotConstant, format!("`{name}` has no value"), var.name.span, "needs one");
+        } else {
+            self.diagnostics.push(
+                Diagnostic::error(Code::UnsupportedFeature, "global variables are not supported yet")
+                    .at(var.name.span, "is shared by all calls")
+                    .help("declare it `static const`, or pass it as a parameter"),
+            );
+        }
+        self.program.scopes[place.scope].names.insert(var.name.text.clone(), Symbol::Refused);
+    }
+
+    fn collect_struct(&mut self, aggregate: &'a ast::Aggregate, place: Place<'_>) {
+        let name = &aggregate.name;
+        let refused = if !aggregate.generics.params.is_empty() {
+            Some("generic structs")
+        } else if aggregate.bases.iter().any(|base| !is_builtin_base(base)) {
+            Some("structs with interfaces or base structs")
+        } else {
+            None
+        };
+        if let Some(what) = refused {
+            self.unsupported(what, name.span);
+            self.program.scopes[place.scope].names.insert(name.text.clone(), Symbol::Refused);
+            return;
+        }
+        if !aggregate.has_body {
+            return;
+        }
+        let scope = self.program.new_scope(Some(place.scope));
+        let qualified: Arc<str> = format!("{}{}", place.prefix, name.text).into();
+        let id = self.program.structs.push(Struct {
+            name: qualified.clone(),
+            ast: aggregate,
+            scope,
+            fields: Lazy::Pending,
+            span: name.span,
+        });
+        self.declare(place.scope, name, Symbol::Struct(id));
+        let prefix = format!("{qualified}.");
+        let inner = Place { scope, prefix: &prefix, owner: Some(id), is_std: place.is_std };
+        let mut index = 0;
+        for member in &aggregate.members {
+            match &member.kind {
+                DeclKind::Var(field) if !member.modifiers.has(ModifierKind::Static) => {
+                    self.declare(scope, &field.name, Symbol::Field(index));
+                    index += 1;
+                }
+                _ => self.collect_decl(member, inner),
+            }
+        }
+    }
+
+    fn collect_function(&mut self, decl: &'a Decl, function: &'a ast::Function, place: Place<'_>) {
+        let has = |kind| decl.modifiers.has(kind);
+        let role = match (function.role, place.owner) {
+            (ast::FunctionRole::Constructor, Some(_)) => Role::Constructor,
+            (ast::FunctionRole::Plain, Some(_)) if !has(ModifierKind::Static) => {
+                let mutating = decl.attributes.iter().any(|attribute| &*attribute.name.text == "mutating");
+                Role::Method { mutating }
+            }
+            (ast::FunctionRole::Plain, _) => Role::Plain,
+            (ast::FunctionRole::Operator, _) => {
+                return self.unsupported("operators declared by users", function.name.span);
+            }
+            (ast::FunctionRole::Constructor, None) => {
+                return self.unsupported("constructors outside of structs", function.name.span);
+            }
+        };
+        let scope = if function.generics.params.is_empty() {
+            place.scope
+        } else {
+            self.program.new_scope(Some(place.scope))
+        };
+        let op = if place.is_std { std_op(decl) } else { None };
+        let name = &function.name;
+        let id = self.program.functions.push(Function {
+            name: name.text.clone(),
+            qualified: format!("{}{}", place.prefix, name.text).into(),
+            decl,
+            ast: function,
+            scope,
+            owner: place.owner,
+            role,
+            is_std: place.is_std,
+            op,
+            signature: Lazy::Pending,
+        });
+        match self.program.scopes[place.scope].names.get_mut(&name.text) {
+            Some(Symbol::Functions(functions)) => functions.push(id),
+            Some(Symbol::Refused) => {}
+            _ => self.declare(place.scope, name, Symbol::Functions(SmallVec::from_slice(&[id]))),
+        }
+    }
+
+    /// Enters a name; an error when it is taken.
+    fn declare(&mut self, scope: ScopeId, name: &ast::Name, symbol: Symbol) {
+        match self.program.scopes[scope].names.get(&name.text) {
+            None => {
+                self.program.scopes[scope].names.insert(name.text.clone(), symbol);
+            }
+            Some(Symbol::Refused) => {}
+            Some(_) => {
+                let first = self.symbol_span(scope, &name.text);
+                self.duplicate(&name.text, name.span, first);
+            }
+        }
+    }
+
+    pub fn duplicate(&mut self, name: &str, second: Span, first: Span) {
+        self.diagnostics.push(
+            Diagnostic::error(Code::DuplicateName, format!("`{name}` is declared twice"))
+                .at(second, "declared again")
+                .also(first, "first declared here")
+                .help("rename or remove one of them"),
+        );
+    }
+
+    fn symbol_span(&self, scope: ScopeId, name: &str) -> Span {
+        let program = &self.program;
+        match program.scopes[scope].names.get(name) {
+            Some(Symbol::Functions(functions)) => program.functions[functions[0]].ast.name.span,
+            Some(Symbol::Struct(id)) => program.structs[*id].span,
+            Some(Symbol::Alias(id)) => program.aliases[*id].ast.name.span,
+            Some(Symbol::Constant(id)) => program.constants[*id].ast.name.span,
+            _ => Span::NONE,
+        }
+    }
+}
+
+/// Interfaces that a struct may claim and that ask nothing of the front end.
+fn is_builtin_base(base: &ast::TypeExpr) -> bool {
+    matches!(&base.kind, ast::TypeExprKind::Path(path)
+        if path.len() == 1 && matches!(&*path[0].name.text, "IDifferentiable"))
+}
+
+/// The operation a declaration of the standard library stands for: `[__op("sin")]`. The scalar of `convert` and
+/// `bitcast` is that of the result.
+fn std_op(decl: &Decl) -> Option<Op> {
+    let attribute = decl.attributes.iter().find(|attribute| &*attribute.name.text == "__op")?;
+    let Some(ast::ExprKind::String(name)) = attribute.args.first().map(|arg| &arg.kind) else {
+        pullback_base::bug!("std", "`__op` of {:?} names no operation", decl.span)
+    };
+    let op = match &**name {
+        "bitcast" => Some(Op::Bitcast(pullback_base::Scalar::F32)),
+        name => Op::from_name(name),
+    };
+    Some(op.unwrap_or_else(|| pullback_base::bug!("std", "there is no operation `{name}`")))
+}

@@ -1,0 +1,168 @@
+//! Where expressions and statements are checked: the scope, the locals, the function around them.
+
+use super::Checker;
+use super::hir::{Body, Expr, Local, LocalId};
+use super::program::{FnId, Role, ScopeId, Signature};
+use super::types::Ty;
+use crate::slang::ast;
+use pullback_base::{Code, Diagnostic, IdVec, Span};
+use std::sync::Arc;
+
+pub struct Context<'c, 'a> {
+    pub checker: &'c mut Checker<'a>,
+    pub scope: ScopeId,
+    pub function: Option<FnId>,
+    pub this: Option<LocalId>,
+    pub result: Ty,
+    pub locals: IdVec<LocalId, Local>,
+    params: Vec<LocalId>,
+    /// Visible locals, innermost last.
+    names: Vec<(Arc<str>, LocalId)>,
+    /// Where in `names` the innermost block begins.
+    block_start: usize,
+    pub loops: usize,
+    pub switches: usize,
+    /// Something here was wrong, and reported: no code is made of it.
+    pub broken: bool,
+}
+
+impl<'c, 'a> Context<'c, 'a> {
+    /// Outside of any function.
+    pub fn of_scope(checker: &'c mut Checker<'a>, scope: ScopeId) -> Self {
+        Self {
+            checker,
+            scope,
+            function: None,
+            this: None,
+            result: Ty::Void,
+            locals: IdVec::new(),
+            params: Vec::new(),
+            names: Vec::new(),
+            block_start: 0,
+            loops: 0,
+            switches: 0,
+            broken: false,
+        }
+    }
+
+    pub fn of_function(checker: &'c mut Checker<'a>, id: FnId, signature: &Signature) -> Self {
+        let function = checker.program.functions[id].clone();
+        let mut context = Self::of_scope(checker, function.scope);
+        context.function = Some(id);
+        context.result = signature.result.clone();
+        if let (Some(owner), Role::Method { .. } | Role::Constructor) = (function.owner, function.role) {
+            let mutable = function.role != Role::Method { mutating: false };
+            let this = Local {
+                name: "this".into(),
+                ty: Ty::Struct(owner),
+                span: function.ast.name.span,
+                mutable,
+                constant: None,
+            };
+            let this = context.locals.push(this);
+            context.this = Some(this);
+            context.params.push(this);
+            if function.role == Role::Constructor {
+                context.result = Ty::Void;
+            }
+        }
+        for param in &signature.params {
+            let (name, ty) = (param.name.clone(), param.ty.clone());
+            let local = context.declare(Local { name, ty, span: param.span, mutable: true, constant: None });
+            context.params.push(local);
+        }
+        context
+    }
+
+    pub fn check_function_body(mut self, block: &ast::Block) -> Option<Body> {
+        let stmts = self.block(block);
+        if self.result != Ty::Void && !self.result.is_error() && super::flow::falls_through(&stmts) {
+            let name = self.function_name();
+            let end = block.span;
+            let message = format!("`{name}` can end without a value");
+            let result = self.show(&self.result.clone());
+            self.report(
+                Diagnostic::error(Code::MissingReturn, message)
+                    .at(end, format!("some path through here does not return a `{result}`"))
+                    .help("return a value at the end of the function"),
+            );
+        }
+        let Self { locals, params, broken, .. } = self;
+        (!broken).then_some(Body { locals, params, block: stmts })
+    }
+
+    fn function_name(&self) -> Arc<str> {
+        match self.function {
+            Some(id) => self.checker.program.functions[id].qualified.clone(),
+            None => "".into(),
+        }
+    }
+
+    // ---- Reports ----
+
+    pub fn report(&mut self, diagnostic: Diagnostic) {
+        self.broken |= diagnostic.is_error();
+        self.checker.diagnostics.push(diagnostic);
+    }
+
+    pub fn error(
+        &mut self,
+        code: Code,
+        message: impl Into<String>,
+        span: Span,
+        label: impl Into<String>,
+    ) -> Expr {
+        self.report(Diagnostic::error(code, message).at(span, label));
+        Expr::error(span)
+    }
+
+    /// A construct that is not there yet; `what` is plural.
+    pub fn unsupported(&mut self, what: &str, span: Span) -> Expr {
+        self.broken = true;
+        self.checker.unsupported(what, span);
+        Expr::error(span)
+    }
+
+    /// Stands for something wrong that was reported before.
+    pub fn silent_error(&mut self, span: Span) -> Expr {
+        self.broken = true;
+        Expr::error(span)
+    }
+
+    pub fn show(&self, ty: &Ty) -> String {
+        self.checker.program.show(ty)
+    }
+
+    // ---- Locals ----
+
+    /// Runs `f` in a block of its own: what it declares is gone afterwards.
+    pub fn scoped<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
+        let (outer, depth) = (self.block_start, self.names.len());
+        self.block_start = depth;
+        let result = f(self);
+        self.names.truncate(depth);
+        self.block_start = outer;
+        result
+    }
+
+    pub fn declare(&mut self, local: Local) -> LocalId {
+        let (name, span) = (local.name.clone(), local.span);
+        let taken = self.names[self.block_start..].iter().find(|(other, _)| *other == name);
+        if let Some(&(_, first)) = taken.filter(|_| !name.is_empty()) {
+            let first = self.locals[first].span;
+            self.broken = true;
+            self.checker.duplicate(&name, span, first);
+        }
+        let id = self.locals.push(local);
+        self.names.push((name, id));
+        id
+    }
+
+    pub fn local(&self, name: &str) -> Option<LocalId> {
+        self.names.iter().rev().find(|(known, _)| &**known == name).map(|(_, id)| *id)
+    }
+
+    pub fn local_names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|(name, _)| &**name)
+    }
+}

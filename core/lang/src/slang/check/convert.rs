@@ -1,0 +1,209 @@
+//! Conversions: which happen by themselves and at what cost, and which a cast asks for.
+
+use super::context::Context;
+use super::hir::{Expr, ExprKind, Literal};
+use super::program::Program;
+use super::types::{Bound, Count, Elem, Shape, Ty, join_scalars, scalar_cost};
+use pullback_base::{Code, Diagnostic, Scalar, Span};
+
+/// What a splat costs an overload: more than any change of a scalar's type.
+const SPLAT_COST: u32 = 2000;
+
+/// The cost of converting without a cast; `None` where that is not possible.
+pub fn implicit_cost(program: &Program<'_>, from: &Ty, to: &Ty) -> Option<u32> {
+    match (from, to) {
+        _ if from == to => Some(0),
+        (Ty::Error, _) | (_, Ty::Error) => Some(0),
+        (Ty::Number(from_elem, from_shape), Ty::Number(to_elem, to_shape)) => {
+            let elem_cost = match (from_elem, to_elem) {
+                _ if from_elem == to_elem => 0,
+                (Elem::Scalar(from), Elem::Scalar(to)) => scalar_cost(*from, *to),
+                _ => return None,
+            };
+            Some(elem_cost + shape_cost(program, *from_elem, *from_shape, *to_shape)?)
+        }
+        _ => None,
+    }
+}
+
+fn shape_cost(program: &Program<'_>, from_elem: Elem, from: Shape, to: Shape) -> Option<u32> {
+    const ONE: Shape = Shape::Vector(Count::Known(1));
+    match (from, to) {
+        _ if from == to => Some(0),
+        (Shape::Scalar, ONE) | (ONE, Shape::Scalar) => Some(1),
+        (Shape::Scalar, _) if is_single(program, from_elem) => Some(SPLAT_COST),
+        _ => None,
+    }
+}
+
+/// Whether a scalar-shaped number of this element is one component for sure.
+pub fn is_single(program: &Program<'_>, elem: Elem) -> bool {
+    match elem {
+        Elem::Scalar(_) => true,
+        Elem::Param(param) => program.bound(param).scalar_only,
+    }
+}
+
+impl Context<'_, '_> {
+    /// The expression as a value of type `to`, where that needs no cast. `place` says what wants it.
+    pub fn coerce(&mut self, expr: Expr, to: &Ty, place: &str) -> Expr {
+        if expr.ty == *to {
+            return expr;
+        }
+        if expr.is_error() || to.is_error() {
+            return self.silent_error(expr.span);
+        }
+        if let ExprKind::Literal(Literal::Int(0)) = expr.kind
+            && matches!(to, Ty::Struct(_))
+        {
+            return self.mismatch(&expr, to, place);
+        }
+        match implicit_cost(&self.checker.program, &expr.ty, to) {
+            None => self.mismatch(&expr, to, place),
+            Some(_) => {
+                self.warn_of_loss(&expr, to);
+                self.converted(expr, to)
+            }
+        }
+    }
+
+    fn mismatch(&mut self, expr: &Expr, to: &Ty, place: &str) -> Expr {
+        let (from, wanted) = (self.show(&expr.ty), self.show(to));
+        let mut diagnostic =
+            Diagnostic::error(Code::TypeMismatch, format!("{place} needs `{wanted}`, not `{from}`"))
+                .at(expr.span, format!("is `{from}`"));
+        let counts = |ty: &Ty| match ty.number() {
+            Some((_, Shape::Vector(count))) => count.known(),
+            _ => None,
+        };
+        if let (Some(from), Some(to)) = (counts(&expr.ty), counts(to)) {
+            let letters = ["x", "xy", "xyz", "xyzw"];
+            if let Some(letters) = letters.get(to as usize - 1).filter(|_| to < from) {
+                diagnostic = diagnostic.help(format!("take the components you mean: `.{letters}`"));
+            }
+        } else if matches!(to.number(), Some((Elem::Param(_), _))) {
+            diagnostic = diagnostic.help(format!("convert it: `{wanted}(...)`"));
+        } else if expr.ty.number().is_some() && to.number().is_some() {
+            diagnostic = diagnostic.help(format!("convert it: `{wanted}(...)`"));
+        }
+        self.report(diagnostic);
+        Expr::error(expr.span)
+    }
+
+    fn warn_of_loss(&mut self, expr: &Expr, to: &Ty) {
+        let is_float = |scalar: Option<Scalar>| scalar.is_some_and(|scalar| scalar.is_float());
+        let to_integer = to.known_scalar().is_some_and(|scalar| scalar.is_integer());
+        let whole = matches!(expr.kind, ExprKind::Literal(Literal::Float(value)) if value.fract() == 0.0);
+        if is_float(expr.ty.known_scalar()) && to_integer && !whole {
+            let (from, to) = (self.show(&expr.ty), self.show(to));
+            self.report(
+                Diagnostic::warning(
+                    Code::TypeMismatch,
+                    format!("`{from}` becomes `{to}`: the fraction is lost"),
+                )
+                .at(expr.span, "converted here")
+                .help(format!("write `{to}(...)` if that is meant")),
+            );
+        }
+    }
+
+    /// The number in another type, whether implicit or asked for. Literals are rounded once, from what was written.
+    pub fn converted(&mut self, expr: Expr, to: &Ty) -> Expr {
+        if expr.ty == *to {
+            return expr;
+        }
+        let span = expr.span;
+        let mut expr = expr;
+        if let (ExprKind::Literal(literal), Ty::Number(Elem::Scalar(scalar), shape)) = (&expr.kind, to) {
+            let literal = Literal::of(literal.constant(*scalar));
+            expr = Expr::literal(literal, Ty::scalar(*scalar), span);
+            if *shape == Shape::Scalar {
+                return expr;
+            }
+        }
+        Expr { kind: ExprKind::Convert(Box::new(expr)), ty: to.clone(), span }
+    }
+
+    /// `(T)e` and `T(e)`
+    pub fn cast(&mut self, expr: Expr, to: &Ty, span: Span) -> Expr {
+        if expr.ty == *to || expr.is_error() || to.is_error() {
+            return Expr { span, ..expr };
+        }
+        if let ExprKind::Literal(Literal::Int(0)) = expr.kind
+            && !matches!(to, Ty::Number(..) | Ty::Void)
+        {
+            return Expr { kind: ExprKind::Zero, ty: to.clone(), span };
+        }
+        if self.can_cast(&expr.ty, to) {
+            return Expr { span, ..self.converted(expr, to) };
+        }
+        let (from, wanted) = (self.show(&expr.ty), self.show(to));
+        self.error(
+            Code::TypeMismatch,
+            format!("no conversion from `{from}` to `{wanted}`"),
+            span,
+            format!("is `{from}`"),
+        )
+    }
+
+    fn can_cast(&self, from: &Ty, to: &Ty) -> bool {
+        let program = &self.checker.program;
+        let (Some((from_elem, from_shape)), Some((to_elem, to_shape))) = (from.number(), to.number()) else {
+            return false;
+        };
+        // A generic type converts where all it may stand for do.
+        let convertible = |elem: Elem| match elem {
+            Elem::Scalar(_) => true,
+            Elem::Param(param) => program.bound(param).scalars.is_some(),
+        };
+        let shape_fits = match (from_shape, to_shape) {
+            (a, b) if a == b => match (from_elem, to_elem) {
+                (Elem::Param(param), Elem::Scalar(_)) => {
+                    program.bound(param).scalar_only || a != Shape::Scalar
+                }
+                (Elem::Param(a), Elem::Param(b)) => a == b || program.bound(a).scalar_only,
+                _ => true,
+            },
+            (Shape::Scalar, _) => is_single(program, from_elem),
+            (Shape::Vector(Count::Known(from)), Shape::Vector(Count::Known(to))) => to <= from,
+            (Shape::Vector(Count::Known(1)), Shape::Scalar) => true,
+            (Shape::Vector(_), Shape::Scalar) => is_single(program, to_elem),
+            (Shape::Matrix(r, c), Shape::Matrix(to_r, to_c)) => {
+                matches!((r.known(), to_r.known()), (Some(a), Some(b)) if b <= a)
+                    && matches!((c.known(), to_c.known()), (Some(a), Some(b)) if b <= a)
+            }
+            _ => false,
+        };
+        convertible(from_elem) && convertible(to_elem) && shape_fits
+    }
+
+    /// The type both operands of an operator are converted to.
+    pub fn join(&self, a: &Ty, b: &Ty) -> Option<Ty> {
+        join(&self.checker.program, a, b)
+    }
+
+    /// Whether all that a type may stand for lies within a builtin interface.
+    pub fn admits(&self, interface: &str, ty: &Ty) -> bool {
+        Bound::from_name(interface).is_some_and(|bound| bound.admits(&self.checker.program, ty))
+    }
+}
+
+/// The type both convert to, for operators and for generic parameters that several arguments tell.
+pub fn join(program: &Program<'_>, a: &Ty, b: &Ty) -> Option<Ty> {
+    if a == b {
+        return Some(a.clone());
+    }
+    let ((a_elem, a_shape), (b_elem, b_shape)) = (a.number()?, b.number()?);
+    let elem = match (a_elem, b_elem) {
+        (Elem::Scalar(a), Elem::Scalar(b)) => Elem::Scalar(join_scalars(a, b)),
+        _ if a_elem == b_elem => a_elem,
+        _ => return None,
+    };
+    const ONE: Shape = Shape::Vector(Count::Known(1));
+    let shape = match (a_shape, b_shape) {
+        (ONE, Shape::Scalar) | (Shape::Scalar, ONE) => Shape::Scalar,
+        _ => a_shape.join(b_shape)?,
+    };
+    let splats = |elem, from| from == shape || is_single(program, elem);
+    (splats(a_elem, a_shape) && splats(b_elem, b_shape)).then_some(Ty::Number(elem, shape))
+}

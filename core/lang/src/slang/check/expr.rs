@@ -1,0 +1,271 @@
+//! Expressions: from the syntax tree to typed ones.
+
+use super::context::Context;
+use super::hir::{Expr, ExprKind, Literal};
+use super::member::Item;
+use super::program::{GenericKind, Role, Symbol};
+use super::types::{Arg, Elem, Shape, Ty};
+use crate::slang::ast::{self, ExprKind as Ast};
+use pullback_base::{Code, Diagnostic, Scalar, Span};
+use pullback_ir::Op;
+use std::sync::Arc;
+
+impl Context<'_, '_> {
+    /// A value; anything else is an error.
+    pub fn expr(&mut self, expr: &ast::Expr) -> Expr {
+        match self.item(expr) {
+            Item::Value(value) => value,
+            Item::Type(ty) if ty.is_error() => self.silent_error(expr.span),
+            Item::Type(ty) => {
+                let shown = self.show(&ty);
+                self.error(
+                    Code::TypeMismatch,
+                    format!("type `{shown}` where a value is needed"),
+                    expr.span,
+                    "not a value",
+                )
+            }
+            Item::Namespace(_) => self.error(
+                Code::TypeMismatch,
+                "a namespace where a value is needed",
+                expr.span,
+                "not a value",
+            ),
+            Item::Functions(set) => {
+                let name = set.name.clone();
+                self.report(
+                    Diagnostic::error(
+                        Code::TypeMismatch,
+                        format!("function `{name}` where a value is needed"),
+                    )
+                    .at(expr.span, "not a value")
+                    .help(format!("call it: `{name}(...)`")),
+                );
+                Expr::error(expr.span)
+            }
+        }
+    }
+
+    /// What an expression names or computes.
+    pub fn item(&mut self, expr: &ast::Expr) -> Item {
+        let span = expr.span;
+        Item::Value(match &expr.kind {
+            Ast::Name(name) => return self.name(name),
+            Ast::Generic { base, args } => return self.generic(base, args, span),
+            Ast::Member { base, name } => {
+                let base = self.item(base);
+                return self.member(base, name, span);
+            }
+            Ast::Index { base, args } => self.index(base, args, span),
+            Ast::Call { callee, args } => self.call(callee, args, span),
+            Ast::Int { value, suffix } => int_literal(*value, *suffix, span),
+            Ast::Float { value, suffix } => float_literal(*value, *suffix, span),
+            Ast::Bool(value) => Expr::literal(Literal::Bool(*value), Ty::BOOL, span),
+            Ast::This => match self.this {
+                Some(this) => self.local_value(this, span),
+                None => self.error(Code::UnknownName, "`this` outside of a method", span, "no object here"),
+            },
+            Ast::Cast { ty, value } => {
+                let to = self.resolve_type(ty);
+                let value = match &value.kind {
+                    Ast::InitList(_) => self.expr_for(value, &to),
+                    _ => self.expr(value),
+                };
+                self.cast(value, &to, span)
+            }
+            Ast::Unary { op, value } => {
+                let value = self.expr(value);
+                self.unary(*op, value, span)
+            }
+            Ast::Step { op, fix, target } => self.step(*op, *fix, target, span),
+            Ast::Binary { op, op_span, left, right } => {
+                let left = self.expr(left);
+                let right = self.expr(right);
+                self.binary(*op, left, right, *op_span, span)
+            }
+            Ast::Assign { op, op_span, target, value } => self.assign(*op, target, value, *op_span, span),
+            Ast::Conditional { condition, then, otherwise } => {
+                let condition = self.expr(condition);
+                let then = self.expr(then);
+                let otherwise = self.expr(otherwise);
+                self.conditional(condition, then, otherwise, span)
+            }
+            Ast::Comma(exprs) => {
+                let exprs: Vec<Expr> = exprs.iter().map(|expr| self.expr(expr)).collect();
+                let ty = exprs.last().map_or(Ty::Error, |last| last.ty.clone());
+                Expr { kind: ExprKind::Comma(exprs), ty, span }
+            }
+            Ast::InitList(_) => self.error(
+                Code::TypeMismatch,
+                "an initializer list needs a type to be of",
+                span,
+                "the type is not known here",
+            ),
+            Ast::NoDiff(inner) => {
+                let inner = self.expr(inner);
+                self.no_diff(inner, span)
+            }
+            Ast::String(_) => self.unsupported("strings", span),
+            Ast::SizeOf(_) => self.unsupported("`sizeof` expressions", span),
+            Ast::Is { .. } | Ast::As { .. } => self.unsupported("`is` and `as` expressions", span),
+            Ast::Derivative { .. } => self.unsupported("`fwd_diff` and `bwd_diff`", span),
+            Ast::Error => self.silent_error(span),
+        })
+    }
+
+    /// An expression whose type is known beforehand, so that it may be an initializer list.
+    pub fn expr_for(&mut self, expr: &ast::Expr, ty: &Ty) -> Expr {
+        match &expr.kind {
+            Ast::InitList(items) => self.init_list(items, ty, expr.span),
+            _ => self.expr(expr),
+        }
+    }
+
+    fn no_diff(&mut self, mut inner: Expr, span: Span) -> Expr {
+        if inner.is_error() {
+            return self.silent_error(span);
+        }
+        if let ExprKind::Call(call) = &mut inner.kind {
+            call.detached = true;
+            return Expr { span, ..inner };
+        }
+        let ty = inner.ty.clone();
+        Expr { kind: ExprKind::Op(Op::Detach, vec![inner]), ty, span }
+    }
+
+    pub fn local_value(&self, id: super::hir::LocalId, span: Span) -> Expr {
+        let local = &self.locals[id];
+        match &local.constant {
+            Some(value) => Expr { span, ..Expr::clone(value) },
+            None => Expr { kind: ExprKind::Local(id), ty: local.ty.clone(), span },
+        }
+    }
+
+    fn name(&mut self, name: &ast::Name) -> Item {
+        let span = name.span;
+        if let Some(local) = self.local(&name.text) {
+            let value = self.local_value(local, span);
+            self.broken |= value.is_error();
+            return Item::Value(value);
+        }
+        match self.lookup(&name.text) {
+            Some(symbol) => self.symbol_item(symbol, &name.text, None, span),
+            None if &*name.text == "This" && self.owner().is_some() => {
+                Item::Type(self.owner().map_or(Ty::Error, Ty::Struct))
+            }
+            None => match self.builtin_type(&name.text, &[], span) {
+                Some(ty) => Item::Type(ty),
+                None => Item::Value(self.unknown_name(name)),
+            },
+        }
+    }
+
+    /// What a symbol is as part of an expression. `object` is what a member was asked of.
+    pub fn symbol_item(&mut self, symbol: Symbol, name: &Arc<str>, object: Option<Expr>, span: Span) -> Item {
+        match symbol {
+            Symbol::Functions(candidates) => {
+                let this = self.this.map(|this| self.local_value(this, span));
+                let receiver = object.or(this).map(Box::new);
+                Item::Functions(super::call::FunctionSet {
+                    name: name.clone(),
+                    candidates: candidates.to_vec(),
+                    receiver,
+                    generics: None,
+                })
+            }
+            Symbol::Field(index) => match (object, self.this) {
+                (Some(object), _) => Item::Value(self.field(object, index, span)),
+                (None, Some(this)) => {
+                    let this = self.local_value(this, span);
+                    Item::Value(self.field(this, index, span))
+                }
+                (None, None) => Item::Value(self.error(
+                    Code::UnknownName,
+                    format!("field `{name}` without an object"),
+                    span,
+                    "no `this` here",
+                )),
+            },
+            Symbol::Constant(id) => {
+                let ty = self.checker.constant(id, span).ty.clone();
+                self.broken |= ty.is_error();
+                Item::Value(Expr { kind: ExprKind::Constant(id), ty, span })
+            }
+            Symbol::Namespace(scope) => Item::Namespace(scope),
+            Symbol::Generic(param) => match self.checker.program.generics[param].kind {
+                GenericKind::Type { .. } => Item::Type(Ty::Number(Elem::Param(param), Shape::Scalar)),
+                GenericKind::Count { .. } => {
+                    Item::Value(Expr { kind: ExprKind::Param(param), ty: Ty::INT, span })
+                }
+            },
+            Symbol::Refused => Item::Value(self.silent_error(span)),
+            symbol @ (Symbol::Struct(_) | Symbol::Alias(_)) => {
+                Item::Type(self.symbol_type(&symbol, span).unwrap_or(Ty::Error))
+            }
+        }
+    }
+
+    /// `base<args>`: a type, or functions with their generic arguments.
+    fn generic(&mut self, base: &ast::Expr, args: &[ast::GenericArg], span: Span) -> Item {
+        if let Ast::Name(name) = &base.kind
+            && self.local(&name.text).is_none()
+            && self.lookup(&name.text).is_none()
+            && let Some(ty) = self.builtin_type(&name.text, args, span)
+        {
+            return Item::Type(ty);
+        }
+        match self.item(base) {
+            Item::Functions(mut set) => {
+                let args: Option<Vec<Arg>> = args.iter().map(|arg| self.generic_arg(arg)).collect();
+                let Some(args) = args else { return Item::Value(self.silent_error(span)) };
+                set.generics = Some(args);
+                Item::Functions(set)
+            }
+            Item::Value(value) if value.is_error() => Item::Value(self.silent_error(span)),
+            _ => Item::Value(self.error(Code::TypeMismatch, "this takes no generic arguments", span, "here")),
+        }
+    }
+
+    fn unknown_name(&mut self, name: &ast::Name) -> Expr {
+        let mut diagnostic =
+            Diagnostic::error(Code::UnknownName, format!("nothing named `{}` is in scope", name.text))
+                .at(name.span, "not declared");
+        let declared = self.scope_names(|_| true);
+        let known = declared.iter().map(|name| &**name).chain(self.local_names());
+        if let Some(near) = super::suggest::nearest(&name.text, known) {
+            diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+        }
+        self.report(diagnostic);
+        Expr::error(name.span)
+    }
+
+    /// Whether the function around can be a receiver's method.
+    pub fn in_constructor(&self) -> bool {
+        self.function.is_some_and(|id| self.checker.program.functions[id].role == Role::Constructor)
+    }
+}
+
+fn int_literal(value: u64, suffix: ast::IntSuffix, span: Span) -> Expr {
+    let scalar = match suffix {
+        ast::IntSuffix::None if value <= i32::MAX as u64 => Scalar::I32,
+        // `-2147483648` is written as a minus and this number.
+        ast::IntSuffix::None if value <= u64::from(u32::MAX) => Scalar::U32,
+        ast::IntSuffix::None | ast::IntSuffix::L if value <= i64::MAX as u64 => Scalar::I64,
+        ast::IntSuffix::U if value <= u64::from(u32::MAX) => Scalar::U32,
+        _ => Scalar::U64,
+    };
+    Expr::literal(Literal::Int(i128::from(value)), Ty::scalar(scalar), span)
+}
+
+fn float_literal(value: f64, suffix: ast::FloatSuffix, span: Span) -> Expr {
+    // A literal without a suffix is a `float`, but keeps its digits for a conversion to `double`.
+    let (scalar, exact) = match suffix {
+        ast::FloatSuffix::None => (Scalar::F32, true),
+        ast::FloatSuffix::F32 => (Scalar::F32, false),
+        ast::FloatSuffix::F16 => (Scalar::F16, false),
+        ast::FloatSuffix::F64 => (Scalar::F64, true),
+    };
+    let literal = Literal::Float(value);
+    let literal = if exact { literal } else { Literal::of(literal.constant(scalar)) };
+    Expr::literal(literal, Ty::scalar(scalar), span)
+}

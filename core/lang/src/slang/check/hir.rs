@@ -1,0 +1,171 @@
+//! The typed tree: what checking makes and lowering reads. Names are ids, conversions are explicit, and
+//! generic parameters may still stand in the types.
+
+use super::program::{ConstId, FnId};
+use super::types::{Arg, ParamId, Ty};
+use pullback_base::{IdVec, Span, id_type};
+use pullback_ir::{LoopHints, Op};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+id_type! {
+    /// A variable or parameter of a function.
+    pub struct LocalId("local");
+}
+
+#[derive(Debug)]
+pub struct Local {
+    pub name: Arc<str>,
+    pub ty: Ty,
+    pub span: Span,
+    /// May be written: not a `let`, a `const` or `this` of a function that does not mutate it.
+    pub mutable: bool,
+    /// The value of a `const` local, where it may be needed in a constant expression.
+    pub constant: Option<Arc<Expr>>,
+}
+
+/// A function's checked body.
+#[derive(Debug)]
+pub struct Body {
+    pub locals: IdVec<LocalId, Local>,
+    /// `this` first, where the function has one.
+    pub params: Vec<LocalId>,
+    pub block: Vec<Stmt>,
+}
+
+#[derive(Debug)]
+pub struct Stmt {
+    pub kind: StmtKind,
+    pub span: Span,
+}
+
+#[derive(Debug)]
+pub enum StmtKind {
+    /// The variable comes to be, with a value or zero.
+    Let(LocalId, Option<Expr>),
+    Expr(Expr),
+    Block(Vec<Stmt>),
+    If(Expr, Vec<Stmt>, Vec<Stmt>),
+    Loop(Loop),
+    Switch(Expr, Vec<Case>),
+    Break,
+    Continue,
+    Return(Option<Expr>),
+}
+
+#[derive(Debug)]
+pub struct Loop {
+    /// `None`: only a jump ends it.
+    pub condition: Option<Expr>,
+    /// The condition is tested after a turn, not before it.
+    pub test_last: bool,
+    pub body: Vec<Stmt>,
+    pub step: Option<Expr>,
+    pub hints: LoopHints,
+}
+
+#[derive(Debug)]
+pub struct Case {
+    pub values: Vec<i64>,
+    pub is_default: bool,
+    pub body: Vec<Stmt>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Expr {
+    pub kind: ExprKind,
+    pub ty: Ty,
+    pub span: Span,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Literal {
+    Bool(bool),
+    /// Wide enough for all integer types.
+    Int(i128),
+    Float(f64),
+}
+
+/// Which elements of its base an expression picks.
+#[derive(Clone, Debug)]
+pub enum Pick {
+    /// Component, row, array element or field of that number; `detached` for a `no_diff` field.
+    Element {
+        index: u32,
+        detached: bool,
+    },
+    Index(Box<Expr>),
+    /// Components of a vector, as a vector of at least two.
+    Swizzle(SmallVec<[u8; 4]>),
+    /// Row and column of each component.
+    Components(SmallVec<[(u8, u8); 4]>),
+}
+
+#[derive(Clone, Debug)]
+pub enum ExprKind {
+    /// Reported; a function that holds one is not lowered.
+    Error,
+    Literal(Literal),
+    /// A generic number.
+    Param(ParamId),
+    Local(LocalId),
+    Constant(ConstId),
+    /// Zero, false, or an aggregate of them.
+    Zero,
+    /// A component-wise operation; the operands have the types it takes.
+    Op(Op, Vec<Expr>),
+    /// The number in the expression's type: other scalar, splat, or the first components.
+    Convert(Box<Expr>),
+    /// An aggregate from its elements.
+    Construct(Vec<Expr>),
+    /// A vector or matrix from all components of the operands in order.
+    Compose(Vec<Expr>),
+    Pick(Box<Expr>, Pick),
+    Call(Call),
+    /// Gives the value written.
+    Assign {
+        place: Box<Expr>,
+        value: Box<Expr>,
+    },
+    /// `place = op(place, operand)`, computed in the operand's type.
+    Modify {
+        op: Op,
+        place: Box<Expr>,
+        operand: Box<Expr>,
+        gives_old: bool,
+    },
+    Conditional {
+        condition: Box<Expr>,
+        then: Box<Expr>,
+        otherwise: Box<Expr>,
+    },
+    /// `a && b` and `a || b` of single bools.
+    And(Box<Expr>, Box<Expr>),
+    Or(Box<Expr>, Box<Expr>),
+    Comma(Vec<Expr>),
+}
+
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub function: FnId,
+    /// What the function's generic parameters stand for, in their order.
+    pub generics: Vec<Arg>,
+    /// `this` first. For `out` and `inout` parameters, places.
+    pub args: Vec<Expr>,
+    /// Under `no_diff`: what it gives and writes carries no derivative.
+    pub detached: bool,
+}
+
+impl Expr {
+    pub fn error(span: Span) -> Expr {
+        Expr { kind: ExprKind::Error, ty: Ty::Error, span }
+    }
+
+    pub fn literal(literal: Literal, ty: Ty, span: Span) -> Expr {
+        Expr { kind: ExprKind::Literal(literal), ty, span }
+    }
+
+    pub fn is_error(&self) -> bool {
+        self.ty.is_error()
+    }
+}

@@ -1,0 +1,223 @@
+//! Members: fields, methods, swizzles, static members, names in namespaces; and indexing.
+
+use super::call::FunctionSet;
+use super::context::Context;
+use super::hir::{Expr, ExprKind, Pick};
+use super::program::{ScopeId, StructId, Symbol};
+use super::suggest::nearest;
+use super::types::{Count, Shape, Ty};
+use crate::slang::ast;
+use pullback_base::{Code, Diagnostic, Span};
+use smallvec::SmallVec;
+
+/// What an expression can stand for.
+pub enum Item {
+    Value(Expr),
+    Type(Ty),
+    Namespace(ScopeId),
+    Functions(FunctionSet),
+}
+
+impl Context<'_, '_> {
+    /// `base.name`
+    pub fn member(&mut self, base: Item, name: &ast::Name, span: Span) -> Item {
+        match base {
+            Item::Namespace(scope) => match self.checker.program.member(scope, &name.text).cloned() {
+                Some(symbol) => self.symbol_item(symbol, &name.text, None, span),
+                None => {
+                    let message = format!("the namespace has nothing named `{}`", name.text);
+                    Item::Value(self.error(Code::UnknownName, message, name.span, "not declared there"))
+                }
+            },
+            Item::Type(Ty::Struct(id)) => match self.struct_member(id, &name.text) {
+                Some(Symbol::Field(_)) => {
+                    let message = format!("field `{}` without an object", name.text);
+                    Item::Value(self.error(
+                        Code::UnknownName,
+                        message,
+                        name.span,
+                        "needs a value, not a type",
+                    ))
+                }
+                Some(symbol) => self.symbol_item(symbol, &name.text, None, span),
+                None => Item::Value(self.no_member(&Ty::Struct(id), name)),
+            },
+            Item::Type(Ty::Error) => Item::Value(self.silent_error(span)),
+            Item::Type(ty) => Item::Value(self.no_member(&ty, name)),
+            Item::Functions(set) => {
+                let message = format!("function `{}` has no members", set.name);
+                Item::Value(self.error(Code::TypeMismatch, message, name.span, "asked of a function"))
+            }
+            Item::Value(value) => self.value_member(value, name, span),
+        }
+    }
+
+    fn struct_member(&self, id: StructId, name: &str) -> Option<Symbol> {
+        let scope = self.checker.program.structs[id].scope;
+        self.checker.program.member(scope, name).cloned()
+    }
+
+    fn value_member(&mut self, value: Expr, name: &ast::Name, span: Span) -> Item {
+        match value.ty.clone() {
+            Ty::Error => Item::Value(self.silent_error(span)),
+            Ty::Struct(id) => match self.struct_member(id, &name.text) {
+                Some(
+                    symbol
+                    @ (Symbol::Field(_) | Symbol::Functions(_) | Symbol::Constant(_) | Symbol::Refused),
+                ) => self.symbol_item(symbol, &name.text, Some(value), span),
+                _ => Item::Value(self.no_member(&value.ty, name)),
+            },
+            Ty::Number(_, shape) => {
+                let swizzled = match shape {
+                    Shape::Matrix(rows, columns) => {
+                        self.matrix_swizzle(&value, rows, columns, &name.text, span)
+                    }
+                    _ => self.swizzle(&value, shape, &name.text, span),
+                };
+                Item::Value(swizzled.unwrap_or_else(|| self.no_member(&value.ty, name)))
+            }
+            _ => Item::Value(self.no_member(&value.ty, name)),
+        }
+    }
+
+    pub fn field(&mut self, object: Expr, index: u32, span: Span) -> Expr {
+        let Ty::Struct(id) = object.ty else { return self.silent_error(span) };
+        let fields = self.checker.fields(id, span);
+        let Some(field) = fields.get(index as usize) else { return self.silent_error(span) };
+        self.broken |= field.ty.is_error();
+        let pick = Pick::Element { index, detached: field.no_diff };
+        Expr { kind: ExprKind::Pick(Box::new(object), pick), ty: field.ty.clone(), span }
+    }
+
+    fn no_member(&mut self, ty: &Ty, name: &ast::Name) -> Expr {
+        let shown = self.show(ty);
+        let mut diagnostic =
+            Diagnostic::error(Code::UnknownName, format!("`{shown}` has no member `{}`", name.text))
+                .at(name.span, "not a member");
+        if let Ty::Struct(id) = ty {
+            let scope = self.checker.program.structs[*id].scope;
+            let names = self.checker.program.scopes[scope].names.keys();
+            if let Some(near) = nearest(&name.text, names.map(|name| &**name)) {
+                diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+            }
+        } else if matches!(ty.number(), Some((_, Shape::Vector(_)))) {
+            diagnostic = diagnostic.help("components are `x`, `y`, `z`, `w`, or `r`, `g`, `b`, `a`");
+        }
+        self.report(diagnostic);
+        Expr::error(name.span)
+    }
+
+    fn swizzle(&mut self, value: &Expr, shape: Shape, name: &str, span: Span) -> Option<Expr> {
+        let (elem, _) = value.ty.number()?;
+        let count = match shape {
+            Shape::Scalar if super::convert::is_single(&self.checker.program, elem) => 1,
+            Shape::Vector(Count::Known(n)) => n,
+            // Of a generic vector every component may be there; those beyond it are found when it is known.
+            _ => return None,
+        };
+        let set = ["xyzw", "rgba"].into_iter().find(|set| name.chars().all(|c| set.contains(c)))?;
+        let picks: Option<SmallVec<[u8; 4]>> =
+            name.chars().map(|c| set.find(c).map(|index| index as u8)).collect();
+        let picks = picks.filter(|picks| (1..=4).contains(&picks.len()))?;
+        if picks.iter().any(|&pick| i64::from(pick) >= count) {
+            return None;
+        }
+        let base = Box::new(value.clone());
+        if shape == Shape::Scalar {
+            if picks.len() == 1 {
+                return Some(Expr { span, ..value.clone() });
+            }
+            let ty = Ty::vector(elem, Count::Known(picks.len() as i64));
+            return Some(Expr { kind: ExprKind::Convert(base), ty, span });
+        }
+        if let [index] = picks[..] {
+            let pick = Pick::Element { index: u32::from(index), detached: false };
+            return Some(Expr {
+                kind: ExprKind::Pick(base, pick),
+                ty: Ty::Number(elem, Shape::Scalar),
+                span,
+            });
+        }
+        let ty = Ty::vector(elem, Count::Known(picks.len() as i64));
+        Some(Expr { kind: ExprKind::Pick(base, Pick::Swizzle(picks)), ty, span })
+    }
+
+    /// `_m00_m11` counts from zero, `_11_22` from one.
+    fn matrix_swizzle(
+        &mut self,
+        value: &Expr,
+        rows: Count,
+        columns: Count,
+        name: &str,
+        span: Span,
+    ) -> Option<Expr> {
+        let (elem, _) = value.ty.number()?;
+        let (rows, columns) = (rows.known()?, columns.known()?);
+        let mut picks: SmallVec<[(u8, u8); 4]> = SmallVec::new();
+        let from_zero = name.starts_with("_m");
+        for part in name.strip_prefix('_')?.split('_') {
+            let digits = if from_zero { part.strip_prefix('m')? } else { part };
+            let [row, column] = *digits.as_bytes() else { return None };
+            let first = if from_zero { b'0' } else { b'1' };
+            let pick = (row.checked_sub(first)?, column.checked_sub(first)?);
+            if i64::from(pick.0) >= rows || i64::from(pick.1) >= columns || picks.len() == 4 {
+                return None;
+            }
+            picks.push(pick);
+        }
+        let base = Box::new(value.clone());
+        let count = picks.len();
+        if let [(row, column)] = picks[..] {
+            let element = |index: u8| Pick::Element { index: u32::from(index), detached: false };
+            let row_ty = Ty::vector(elem, Count::Known(columns));
+            let row = Expr { kind: ExprKind::Pick(base, element(row)), ty: row_ty, span };
+            let kind = ExprKind::Pick(Box::new(row), element(column));
+            return Some(Expr { kind, ty: Ty::Number(elem, Shape::Scalar), span });
+        }
+        let ty = Ty::vector(elem, Count::Known(count as i64));
+        Some(Expr { kind: ExprKind::Pick(base, Pick::Components(picks)), ty, span })
+    }
+
+    /// `base[index]`
+    pub fn index(&mut self, base: &ast::Expr, args: &[ast::Expr], span: Span) -> Expr {
+        let base = match self.item(base) {
+            Item::Value(value) => value,
+            // `float[3]` in an expression: a type with a size.
+            _ => return self.unsupported("array types in expressions", span),
+        };
+        let args: Vec<Expr> = args.iter().map(|arg| self.expr(arg)).collect();
+        if base.is_error() || args.iter().any(Expr::is_error) {
+            return self.silent_error(span);
+        }
+        let (Some(element), [index]) = (base.ty.element(), &args[..]) else {
+            let shown = self.show(&base.ty);
+            let message = format!("`{shown}` cannot be indexed like this");
+            return self.error(
+                Code::TypeMismatch,
+                message,
+                span,
+                "takes one index, of a vector, matrix or array",
+            );
+        };
+        if !index.ty.is_scalar() || !index.ty.known_scalar().is_some_and(|scalar| scalar.is_integer()) {
+            let shown = self.show(&index.ty);
+            let message = format!("an index is an integer, not `{shown}`");
+            return self.error(Code::TypeMismatch, message, index.span, format!("is `{shown}`"));
+        }
+        let index = index.clone();
+        let known = match super::constant::evaluate(self.checker, &index) {
+            Ok(super::constant::Tree::Leaf(constant)) => Some(constant.as_i64()),
+            _ => None,
+        };
+        if let (Some(index_value), Some(Count::Known(count))) = (known, base.ty.count()) {
+            if !(0..count).contains(&index_value) {
+                let message = format!("index {index_value} is outside of the {count} elements");
+                return self.error(Code::TypeMismatch, message, index.span, "always outside");
+            }
+            let pick = Pick::Element { index: index_value as u32, detached: false };
+            return Expr { kind: ExprKind::Pick(Box::new(base), pick), ty: element, span };
+        }
+        let kind = ExprKind::Pick(Box::new(base), Pick::Index(Box::new(index)));
+        Expr { kind, ty: element, span }
+    }
+}

@@ -1,0 +1,189 @@
+//! Names and types: a syntax tree into a typed tree, with all that is wrong reported.
+
+mod attribute;
+mod call;
+mod collect;
+mod constant;
+mod construct;
+mod context;
+mod convert;
+mod expr;
+mod flow;
+pub mod hir;
+mod infer;
+mod member;
+mod operator;
+mod overload;
+mod place;
+pub mod program;
+mod recursion;
+mod resolve;
+mod signature;
+mod stmt;
+mod suggest;
+mod switch;
+pub mod types;
+
+pub use attribute::is_differentiable;
+
+use self::collect::Place;
+use self::hir::Body;
+use self::program::{FnId, Lazy, Program, ScopeId, StructId};
+use super::ast;
+use pullback_base::{Code, Diagnostic, Diagnostics, Span, ids::Id};
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+
+/// The scope of the standard library, which encloses every module.
+const STD_SCOPE: usize = 0;
+
+/// A program with checked bodies.
+pub struct Checked<'a> {
+    pub program: Program<'a>,
+    /// The functions that can be lowered: theirs and their callees' bodies have no errors.
+    pub bodies: FxHashMap<FnId, Arc<Body>>,
+    /// The functions of the module, in the order of their declarations.
+    pub functions: Vec<FnId>,
+    pub diagnostics: Diagnostics,
+}
+
+/// The checker's state over a whole module.
+pub struct Checker<'a> {
+    pub program: Program<'a>,
+    pub diagnostics: Diagnostics,
+    /// Checked bodies; `None` for those with errors.
+    bodies: FxHashMap<FnId, Option<Arc<Body>>>,
+    /// Functions that are called and have no checked body yet.
+    wanted: Vec<FnId>,
+}
+
+/// The standard library's tables: signatures resolved, bodies not yet checked.
+pub fn declare_std<'a>(modules: impl Iterator<Item = &'a ast::Module>) -> (Program<'a>, Diagnostics) {
+    let mut program = Program::default();
+    let scope = program.new_scope(None);
+    let mut checker = Checker::new(program);
+    for module in modules {
+        checker.collect(&module.decls, Place { scope, prefix: "", owner: None, is_std: true });
+    }
+    checker.resolve_declarations(0, 0);
+    (checker.program, checker.diagnostics)
+}
+
+/// Checks a module on top of the standard library.
+pub fn check<'a>(std: Program<'a>, module: &'a ast::Module) -> Checked<'a> {
+    let (first_struct, first_function) = (std.structs.len(), std.functions.len());
+    let mut checker = Checker::new(std);
+    let scope = checker.program.new_scope(Some(ScopeId::from_index(STD_SCOPE)));
+    checker.collect(&module.decls, Place { scope, prefix: "", owner: None, is_std: false });
+    checker.resolve_declarations(first_struct, first_function);
+    let functions: Vec<FnId> =
+        (first_function..checker.program.functions.len()).map(FnId::from_index).collect();
+    for &function in &functions {
+        checker.check_body(function);
+    }
+    while let Some(function) = checker.wanted.pop() {
+        checker.check_body(function);
+    }
+    checker.refuse_recursion(&functions);
+    checker.drop_callers_of_broken();
+    let bodies = checker.bodies.into_iter().filter_map(|(id, body)| Some((id, body?))).collect();
+    Checked { program: checker.program, bodies, functions, diagnostics: checker.diagnostics }
+}
+
+impl<'a> Checker<'a> {
+    fn new(program: Program<'a>) -> Self {
+        Self { program, diagnostics: Diagnostics::new(), bodies: FxHashMap::default(), wanted: Vec::new() }
+    }
+
+    fn resolve_declarations(&mut self, first_struct: usize, first_function: usize) {
+        for id in (first_struct..self.program.structs.len()).map(StructId::from_index) {
+            self.fields(id, Span::NONE);
+        }
+        for id in self.program.aliases.ids().collect::<Vec<_>>() {
+            self.alias(id, Span::NONE);
+        }
+        for id in (first_function..self.program.functions.len()).map(FnId::from_index) {
+            self.signature(id);
+        }
+        self.merge_prototypes(first_function);
+        for id in self.program.constants.ids().collect::<Vec<_>>() {
+            self.constant(id, Span::NONE);
+        }
+    }
+
+    /// Checks a function's body, once.
+    fn check_body(&mut self, id: FnId) {
+        if self.bodies.contains_key(&id) || self.program.functions[id].op.is_some() {
+            return;
+        }
+        self.bodies.insert(id, None);
+        let signature = self.signature(id);
+        let function = &self.program.functions[id];
+        let Some(block) = &function.ast.body else { return };
+        let body = context::Context::of_function(self, id, &signature).check_function_body(block);
+        self.bodies.insert(id, body.filter(|_| !signature.broken).map(Arc::new));
+    }
+
+    /// Bodies that call functions without a body cannot be lowered either.
+    fn drop_callers_of_broken(&mut self) {
+        let calls: Vec<(FnId, Vec<FnId>)> = self
+            .bodies
+            .iter()
+            .filter_map(|(&id, body)| Some((id, recursion::callees(&self.program, body.as_ref()?))))
+            .collect();
+        loop {
+            let is_broken = |id: &FnId| {
+                self.program.functions[*id].op.is_none() && !matches!(self.bodies.get(id), Some(Some(_)))
+            };
+            let broken: Vec<FnId> = calls
+                .iter()
+                .filter(|(id, callees)| !is_broken(id) && callees.iter().any(is_broken))
+                .map(|(id, _)| *id)
+                .collect();
+            if broken.is_empty() {
+                return;
+            }
+            for id in broken {
+                self.bodies.insert(id, None);
+            }
+        }
+    }
+
+    /// Calls of the function need its body.
+    fn want(&mut self, id: FnId) {
+        if self.program.functions[id].is_std && !self.bodies.contains_key(&id) {
+            self.wanted.push(id);
+        }
+    }
+
+    fn error(&mut self, code: Code, message: impl Into<String>, span: Span, label: impl Into<String>) {
+        self.diagnostics.push(Diagnostic::error(code, message).at(span, label));
+    }
+
+    fn unsupported(&mut self, what: &str, span: Span) {
+        self.error(
+            Code::UnsupportedFeature,
+            format!("{what} are not supported yet"),
+            span,
+            "part of the language, but not yet of Pullback",
+        );
+    }
+
+    /// A value that is being found: an error when it is asked for again before it is there.
+    fn circle(&mut self, what: &str, span: Span, used: Span) {
+        self.diagnostics.push(
+            Diagnostic::error(Code::RecursiveCall, format!("{what} depends on itself"))
+                .at(span, "needs its own value")
+                .also(used, "through this")
+                .help("break the circle"),
+        );
+    }
+}
+
+/// The value of a lazy slot, if it was found.
+fn done<T: Clone>(slot: &Lazy<T>) -> Option<T> {
+    match slot {
+        Lazy::Done(value) => Some(value.clone()),
+        _ => None,
+    }
+}

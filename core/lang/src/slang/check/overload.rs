@@ -1,0 +1,142 @@
+//! Which function a call means: the candidate whose arguments convert at the least cost.
+
+use super::call::FunctionSet;
+use super::context::Context;
+use super::convert::implicit_cost;
+use super::hir::Expr;
+use super::infer::infer;
+use super::program::{FnId, Role, Signature};
+use super::types::{Subst, Ty};
+use pullback_base::{Code, Diagnostic, Span};
+use pullback_ir::Direction;
+use std::sync::Arc;
+
+/// A candidate that takes the arguments.
+struct Fit {
+    function: FnId,
+    subst: Subst,
+    /// Lower is better: the conversions; then functions of users before the library's; plain before generic ones;
+    /// then fewer defaults.
+    rank: (u32, bool, bool, usize),
+}
+
+/// How many candidates a report lists.
+const LISTED: usize = 6;
+
+impl Context<'_, '_> {
+    /// The function to call and what its generic parameters stand for; an error and `None` when there is none, or
+    /// more than one.
+    pub fn choose(&mut self, set: &FunctionSet, args: &[Expr], span: Span) -> Option<(FnId, Subst)> {
+        let mut fits: Vec<Fit> = Vec::new();
+        let mut misfits: Vec<(FnId, String)> = Vec::new();
+        for &function in &set.candidates {
+            let signature = self.checker.signature(function);
+            if signature.broken && signature.params.iter().any(|param| param.ty.is_error()) {
+                self.broken = true;
+                return None;
+            }
+            match self.fit(set, function, &signature, args) {
+                Ok(fit) => fits.push(fit),
+                Err(why) => misfits.push((function, why)),
+            }
+        }
+        let Some(best) = fits.iter().map(|fit| fit.rank).min() else {
+            self.no_overload(set, args, &misfits, span);
+            return None;
+        };
+        let mut best_fits = fits.into_iter().filter(|fit| fit.rank == best);
+        let chosen = best_fits.next()?;
+        let rivals: Vec<FnId> = best_fits.map(|fit| fit.function).collect();
+        if !rivals.is_empty() {
+            self.ambiguous(set, args, chosen.function, &rivals, span);
+            return None;
+        }
+        Some((chosen.function, chosen.subst))
+    }
+
+    fn fit(
+        &self,
+        set: &FunctionSet,
+        id: FnId,
+        signature: &Arc<Signature>,
+        args: &[Expr],
+    ) -> Result<Fit, String> {
+        let program = &self.checker.program;
+        let function = &program.functions[id];
+        if matches!(function.role, Role::Method { .. }) && set.receiver.is_none() {
+            return Err("needs an object".into());
+        }
+        let least = signature.params.iter().filter(|param| param.default.is_none()).count();
+        let most = signature.params.len();
+        if !(least..=most).contains(&args.len()) {
+            let plural = if least == 1 { "" } else { "s" };
+            let count = if least == most { format!("{least}") } else { format!("{least} to {most}") };
+            return Err(format!("takes {count} argument{plural}"));
+        }
+        let types: Vec<Ty> = args.iter().map(|arg| arg.ty.clone()).collect();
+        let subst = infer(program, signature, set.generics.as_deref(), &types)?;
+        if set.generics.is_some() && signature.generics.is_empty() {
+            return Err("is not generic".into());
+        }
+        let mut cost = 0;
+        for (param, arg) in signature.params.iter().zip(args) {
+            let wanted = param.ty.subst(&subst);
+            let fits = match param.direction {
+                Direction::In => implicit_cost(program, &arg.ty, &wanted),
+                _ => (arg.ty == wanted).then_some(0),
+            };
+            let Some(arg_cost) = fits else {
+                let (given, wanted) = (program.show(&arg.ty), program.show(&wanted));
+                let exactly = if param.direction.writes() { "exactly " } else { "" };
+                return Err(format!("`{}` needs {exactly}`{wanted}`, not `{given}`", param.name));
+            };
+            cost += arg_cost;
+        }
+        let defaults = most - args.len();
+        Ok(Fit {
+            function: id,
+            subst,
+            rank: (cost, function.is_std, !signature.generics.is_empty(), defaults),
+        })
+    }
+
+    fn show_args(&self, args: &[Expr]) -> String {
+        let types: Vec<String> = args.iter().map(|arg| self.show(&arg.ty)).collect();
+        format!("({})", types.join(", "))
+    }
+
+    fn no_overload(&mut self, set: &FunctionSet, args: &[Expr], misfits: &[(FnId, String)], span: Span) {
+        let given = self.show_args(args);
+        let message = format!("no `{}` takes {given}", set.name);
+        let mut diagnostic = Diagnostic::error(Code::NoOverload, message).at(span, "called here");
+        for (function, why) in misfits.iter().take(LISTED) {
+            let shown = self.checker.program.show_function(*function, &Subst::default());
+            let declared = &self.checker.program.functions[*function];
+            if declared.is_std {
+                diagnostic = diagnostic.note(format!("`{shown}`: {why}"));
+            } else {
+                diagnostic = diagnostic.also(declared.ast.name.span, format!("`{shown}`: {why}"));
+            }
+        }
+        if misfits.len() > LISTED {
+            diagnostic = diagnostic.note(format!("and {} more", misfits.len() - LISTED));
+        }
+        self.report(diagnostic.help("convert the arguments, or declare a function that takes them"));
+    }
+
+    fn ambiguous(&mut self, set: &FunctionSet, args: &[Expr], first: FnId, rivals: &[FnId], span: Span) {
+        let given = self.show_args(args);
+        let message = format!("several functions `{}` take {given} equally well", set.name);
+        let mut diagnostic = Diagnostic::error(Code::AmbiguousOverload, message).at(span, "called here");
+        for &function in std::iter::once(&first).chain(rivals).take(LISTED) {
+            let shown = self.checker.program.show_function(function, &Subst::default());
+            let declared = &self.checker.program.functions[function];
+            if declared.is_std {
+                diagnostic = diagnostic.note(format!("`{shown}`"));
+            } else {
+                diagnostic = diagnostic.also(declared.ast.name.span, format!("`{shown}`"));
+            }
+        }
+        self.report(diagnostic.help("convert an argument to the type you mean"));
+    }
+}

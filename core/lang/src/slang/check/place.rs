@@ -1,0 +1,59 @@
+//! What can be assigned: variables, and parts of what can be assigned.
+
+use super::context::Context;
+use super::hir::{Expr, ExprKind, Pick};
+use pullback_base::{Code, Diagnostic};
+
+impl Context<'_, '_> {
+    /// Whether the expression can be written; an error where not.
+    pub fn assignable(&mut self, place: &Expr) -> bool {
+        match &place.kind {
+            ExprKind::Error => false,
+            ExprKind::Local(id) => {
+                let local = &self.locals[*id];
+                if local.mutable {
+                    return true;
+                }
+                let (name, span) = (local.name.clone(), local.span);
+                let mut diagnostic =
+                    Diagnostic::error(Code::NotAssignable, format!("`{name}` cannot be assigned"))
+                        .at(place.span, "written here");
+                diagnostic = if &*name == "this" {
+                    diagnostic.help("mark the method `[mutating]`")
+                } else {
+                    diagnostic.also(span, "declared as a constant").help("declare it with `var` or a type")
+                };
+                self.report(diagnostic);
+                false
+            }
+            ExprKind::Pick(base, pick) => {
+                let (repeats, what) = match pick {
+                    Pick::Swizzle(picks) => (repeats(picks), "swizzle"),
+                    Pick::Components(picks) => (repeats(picks), "swizzle"),
+                    _ => (false, ""),
+                };
+                if repeats {
+                    self.error(
+                        Code::NotAssignable,
+                        format!("a {what} that names a component twice cannot be assigned"),
+                        place.span,
+                        "written here",
+                    );
+                    return false;
+                }
+                self.assignable(base)
+            }
+            _ => {
+                self.report(
+                    Diagnostic::error(Code::NotAssignable, "this cannot be assigned")
+                        .at(place.span, "not a variable or part of one"),
+                );
+                false
+            }
+        }
+    }
+}
+
+fn repeats<T: PartialEq>(picks: &[T]) -> bool {
+    (1..picks.len()).any(|i| picks[..i].contains(&picks[i]))
+}

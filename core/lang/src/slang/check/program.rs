@@ -1,0 +1,246 @@
+//! The tables of a program: scopes and what they declare. Signatures, fields and constants are filled in
+//! when first asked for, so declarations may stand in any order.
+
+use super::hir::Expr;
+use super::types::{Bound, Count, Elem, ParamId, Shape, Subst, Ty, scalar_name};
+use crate::slang::ast;
+use pullback_base::{IdVec, Span, id_type};
+use pullback_ir::{Direction, Op};
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+id_type! { pub struct ScopeId("scope"); }
+id_type! { pub struct StructId("struct"); }
+id_type! { pub struct FnId("function"); }
+id_type! { pub struct ConstId("constant"); }
+id_type! { pub struct AliasId("alias"); }
+
+/// Names and what they stand for; looked up from the inside out.
+#[derive(Clone, Default)]
+pub struct Scope {
+    pub parent: Option<ScopeId>,
+    pub names: FxHashMap<Arc<str>, Symbol>,
+    /// Namespaces whose names are visible here too.
+    pub using: Vec<ScopeId>,
+}
+
+#[derive(Clone)]
+pub enum Symbol {
+    Functions(SmallVec<[FnId; 2]>),
+    Struct(StructId),
+    /// A field of the struct whose scope this is.
+    Field(u32),
+    Alias(AliasId),
+    Constant(ConstId),
+    Namespace(ScopeId),
+    Generic(ParamId),
+    /// Its declaration was refused; uses say nothing more.
+    Refused,
+}
+
+/// Something found on demand; `Busy` while it is being found, to notice circles.
+#[derive(Clone)]
+pub enum Lazy<T> {
+    Pending,
+    Busy,
+    Done(T),
+}
+
+#[derive(Clone)]
+pub struct Generic {
+    pub name: Arc<str>,
+    pub kind: GenericKind,
+}
+
+#[derive(Clone)]
+pub enum GenericKind {
+    Type { bound: Bound, default: Option<Ty> },
+    Count { default: Option<Count> },
+}
+
+#[derive(Clone)]
+pub struct Struct<'a> {
+    /// With the names of what encloses it: `Outer.Inner`.
+    pub name: Arc<str>,
+    pub ast: &'a ast::Aggregate,
+    pub scope: ScopeId,
+    pub fields: Lazy<Arc<[Field]>>,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub struct Field {
+    pub name: Arc<str>,
+    pub ty: Ty,
+    pub no_diff: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    Plain,
+    /// Takes `this`; may write it when `mutating`.
+    Method {
+        mutating: bool,
+    },
+    /// Makes a value of its struct: `this` is what it gives.
+    Constructor,
+}
+
+#[derive(Clone)]
+pub struct Function<'a> {
+    pub name: Arc<str>,
+    /// `Struct.name` for members.
+    pub qualified: Arc<str>,
+    pub decl: &'a ast::Decl,
+    pub ast: &'a ast::Function,
+    /// Where its names are looked up: holds its generic parameters.
+    pub scope: ScopeId,
+    pub owner: Option<StructId>,
+    pub role: Role,
+    /// Part of what ships with the compiler.
+    pub is_std: bool,
+    /// It is an operation of the IR: `[__op("sin")]`.
+    pub op: Option<Op>,
+    pub signature: Lazy<Arc<Signature>>,
+}
+
+/// A function as callers see it.
+#[derive(Debug)]
+pub struct Signature {
+    pub generics: Vec<ParamId>,
+    /// Without `this`.
+    pub params: Vec<Param>,
+    pub result: Ty,
+    pub result_no_diff: bool,
+    /// Something in it was wrong, and reported.
+    pub broken: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Param {
+    pub name: Arc<str>,
+    pub ty: Ty,
+    pub direction: Direction,
+    pub no_diff: bool,
+    pub default: Option<Arc<Expr>>,
+    pub span: Span,
+}
+
+/// A `static const`.
+#[derive(Clone)]
+pub struct Constant<'a> {
+    pub ast: &'a ast::Var,
+    pub scope: ScopeId,
+    pub value: Lazy<Arc<Expr>>,
+}
+
+#[derive(Clone)]
+pub struct Alias<'a> {
+    pub ast: &'a ast::TypeAlias,
+    pub scope: ScopeId,
+    pub ty: Lazy<Ty>,
+}
+
+#[derive(Clone, Default)]
+pub struct Program<'a> {
+    pub scopes: IdVec<ScopeId, Scope>,
+    pub structs: IdVec<StructId, Struct<'a>>,
+    pub functions: IdVec<FnId, Function<'a>>,
+    pub constants: IdVec<ConstId, Constant<'a>>,
+    pub aliases: IdVec<AliasId, Alias<'a>>,
+    pub generics: IdVec<ParamId, Generic>,
+}
+
+impl Program<'_> {
+    pub fn new_scope(&mut self, parent: Option<ScopeId>) -> ScopeId {
+        self.scopes.push(Scope { parent, ..Scope::default() })
+    }
+
+    /// What a name stands for in one scope and the namespaces it uses.
+    pub fn member(&self, scope: ScopeId, name: &str) -> Option<&Symbol> {
+        let scope = &self.scopes[scope];
+        let used = || scope.using.iter().find_map(|&used| self.scopes[used].names.get(name));
+        scope.names.get(name).or_else(used)
+    }
+
+    /// What a name stands for, from a scope outwards. Functions of outer scopes join those of inner ones.
+    pub fn lookup(&self, scope: ScopeId, name: &str) -> Option<Symbol> {
+        let mut found: SmallVec<[FnId; 2]> = SmallVec::new();
+        let mut at = Some(scope);
+        while let Some(scope) = at {
+            match self.member(scope, name) {
+                Some(Symbol::Functions(functions)) => found.extend_from_slice(functions),
+                Some(symbol) if found.is_empty() => return Some(symbol.clone()),
+                Some(_) => break,
+                None => {}
+            }
+            at = self.scopes[scope].parent;
+        }
+        (!found.is_empty()).then_some(Symbol::Functions(found))
+    }
+
+    pub fn bound(&self, param: ParamId) -> Bound {
+        match &self.generics[param].kind {
+            GenericKind::Type { bound, .. } => *bound,
+            GenericKind::Count { .. } => Bound::ANY,
+        }
+    }
+
+    /// A type as its author would write it.
+    pub fn show(&self, ty: &Ty) -> String {
+        match ty {
+            Ty::Error => "?".into(),
+            Ty::Void => "void".into(),
+            Ty::Struct(id) => self.structs[*id].name.to_string(),
+            Ty::Array(..) => {
+                let (mut element, mut sizes) = (ty, Vec::new());
+                while let Ty::Array(inner, count) = element {
+                    sizes.push(format!("[{}]", self.show_count(*count)));
+                    element = inner;
+                }
+                sizes.reverse();
+                format!("{}{}", self.show(element), sizes.concat())
+            }
+            Ty::Number(elem, shape) => {
+                let (name, known) = match elem {
+                    Elem::Scalar(scalar) => (scalar_name(*scalar), true),
+                    Elem::Param(param) => (&*self.generics[*param].name, false),
+                };
+                match shape {
+                    Shape::Scalar => name.into(),
+                    Shape::Vector(Count::Known(n)) if known => format!("{name}{n}"),
+                    Shape::Matrix(Count::Known(r), Count::Known(c)) if known => format!("{name}{r}x{c}"),
+                    Shape::Vector(n) => format!("vector<{name}, {}>", self.show_count(*n)),
+                    Shape::Matrix(r, c) => {
+                        format!("matrix<{name}, {}, {}>", self.show_count(*r), self.show_count(*c))
+                    }
+                }
+            }
+        }
+    }
+
+    pub fn show_count(&self, count: Count) -> String {
+        match count {
+            Count::Known(n) if n < 0 => String::new(),
+            Count::Known(n) => n.to_string(),
+            Count::Param(param) => self.generics[param].name.to_string(),
+        }
+    }
+
+    /// `lerp(vector<T, N> x, ...)`, with what is known of the generic parameters.
+    pub fn show_function(&self, function: FnId, subst: &Subst) -> String {
+        let decl = &self.functions[function];
+        let Lazy::Done(signature) = &decl.signature else { return decl.name.to_string() };
+        let params = signature.params.iter().map(|param| {
+            let direction = match param.direction {
+                Direction::In => "",
+                Direction::Out => "out ",
+                Direction::InOut => "inout ",
+            };
+            format!("{direction}{} {}", self.show(&param.ty.subst(subst)), param.name)
+        });
+        let params: Vec<String> = params.collect();
+        format!("{}({})", decl.qualified, params.join(", "))
+    }
+}

@@ -1,0 +1,156 @@
+//! Who calls whom, and the circles in it, which kernels cannot have.
+
+use super::Checker;
+use super::hir::{Body, Expr, ExprKind, Pick, Stmt, StmtKind};
+use super::program::{FnId, Program};
+use pullback_base::{Code, Diagnostic, Span};
+use rustc_hash::FxHashMap;
+
+/// The functions a body calls, each once, in order; operations of the IR are not among them.
+pub fn callees(program: &Program<'_>, body: &Body) -> Vec<FnId> {
+    calls(program, body).into_iter().map(|(id, _)| id).collect()
+}
+
+fn calls(program: &Program<'_>, body: &Body) -> Vec<(FnId, Span)> {
+    let mut out: Vec<(FnId, Span)> = Vec::new();
+    each_expr(&body.block, &mut |expr| {
+        if let ExprKind::Call(call) = &expr.kind
+            && program.functions[call.function].op.is_none()
+            && !out.iter().any(|(id, _)| *id == call.function)
+        {
+            out.push((call.function, expr.span));
+        }
+    });
+    out
+}
+
+/// Calls `f` for each expression of the statements, outer before inner.
+pub fn each_expr<'h>(stmts: &'h [Stmt], f: &mut dyn FnMut(&'h Expr)) {
+    for stmt in stmts {
+        match &stmt.kind {
+            StmtKind::Let(_, init) => init.iter().for_each(|init| walk(init, f)),
+            StmtKind::Expr(expr) => walk(expr, f),
+            StmtKind::Block(inner) => each_expr(inner, f),
+            StmtKind::If(condition, then, otherwise) => {
+                walk(condition, f);
+                each_expr(then, f);
+                each_expr(otherwise, f);
+            }
+            StmtKind::Loop(looped) => {
+                looped.condition.iter().chain(&looped.step).for_each(|expr| walk(expr, f));
+                each_expr(&looped.body, f);
+            }
+            StmtKind::Switch(value, cases) => {
+                walk(value, f);
+                cases.iter().for_each(|case| each_expr(&case.body, f));
+            }
+            StmtKind::Return(value) => value.iter().for_each(|value| walk(value, f)),
+            StmtKind::Break | StmtKind::Continue => {}
+        }
+    }
+}
+
+fn walk<'h>(expr: &'h Expr, f: &mut dyn FnMut(&'h Expr)) {
+    f(expr);
+    match &expr.kind {
+        ExprKind::Op(_, inner)
+        | ExprKind::Construct(inner)
+        | ExprKind::Compose(inner)
+        | ExprKind::Comma(inner) => inner.iter().for_each(|expr| walk(expr, f)),
+        ExprKind::Convert(inner) => walk(inner, f),
+        ExprKind::Pick(base, pick) => {
+            walk(base, f);
+            if let Pick::Index(index) = pick {
+                walk(index, f);
+            }
+        }
+        ExprKind::Call(call) => call.args.iter().for_each(|expr| walk(expr, f)),
+        ExprKind::Assign { place, value } => {
+            walk(place, f);
+            walk(value, f);
+        }
+        ExprKind::Modify { place, operand, .. } => {
+            walk(place, f);
+            walk(operand, f);
+        }
+        ExprKind::Conditional { condition, then, otherwise } => {
+            [condition, then, otherwise].into_iter().for_each(|expr| walk(expr, f));
+        }
+        ExprKind::And(a, b) | ExprKind::Or(a, b) => {
+            walk(a, f);
+            walk(b, f);
+        }
+        ExprKind::Error
+        | ExprKind::Literal(_)
+        | ExprKind::Param(_)
+        | ExprKind::Local(_)
+        | ExprKind::Constant(_)
+        | ExprKind::Zero => {}
+    }
+}
+
+impl Checker<'_> {
+    /// Reports each circle of calls once, at the first of its functions, and drops the bodies in it.
+    pub fn refuse_recursion(&mut self, functions: &[FnId]) {
+        let graph: FxHashMap<FnId, Vec<(FnId, Span)>> = self
+            .bodies
+            .iter()
+            .filter_map(|(&id, body)| Some((id, calls(&self.program, body.as_ref()?))))
+            .collect();
+        let mut done: Vec<FnId> = Vec::new();
+        for &start in functions {
+            if done.contains(&start) {
+                continue;
+            }
+            let Some(circle) = shortest_circle(&graph, start) else { continue };
+            let name = self.program.functions[start].qualified.clone();
+            let through: Vec<String> =
+                circle.iter().map(|(id, _)| format!("`{}`", self.program.functions[*id].qualified)).collect();
+            let span = self.program.functions[start].ast.name.span;
+            let message = match &circle[..] {
+                [_] => format!("`{name}` calls itself"),
+                _ => format!("`{name}` calls itself through {}", through[..through.len() - 1].join(" and ")),
+            };
+            let mut diagnostic =
+                Diagnostic::error(Code::RecursiveCall, message).at(span, "kernels cannot recurse");
+            for (_, call) in &circle {
+                diagnostic = diagnostic.also(*call, "through this call");
+            }
+            self.diagnostics.push(diagnostic.help("write it as a loop"));
+            for (id, _) in circle {
+                done.push(id);
+                self.bodies.insert(id, None);
+            }
+        }
+    }
+}
+
+/// The calls of a shortest way from a function back to it.
+fn shortest_circle(graph: &FxHashMap<FnId, Vec<(FnId, Span)>>, start: FnId) -> Option<Vec<(FnId, Span)>> {
+    let mut before: FxHashMap<FnId, (FnId, Span)> = FxHashMap::default();
+    let mut queue = std::collections::VecDeque::from([start]);
+    while let Some(from) = queue.pop_front() {
+        for &(to, span) in graph.get(&from).into_iter().flatten() {
+            if before.contains_key(&to) {
+                continue;
+            }
+            before.insert(to, (from, span));
+            if to != start {
+                queue.push_back(to);
+                continue;
+            }
+            let mut way = Vec::new();
+            let mut at = start;
+            loop {
+                let &(from, span) = before.get(&at)?;
+                way.push((at, span));
+                at = from;
+                if at == start {
+                    way.reverse();
+                    return Some(way);
+                }
+            }
+        }
+    }
+    None
+}

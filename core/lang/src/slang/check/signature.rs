@@ -1,0 +1,358 @@
+//! What declarations say before any body is read: fields, signatures, constants.
+
+use super::context::Context;
+use super::hir::Expr;
+use super::program::{
+    ConstId, Field, FnId, Generic, GenericKind, Lazy, Param, Role, Signature, StructId, Symbol,
+};
+use super::resolve::UNSIZED;
+use super::types::{Bound, Count, ParamId, Subst, Ty};
+use super::{Checker, attribute, constant, done};
+use crate::slang::ast::{self, GenericParamKind, ModifierKind, TypeExprKind};
+use pullback_base::{Code, Diagnostic, Span};
+use pullback_ir::Direction;
+use std::sync::Arc;
+
+impl<'a> Checker<'a> {
+    /// The fields of a struct, found when first asked for. `used` is where a struct within itself is seen.
+    pub fn fields(&mut self, id: StructId, used: Span) -> Arc<[Field]> {
+        let decl = &self.program.structs[id];
+        if let Some(fields) = done(&decl.fields) {
+            return fields;
+        }
+        let (ast, scope, name, span) = (decl.ast, decl.scope, decl.name.clone(), decl.span);
+        if matches!(decl.fields, Lazy::Busy) {
+            self.circle(&format!("struct `{name}`"), span, used);
+            return Arc::from([]);
+        }
+        self.program.structs[id].fields = Lazy::Busy;
+        let mut fields = Vec::new();
+        for member in &ast.members {
+            let ast::DeclKind::Var(var) = &member.kind else { continue };
+            if member.modifiers.has(ModifierKind::Static) {
+                continue;
+            }
+            let mut context = Context::of_scope(self, scope);
+            let ty = match &var.ty {
+                Some(ty) => context.resolve_value_type(ty),
+                None => {
+                    context.error(Code::TypeMismatch, "a field needs a type", var.name.span, "here");
+                    Ty::Error
+                }
+            };
+            let ty = context.sized(ty, var.name.span);
+            if let Some(init) = &var.init {
+                context.unsupported("initial values of fields", init.span);
+            }
+            let inner = innermost(&ty);
+            if let Ty::Struct(inner) = inner {
+                self.fields(*inner, var.name.span);
+            }
+            let no_diff = member.modifiers.has(ModifierKind::NoDiff);
+            fields.push(Field { name: var.name.text.clone(), ty, no_diff });
+        }
+        let fields: Arc<[Field]> = fields.into();
+        self.program.structs[id].fields = Lazy::Done(fields.clone());
+        fields
+    }
+
+    pub fn signature(&mut self, id: FnId) -> Arc<Signature> {
+        let function = &self.program.functions[id];
+        match &function.signature {
+            Lazy::Done(signature) => return signature.clone(),
+            Lazy::Busy => {
+                let signature = Signature {
+                    generics: Vec::new(),
+                    params: Vec::new(),
+                    result: Ty::Error,
+                    result_no_diff: false,
+                    broken: true,
+                };
+                return Arc::new(signature);
+            }
+            Lazy::Pending => {}
+        }
+        let function = function.clone();
+        self.program.functions[id].signature = Lazy::Busy;
+        let mut broken = attribute::check_function(self, function.decl, function.is_std);
+        let generics = self.generics(&function.ast.generics, function.scope, &mut broken);
+        let mut context = Context::of_scope(self, function.scope);
+        context.function = Some(id);
+        let result = match (&function.ast.result, function.role, function.owner) {
+            (_, Role::Constructor, Some(owner)) => Ty::Struct(owner),
+            (Some(ty), ..) => {
+                let resolved = context.resolve_type(ty);
+                context.sized(resolved, ty.span)
+            }
+            (None, ..) => Ty::Void,
+        };
+        let mut params = Vec::new();
+        for param in &function.ast.params {
+            params.push(context.param(param));
+        }
+        for semantic in
+            function.ast.semantics.iter().chain(function.ast.params.iter().flat_map(|p| &p.semantics))
+        {
+            context.unsupported("semantics of entry points", semantic.span);
+        }
+        broken |= context.broken;
+        let result_no_diff = function.decl.modifiers.has(ModifierKind::NoDiff);
+        let signature = Arc::new(Signature { generics, params, result, result_no_diff, broken });
+        self.program.functions[id].signature = Lazy::Done(signature.clone());
+        signature
+    }
+
+    fn generics(
+        &mut self,
+        generics: &'a ast::Generics,
+        scope: super::program::ScopeId,
+        broken: &mut bool,
+    ) -> Vec<ParamId> {
+        let mut ids = Vec::new();
+        for param in &generics.params {
+            let kind = match &param.kind {
+                GenericParamKind::Type { .. } => GenericKind::Type { bound: Bound::ANY, default: None },
+                GenericParamKind::Value { .. } => GenericKind::Count { default: None },
+            };
+            let name = param.name.text.clone();
+            let id = self.program.generics.push(Generic { name: name.clone(), kind });
+            if self.program.scopes[scope].names.insert(name.clone(), Symbol::Generic(id)).is_some() {
+                self.duplicate(&name, param.name.span, Span::NONE);
+                *broken = true;
+            }
+            ids.push(id);
+        }
+        for (param, &id) in generics.params.iter().zip(&ids) {
+            let mut context = Context::of_scope(self, scope);
+            let kind = match &param.kind {
+                GenericParamKind::Type { bounds, default } => {
+                    let mut bound = Bound::ANY;
+                    for ty in bounds {
+                        bound = bound.and(context.bound(ty));
+                    }
+                    GenericKind::Type { bound, default: default.as_ref().map(|ty| context.resolve_type(ty)) }
+                }
+                GenericParamKind::Value { ty, default } => {
+                    let resolved = context.resolve_type(ty);
+                    if !resolved.is_error() && !matches!(resolved, Ty::INT | Ty::UINT) {
+                        context.unsupported("generic values other than `int`", ty.span);
+                    }
+                    let default = default.as_ref().and_then(|value| context.count(value));
+                    GenericKind::Count { default }
+                }
+            };
+            *broken |= context.broken;
+            self.program.generics[id].kind = kind;
+        }
+        for constraint in &generics.constraints {
+            *broken |= !self.constrain(constraint, scope);
+        }
+        ids
+    }
+
+    /// `where T : IFloat`
+    fn constrain(&mut self, constraint: &ast::Constraint, scope: super::program::ScopeId) -> bool {
+        let mut context = Context::of_scope(self, scope);
+        let subject = context.resolve_type(&constraint.subject);
+        match (&constraint.kind, subject) {
+            (ast::ConstraintKind::Conforms(bounds), Ty::Number(super::types::Elem::Param(param), _)) => {
+                let bounds: Vec<Bound> = bounds.iter().map(|ty| context.bound(ty)).collect();
+                let broken = context.broken;
+                if let GenericKind::Type { bound, .. } = &mut self.program.generics[param].kind {
+                    *bound = bounds.into_iter().fold(*bound, Bound::and);
+                }
+                !broken
+            }
+            _ => {
+                context.unsupported("constraints of this kind", constraint.span);
+                false
+            }
+        }
+    }
+
+    /// The value of a `static const`.
+    pub fn constant(&mut self, id: ConstId, used: Span) -> Arc<Expr> {
+        let decl = &self.program.constants[id];
+        if let Some(value) = done(&decl.value) {
+            return value;
+        }
+        let (ast, scope) = (decl.ast, decl.scope);
+        if matches!(decl.value, Lazy::Busy) {
+            self.circle(&format!("constant `{}`", ast.name.text), ast.name.span, used);
+            return Arc::new(Expr::error(used));
+        }
+        self.program.constants[id].value = Lazy::Busy;
+        let mut context = Context::of_scope(self, scope);
+        let value = match &ast.init {
+            Some(init) => context.initializer(ast.ty.as_ref(), init, ast.name.span),
+            None => context.silent_error(ast.name.span),
+        };
+        let broken = context.broken;
+        let value = match constant::evaluate(self, &value) {
+            Ok(tree) if !broken => Arc::new(tree.into_expr(&self.program, &value.ty, value.span)),
+            Ok(_) => Arc::new(Expr::error(value.span)),
+            Err(_) if broken => Arc::new(Expr::error(value.span)),
+            // Not a compile-time number, but fixed all the same: each use computes it.
+            Err(_) => Arc::new(value),
+        };
+        self.program.constants[id].value = Lazy::Done(value.clone());
+        value
+    }
+
+    /// Drops declarations without a body that a definition completes, and finds functions defined twice.
+    pub fn merge_prototypes(&mut self, first_function: usize) {
+        let mut seen: Vec<FnId> = Vec::new();
+        let ids: Vec<FnId> = self.program.functions.ids().skip(first_function).collect();
+        for id in ids {
+            let twin = seen.iter().copied().find(|&other| self.same_signature(id, other));
+            let Some(twin) = twin else {
+                seen.push(id);
+                continue;
+            };
+            let has_body = |checker: &Self, id: FnId| checker.program.functions[id].ast.body.is_some();
+            match (has_body(self, twin), has_body(self, id)) {
+                (true, true) => {
+                    let name = self.program.functions[id].qualified.clone();
+                    let span = |checker: &Self, id: FnId| checker.program.functions[id].ast.name.span;
+                    let (first, second) = (span(self, twin), span(self, id));
+                    self.duplicate(&name, second, first);
+                    self.forget(id);
+                }
+                (false, true) => {
+                    self.forget(twin);
+                    seen.retain(|other| *other != twin);
+                    seen.push(id);
+                }
+                (_, false) => self.forget(id),
+            }
+        }
+        for id in seen {
+            let function = &self.program.functions[id];
+            if function.ast.body.is_none() && function.op.is_none() {
+                let (name, span) = (function.qualified.clone(), function.ast.name.span);
+                self.error(
+                    Code::UnsupportedFeature,
+                    format!("`{name}` has no body"),
+                    span,
+                    "declared here, and defined nowhere in the module",
+                );
+            }
+        }
+    }
+
+    fn same_signature(&self, a: FnId, b: FnId) -> bool {
+        let (fa, fb) = (&self.program.functions[a], &self.program.functions[b]);
+        if fa.qualified != fb.qualified || fa.owner != fb.owner {
+            return false;
+        }
+        let (Some(sa), Some(sb)) = (done(&fa.signature), done(&fb.signature)) else { return false };
+        if sa.generics.len() != sb.generics.len() || sa.params.len() != sb.params.len() {
+            return false;
+        }
+        let rename: Subst = sb
+            .generics
+            .iter()
+            .zip(&sa.generics)
+            .map(|(&from, &to)| (from, self.generic_as_arg(to)))
+            .collect();
+        sa.params.iter().zip(&sb.params).all(|(a, b)| a.ty == b.ty.subst(&rename) && !a.ty.is_error())
+    }
+
+    fn generic_as_arg(&self, param: ParamId) -> super::types::Arg {
+        use super::types::{Arg, Elem, Shape};
+        match self.program.generics[param].kind {
+            GenericKind::Type { .. } => Arg::Type(Ty::Number(Elem::Param(param), Shape::Scalar)),
+            GenericKind::Count { .. } => Arg::Count(Count::Param(param)),
+        }
+    }
+
+    fn forget(&mut self, id: FnId) {
+        let function = &self.program.functions[id];
+        let name = function.name.clone();
+        for (_, scope) in self.program.scopes.iter_mut() {
+            if let Some(Symbol::Functions(functions)) = scope.names.get_mut(&name) {
+                functions.retain(|other| *other != id);
+            }
+        }
+        self.bodies.insert(id, None);
+    }
+}
+
+/// What the arrays around it hold.
+fn innermost(ty: &Ty) -> &Ty {
+    match ty {
+        Ty::Array(element, _) => innermost(element),
+        other => other,
+    }
+}
+
+impl Context<'_, '_> {
+    fn param(&mut self, param: &ast::Param) -> Param {
+        let modifiers = &param.modifiers;
+        let direction = match (modifiers.has(ModifierKind::In), modifiers.has(ModifierKind::Out)) {
+            _ if modifiers.has(ModifierKind::InOut) || modifiers.has(ModifierKind::Ref) => Direction::InOut,
+            (true, true) => Direction::InOut,
+            (false, true) => Direction::Out,
+            _ => Direction::In,
+        };
+        let ty = self.resolve_value_type(&param.ty);
+        let ty = self.sized(ty, param.ty.span);
+        let name = param.name.as_ref().map_or_else(|| "".into(), |name| name.text.clone());
+        let default = param.default.as_ref().map(|default| {
+            let value = self.initializer(Some(&param.ty), default, param.span);
+            if direction != Direction::In {
+                let message = format!("`{name}` is {} and cannot have a default", direction.name());
+                return Arc::new(self.error(Code::NotAssignable, message, default.span, "not allowed here"));
+            }
+            match constant::evaluate(self.checker, &value) {
+                Ok(tree) => Arc::new(tree.into_expr(&self.checker.program, &value.ty, value.span)),
+                Err(_) if value.is_error() => Arc::new(value),
+                Err(at) => Arc::new(self.not_constant("a default argument", at)),
+            }
+        });
+        let no_diff = modifiers.has(ModifierKind::NoDiff);
+        Param { name, ty, direction, no_diff, default, span: param.span }
+    }
+
+    /// A type that something can have: not `void`.
+    pub fn resolve_value_type(&mut self, ty: &ast::TypeExpr) -> Ty {
+        let resolved = self.resolve_type(ty);
+        if resolved == Ty::Void {
+            self.error(Code::TypeMismatch, "nothing can have type `void`", ty.span, "only results can");
+            return Ty::Error;
+        }
+        resolved
+    }
+
+    /// Refuses arrays without a size.
+    pub fn sized(&mut self, ty: Ty, span: Span) -> Ty {
+        if matches!(ty, Ty::Array(_, UNSIZED)) {
+            return self.unsupported("arrays of unknown size", span).ty;
+        }
+        ty
+    }
+
+    /// The builtin interface a bound names.
+    fn bound(&mut self, ty: &ast::TypeExpr) -> Bound {
+        if let TypeExprKind::Path(path) = &ty.kind
+            && let [segment] = &path[..]
+        {
+            let name = &segment.name;
+            if let Some(bound) = Bound::from_name(&name.text) {
+                return bound;
+            }
+            if self.lookup(&name.text).is_none() {
+                self.report(
+                    Diagnostic::error(
+                        Code::UnknownName,
+                        format!("no interface named `{}` is in scope", name.text),
+                    )
+                    .at(name.span, "not declared"),
+                );
+                return Bound::ANY;
+            }
+        }
+        self.unsupported("constraints other than builtin interfaces", ty.span);
+        Bound::ANY
+    }
+}

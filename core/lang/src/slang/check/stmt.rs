@@ -1,0 +1,229 @@
+//! Statements.
+
+use super::context::Context;
+use super::hir::{Expr, Local, Loop, Stmt, StmtKind};
+use super::types::Ty;
+use crate::slang::ast::{self, DeclKind, ModifierKind, StmtKind as Ast};
+use pullback_base::{Code, Diagnostic, Span};
+use std::sync::Arc;
+
+impl Context<'_, '_> {
+    pub fn block(&mut self, block: &ast::Block) -> Vec<Stmt> {
+        let mut out = Vec::with_capacity(block.stmts.len());
+        for stmt in &block.stmts {
+            self.stmt(stmt, &mut out);
+        }
+        out
+    }
+
+    /// A statement in a block of its own: the arm of an `if`, the body of a loop.
+    fn nested(&mut self, stmt: &ast::Stmt) -> Vec<Stmt> {
+        self.scoped(|context| match &stmt.kind {
+            Ast::Block(block) => context.block(block),
+            _ => {
+                let mut out = Vec::new();
+                context.stmt(stmt, &mut out);
+                out
+            }
+        })
+    }
+
+    pub fn stmt(&mut self, stmt: &ast::Stmt, out: &mut Vec<Stmt>) {
+        let span = stmt.span;
+        let kind = match &stmt.kind {
+            Ast::Block(block) => StmtKind::Block(self.scoped(|context| context.block(block))),
+            Ast::Decl(decls) => return decls.iter().for_each(|decl| self.local_decl(decl, out)),
+            Ast::Expr(expr) => StmtKind::Expr(self.expr(expr)),
+            Ast::If { condition, then, otherwise } => {
+                self.branch_attributes(&stmt.attributes);
+                let condition = self.condition_of(condition);
+                let then = self.nested(then);
+                let otherwise = otherwise.as_ref().map_or_else(Vec::new, |stmt| self.nested(stmt));
+                StmtKind::If(condition, then, otherwise)
+            }
+            Ast::For { init, condition, step, body } => {
+                let hints = self.loop_hints(&stmt.attributes);
+                let stmts = self.scoped(|context| {
+                    let mut out = Vec::new();
+                    context.stmt(init, &mut out);
+                    let condition = condition.as_ref().map(|condition| {
+                        let condition = context.expr(condition);
+                        context.condition(condition)
+                    });
+                    let step = step.as_ref().map(|step| context.expr(step));
+                    let body = context.loop_body(body);
+                    let kind = StmtKind::Loop(Loop { condition, test_last: false, body, step, hints });
+                    out.push(Stmt { kind, span });
+                    out
+                });
+                self.check_ends(&stmts, span);
+                StmtKind::Block(stmts)
+            }
+            Ast::While { condition, body } => {
+                let hints = self.loop_hints(&stmt.attributes);
+                let condition = Some(self.condition_of(condition));
+                let body = self.loop_body(body);
+                StmtKind::Loop(Loop { condition, test_last: false, body, step: None, hints })
+            }
+            Ast::DoWhile { body, condition } => {
+                let hints = self.loop_hints(&stmt.attributes);
+                let body = self.loop_body(body);
+                let condition = self.expr(condition);
+                let condition = Some(self.condition(condition));
+                StmtKind::Loop(Loop { condition, test_last: true, body, step: None, hints })
+            }
+            Ast::Switch { value, cases } => {
+                self.branch_attributes(&stmt.attributes);
+                self.switch(value, cases)
+            }
+            Ast::Break if self.loops + self.switches > 0 => StmtKind::Break,
+            Ast::Continue if self.loops > 0 => StmtKind::Continue,
+            Ast::Break | Ast::Continue => {
+                let word = if matches!(stmt.kind, Ast::Break) { "break" } else { "continue" };
+                self.error(
+                    Code::InvalidControlFlow,
+                    format!("`{word}` outside of a loop"),
+                    span,
+                    "nothing to leave here",
+                );
+                return;
+            }
+            Ast::Return(value) => self.return_(value.as_ref(), span),
+            Ast::Discard => {
+                self.unsupported("`discard` statements", span);
+                return;
+            }
+            Ast::Empty => return,
+            Ast::Error => {
+                self.broken = true;
+                return;
+            }
+        };
+        let stmt = Stmt { kind, span };
+        self.check_ends(std::slice::from_ref(&stmt), span);
+        out.push(stmt);
+    }
+
+    fn condition_of(&mut self, condition: &ast::Condition) -> Expr {
+        match condition {
+            ast::Condition::Expr(expr) => {
+                let expr = self.expr(expr);
+                self.condition(expr)
+            }
+            ast::Condition::Let(decl) => self.unsupported("`if (let ...)` conditions", decl.span),
+        }
+    }
+
+    fn loop_body(&mut self, body: &ast::Stmt) -> Vec<Stmt> {
+        // `break` in the loop means the loop, whatever switch is around it.
+        self.loops += 1;
+        let body = self.nested(body);
+        self.loops -= 1;
+        body
+    }
+
+    /// A loop that nothing ends would hang the device.
+    fn check_ends(&mut self, stmts: &[Stmt], span: Span) {
+        let Some(Stmt { kind: StmtKind::Loop(looped), .. }) = stmts.last() else { return };
+        if super::flow::is_endless(looped) && !super::flow::leaves_loop(&looped.body) && !self.broken {
+            self.report(
+                Diagnostic::error(Code::InvalidControlFlow, "this loop never ends")
+                    .at(span, "no condition, `break` or `return` ends it")
+                    .help("give it a condition"),
+            );
+        }
+    }
+
+    fn return_(&mut self, value: Option<&ast::Expr>, span: Span) -> StmtKind {
+        let result = self.result.clone();
+        match value {
+            None if matches!(result, Ty::Void | Ty::Error) => StmtKind::Return(None),
+            None => {
+                let shown = self.show(&result);
+                self.error(
+                    Code::TypeMismatch,
+                    format!("`return` without a `{shown}`"),
+                    span,
+                    "needs a value",
+                );
+                StmtKind::Return(None)
+            }
+            Some(value) if result == Ty::Void => {
+                let value = self.expr(value);
+                if value.ty == Ty::Void {
+                    return StmtKind::Block(vec![
+                        Stmt { kind: StmtKind::Expr(value), span },
+                        Stmt { kind: StmtKind::Return(None), span },
+                    ]);
+                }
+                if !value.is_error() {
+                    self.error(
+                        Code::TypeMismatch,
+                        "a function without a result returns a value",
+                        value.span,
+                        "here",
+                    );
+                }
+                StmtKind::Return(None)
+            }
+            Some(value) => {
+                let value = self.expr_for(value, &result);
+                StmtKind::Return(Some(self.coerce(value, &result, "the result")))
+            }
+        }
+    }
+
+    fn local_decl(&mut self, decl: &ast::Decl, out: &mut Vec<Stmt>) {
+        let DeclKind::Var(var) = &decl.kind else {
+            self.unsupported("declarations other than of variables inside of functions", decl.span);
+            return;
+        };
+        let name = &var.name;
+        let is_static = decl.modifiers.has(ModifierKind::Static);
+        let is_const = decl.modifiers.has(ModifierKind::Const) || var.keyword == ast::VarKeyword::Let;
+        if decl.modifiers.has(ModifierKind::GroupShared) {
+            self.unsupported("`groupshared` variables", name.span);
+        }
+        if is_static && !is_const {
+            self.unsupported("static variables", name.span);
+        }
+        let init = match (&var.init, &var.ty) {
+            (Some(init), ty) => Some(self.initializer(ty.as_ref(), init, name.span)),
+            (None, _) if is_const => {
+                self.error(
+                    Code::NotConstant,
+                    format!("`{}` has no value", name.text),
+                    name.span,
+                    "needs one",
+                );
+                None
+            }
+            _ => None,
+        };
+        let ty = match (&init, &var.ty) {
+            (Some(init), _) => init.ty.clone(),
+            (None, Some(ty)) => {
+                let resolved = self.resolve_value_type(ty);
+                self.sized(resolved, ty.span)
+            }
+            (None, None) => {
+                self.error(
+                    Code::TypeMismatch,
+                    format!("`{}` has neither a type nor a value", name.text),
+                    name.span,
+                    "needs one of them",
+                );
+                Ty::Error
+            }
+        };
+        let constant = match &init {
+            Some(value) if is_const => super::constant::evaluate(self.checker, value)
+                .ok()
+                .map(|tree| Arc::new(tree.into_expr(&self.checker.program, &ty, value.span))),
+            _ => None,
+        };
+        let local = Local { name: name.text.clone(), ty, span: name.span, mutable: !is_const, constant };
+        let id = self.declare(local);
+        out.push(Stmt { kind: StmtKind::Let(id, init), span: decl.span });
+    }
+}

@@ -1,0 +1,350 @@
+//! Expressions to values.
+
+use super::function::FunctionLowerer;
+use super::place::Place;
+use crate::slang::check::hir::{Call, Expr, ExprKind};
+use crate::slang::check::program::{Lazy, Role};
+use crate::slang::check::types::{Subst, Ty};
+use pullback_base::{Scalar, bug};
+use pullback_ir::{Constant, Direction, Op, Type, Value};
+use smallvec::SmallVec;
+
+/// An argument of a call, evaluated.
+enum Argument {
+    In(Value),
+    Place(Place, Direction),
+}
+
+/// So many operations may be computed for nothing rather than branch around them.
+const CHEAP_OPS: usize = 6;
+
+impl FunctionLowerer<'_, '_> {
+    /// An expression for what it does.
+    pub fn run(&mut self, expr: &Expr) {
+        match &expr.kind {
+            ExprKind::Call(call) => {
+                self.call(call, &expr.ty);
+            }
+            ExprKind::Comma(exprs) => exprs.iter().for_each(|expr| self.run(expr)),
+            _ => {
+                self.expr(expr);
+            }
+        }
+    }
+
+    pub fn expr(&mut self, expr: &Expr) -> Value {
+        match &expr.kind {
+            ExprKind::Literal(literal) => {
+                let scalar = expr.ty.known_scalar().unwrap_or(Scalar::I32);
+                self.ssa.constant(literal.constant(scalar))
+            }
+            ExprKind::Param(param) => match self.subst.get(param) {
+                Some(crate::slang::check::types::Arg::Count(count)) => {
+                    let count = super::known(*count);
+                    self.ssa.constant(Constant::int(Scalar::I32, i64::from(count)))
+                }
+                other => bug!("lower", "a generic number is {other:?}"),
+            },
+            ExprKind::Local(local) => {
+                let var = self.var(*local);
+                self.ssa.read(var)
+            }
+            ExprKind::Constant(id) => {
+                let program = self.lowerer.program;
+                match &program.constants[*id].value {
+                    Lazy::Done(value) => self.expr(value),
+                    _ => bug!("lower", "a constant has no value"),
+                }
+            }
+            ExprKind::Zero => {
+                let ty = self.ty(&expr.ty);
+                self.ssa.zero(&ty)
+            }
+            ExprKind::Op(op, args) => {
+                let args: SmallVec<[Value; 3]> = args.iter().map(|arg| self.expr(arg)).collect();
+                self.component_wise(op, &args)
+            }
+            ExprKind::Convert(inner) => {
+                let value = self.expr(inner);
+                let to = self.ty(&expr.ty);
+                self.convert(value, &to)
+            }
+            ExprKind::Construct(elements) => {
+                let elements: Vec<Value> = elements.iter().map(|element| self.expr(element)).collect();
+                let ty = self.ty(&expr.ty);
+                self.ssa.op(Op::Construct(ty), &elements)
+            }
+            ExprKind::Compose(parts) => self.compose(parts, &expr.ty),
+            ExprKind::Pick(base, pick) => {
+                let base = self.expr(base);
+                self.pick(base, pick)
+            }
+            ExprKind::Call(call) => match self.call(call, &expr.ty) {
+                Some(value) => value,
+                None => bug!("lower", "the value of a call that gives none"),
+            },
+            ExprKind::Assign { place, value } => {
+                let place = self.place(place);
+                let value = self.expr(value);
+                self.write_place(&place, value);
+                value
+            }
+            ExprKind::Modify { op, place, operand, gives_old } => self.modify(op, place, operand, *gives_old),
+            ExprKind::Conditional { condition, then, otherwise } => {
+                let condition = self.expr(condition);
+                if is_leaf(then) && is_leaf(otherwise) {
+                    let (then, otherwise) = (self.expr(then), self.expr(otherwise));
+                    return self.ssa.select(condition, then, otherwise);
+                }
+                self.branch(condition, &expr.ty, |this| this.expr(then), |this| this.expr(otherwise))
+            }
+            ExprKind::And(a, b) => {
+                let a = self.expr(a);
+                if is_cheap(b) {
+                    let b = self.expr(b);
+                    return self.ssa.op(Op::And, &[a, b]);
+                }
+                self.branch(a, &Ty::BOOL, |this| this.expr(b), |this| this.ssa.bool(false))
+            }
+            ExprKind::Or(a, b) => {
+                let a = self.expr(a);
+                if is_cheap(b) {
+                    let b = self.expr(b);
+                    return self.ssa.op(Op::Or, &[a, b]);
+                }
+                self.branch(a, &Ty::BOOL, |this| this.ssa.bool(true), |this| this.expr(b))
+            }
+            ExprKind::Comma(exprs) => {
+                let Some((last, first)) = exprs.split_last() else { bug!("lower", "an empty comma") };
+                first.iter().for_each(|expr| self.run(expr));
+                self.expr(last)
+            }
+            ExprKind::Error => bug!("lower", "an error was lowered"),
+        }
+    }
+
+    /// The value of one of two ways to compute it.
+    fn branch(
+        &mut self,
+        condition: Value,
+        ty: &Ty,
+        then: impl FnOnce(&mut Self) -> Value,
+        otherwise: impl FnOnce(&mut Self) -> Value,
+    ) -> Value {
+        let ty = self.ty(ty);
+        let chosen = self.ssa.declare(ty, None);
+        self.ssa.begin_if(condition);
+        let value = then(self);
+        self.ssa.write(chosen, value);
+        self.ssa.begin_else();
+        let value = otherwise(self);
+        self.ssa.write(chosen, value);
+        self.ssa.end_if();
+        self.ssa.read(chosen)
+    }
+
+    /// An operation of vectors or matrices; a condition on scalars chooses whole values.
+    fn component_wise(&mut self, op: &Op, args: &[Value]) -> Value {
+        match op {
+            Op::Not if args.len() == 1 && self.ssa.ty(args[0]) == &Type::BOOL => self.ssa.not(args[0]),
+            op => self.ssa.op(op.clone(), args),
+        }
+    }
+
+    fn modify(&mut self, op: &Op, place: &Expr, operand: &Expr, gives_old: bool) -> Value {
+        let place = self.place(place);
+        let old = self.read_place(&place);
+        let operand = self.expr(operand);
+        let (own, computed) = (self.ssa.ty(old).clone(), self.ssa.ty(operand).clone());
+        let left = self.convert(old, &computed);
+        let new = self.component_wise(op, &[left, operand]);
+        let new = self.convert(new, &own);
+        self.write_place(&place, new);
+        if gives_old { old } else { new }
+    }
+
+    /// The number in another type: other scalar, splat, or the first components.
+    pub fn convert(&mut self, value: Value, to: &Type) -> Value {
+        let from = self.ssa.ty(value).clone();
+        if from == *to {
+            return value;
+        }
+        let Some(scalar) = to.scalar() else { bug!("lower", "conversion of {from} to {to}") };
+        match (&from, to) {
+            (Type::Scalar(_), Type::Scalar(_)) => self.ssa.convert(value, scalar),
+            (Type::Scalar(_), _) => {
+                let value = self.ssa.convert(value, scalar);
+                self.ssa.op(Op::Splat(to.clone()), &[value])
+            }
+            (Type::Vector(..), Type::Scalar(_)) => {
+                let first = self.ssa.extract(value, 0);
+                self.ssa.convert(first, scalar)
+            }
+            (Type::Vector(_, have), Type::Vector(_, want)) => {
+                let picked = if want < have {
+                    self.ssa.op(Op::Swizzle((0..*want).collect()), &[value])
+                } else {
+                    value
+                };
+                self.ssa.convert(picked, scalar)
+            }
+            (Type::Matrix { rows, columns, .. }, Type::Matrix { rows: want, columns: want_columns, .. })
+                if (rows, columns) != (want, want_columns) =>
+            {
+                let row_ty = Type::Vector(scalar, *want_columns);
+                let rows: Vec<Value> = (0..u32::from(*want))
+                    .map(|row| {
+                        let row = self.ssa.extract(value, row);
+                        self.convert(row, &row_ty)
+                    })
+                    .collect();
+                self.ssa.op(Op::Construct(to.clone()), &rows)
+            }
+            _ => self.ssa.convert(value, scalar),
+        }
+    }
+
+    fn compose(&mut self, parts: &[Expr], ty: &Ty) -> Value {
+        let ty = self.ty(ty);
+        let mut components = Vec::new();
+        for part in parts {
+            let value = self.expr(part);
+            self.push_components(value, &mut components);
+        }
+        match ty {
+            Type::Matrix { scalar, columns, .. } => {
+                let row_ty = Type::Vector(scalar, columns);
+                let rows: Vec<Value> = components
+                    .chunks(usize::from(columns))
+                    .map(|row| self.ssa.op(Op::Construct(row_ty.clone()), row))
+                    .collect();
+                self.ssa.op(Op::Construct(ty), &rows)
+            }
+            Type::Scalar(_) => components[0],
+            _ => self.ssa.op(Op::Construct(ty), &components),
+        }
+    }
+
+    fn push_components(&mut self, value: Value, out: &mut Vec<Value>) {
+        let count = self.ssa.ty(value).element_count();
+        if count == 0 {
+            return out.push(value);
+        }
+        for index in 0..count {
+            let element = self.ssa.extract(value, index);
+            self.push_components(element, out);
+        }
+    }
+
+    /// A call; `None` when it gives no value. What it writes is written back after it, in order.
+    fn call(&mut self, call: &Call, result: &Ty) -> Option<Value> {
+        let function = &self.lowerer.program.functions[call.function];
+        let signature = self.lowerer.signature(call.function);
+        let this = match function.role {
+            Role::Method { mutating: true } => Some(Direction::InOut),
+            Role::Method { mutating: false } => Some(Direction::In),
+            _ => None,
+        };
+        let directions = this.into_iter().chain(signature.params.iter().map(|param| param.direction));
+        let args: Vec<Argument> = call
+            .args
+            .iter()
+            .zip(directions)
+            .map(|(arg, direction)| match direction {
+                Direction::In => Argument::In(self.expr(arg)),
+                _ => Argument::Place(self.place(arg), direction),
+            })
+            .collect();
+        let mut values = Vec::with_capacity(args.len());
+        for arg in &args {
+            match arg {
+                Argument::In(value) => values.push(*value),
+                Argument::Place(place, Direction::InOut) => values.push(self.read_place(place)),
+                Argument::Place(..) => {}
+            }
+        }
+        let results = match &function.op {
+            Some(op) => vec![self.intrinsic(op, &values, result)],
+            None => self.call_function(call, result, &values),
+        };
+        let mut results = results.into_iter().map(|value| (call.detached, value));
+        let mut next = |this: &mut Self| match results.next() {
+            Some((true, value)) => this.detached(value),
+            Some((false, value)) => value,
+            None => bug!("lower", "a call lost a result"),
+        };
+        let value = (*result != Ty::Void).then(|| next(self));
+        for arg in &args {
+            if let Argument::Place(place, _) = arg {
+                let written = next(self);
+                self.write_place(place, written);
+            }
+        }
+        value
+    }
+
+    /// An operation that the standard library gives a name.
+    fn intrinsic(&mut self, op: &Op, args: &[Value], result: &Ty) -> Value {
+        let op = match op {
+            Op::Bitcast(_) => {
+                let ty = self.ty(result);
+                let Some(scalar) = ty.scalar() else { bug!("lower", "bitcast to {ty}") };
+                Op::Bitcast(scalar)
+            }
+            op => op.clone(),
+        };
+        self.ssa.op(op, args)
+    }
+
+    fn call_function(&mut self, call: &Call, result: &Ty, args: &[Value]) -> Vec<Value> {
+        let program = self.lowerer.program;
+        let function = &program.functions[call.function];
+        let signature = self.lowerer.signature(call.function);
+        let generics: Vec<_> = call.generics.iter().map(|arg| arg.subst(&self.subst)).collect();
+        let own: Subst = signature.generics.iter().copied().zip(generics.iter().cloned()).collect();
+        let mut results = Vec::new();
+        if *result != Ty::Void {
+            results.push(self.ty(result));
+        }
+        if let (Role::Method { mutating: true }, Some(owner)) = (function.role, function.owner) {
+            results.push(self.lowerer.structure(owner));
+        }
+        for param in signature.params.iter().filter(|param| param.direction.writes()) {
+            results.push(self.lowerer.ty(&param.ty, &own));
+        }
+        let callee = self.lowerer.instance(call.function, generics);
+        self.ssa.call(callee, &results, args)
+    }
+}
+
+/// Costs nothing and has nothing to differentiate: may be evaluated though it is not chosen.
+fn is_leaf(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Literal(_) | ExprKind::Param(_) | ExprKind::Local(_) | ExprKind::Zero => true,
+        ExprKind::Convert(inner) => is_leaf(inner),
+        ExprKind::Pick(base, pick) => {
+            !matches!(pick, crate::slang::check::hir::Pick::Index(_)) && is_leaf(base)
+        }
+        _ => false,
+    }
+}
+
+/// A few operations without effects.
+fn is_cheap(expr: &Expr) -> bool {
+    fn cost(expr: &Expr) -> usize {
+        let too_much = CHEAP_OPS + 1;
+        match &expr.kind {
+            _ if is_leaf(expr) => 0,
+            ExprKind::Constant(_) => 1,
+            ExprKind::Op(_, args) => args.iter().map(cost).sum::<usize>() + 1,
+            ExprKind::Convert(inner) => cost(inner) + 1,
+            ExprKind::And(a, b) | ExprKind::Or(a, b) => cost(a) + cost(b) + 1,
+            ExprKind::Pick(base, crate::slang::check::hir::Pick::Index(index)) => {
+                cost(base) + cost(index) + 1
+            }
+            ExprKind::Pick(base, _) => cost(base),
+            _ => too_much,
+        }
+    }
+    cost(expr) <= CHEAP_OPS
+}

@@ -1,0 +1,112 @@
+//! One function: parameters, body, results.
+
+use super::Lowerer;
+use crate::slang::check::hir::{Body, LocalId};
+use crate::slang::check::program::{FnId, Role};
+use crate::slang::check::types::{Arg, Subst, Ty};
+use crate::ssa::{Ssa, Target, Var};
+use pullback_base::{Span, bug, ids::Id};
+use pullback_ir::{Direction, Function, FunctionBuilder, FunctionKind, Op, Type, Value};
+
+/// A loop or switch around a statement.
+pub struct Around {
+    pub target: Target,
+    pub is_loop: bool,
+}
+
+pub struct FunctionLowerer<'l, 'c> {
+    pub lowerer: &'l mut Lowerer<'c>,
+    pub ssa: Ssa,
+    pub body: &'c Body,
+    pub subst: Subst,
+    pub vars: Vec<Option<Var>>,
+    pub result: Option<Var>,
+    pub result_no_diff: bool,
+    pub around: Vec<Around>,
+}
+
+pub fn lower(lowerer: &mut Lowerer<'_>, id: FnId, args: &[Arg], name: &str) -> Function {
+    let signature = lowerer.signature(id);
+    let role = lowerer.program.functions[id].role;
+    let span = lowerer.program.functions[id].ast.name.span;
+    let body = lowerer.body(id);
+    let interface = lowerer.interface(id);
+    let mut function = FunctionLowerer {
+        lowerer,
+        ssa: Ssa::new(FunctionBuilder::new(name, FunctionKind::Plain)),
+        body,
+        subst: signature.generics.iter().copied().zip(args.iter().cloned()).collect(),
+        vars: vec![None; body.locals.len()],
+        result: None,
+        result_no_diff: signature.result_no_diff,
+        around: Vec::new(),
+    };
+    function.ssa.function_mut().span = span;
+    function.ssa.set_span(span);
+    let mut results = Vec::new();
+    if role != Role::Constructor && signature.result != Ty::Void {
+        let ty = function.ty(&signature.result);
+        let var = function.ssa.declare(ty, None);
+        function.result = Some(var);
+        results.push(var);
+    }
+    let this = match role {
+        Role::Method { mutating: true } => Some((Direction::InOut, false)),
+        Role::Method { mutating: false } => Some((Direction::In, false)),
+        Role::Constructor => Some((Direction::Out, false)),
+        Role::Plain => None,
+    };
+    let declared = signature.params.iter().map(|param| (param.direction, param.no_diff));
+    for (&local, (direction, no_diff)) in body.params.iter().zip(this.into_iter().chain(declared)) {
+        let var = function.param(local, direction, no_diff);
+        if direction.writes() {
+            results.push(var);
+        }
+    }
+    function.block(&body.block);
+    function.ssa.function_mut().interface = interface;
+    function.ssa.finish(&results)
+}
+
+impl FunctionLowerer<'_, '_> {
+    fn param(&mut self, local: LocalId, direction: Direction, no_diff: bool) -> Var {
+        let decl = &self.body.locals[local];
+        let ty = self.ty(&decl.ty);
+        let var = if direction.reads() {
+            let mut value = self.ssa.param(ty, &decl.name);
+            if no_diff {
+                value = self.detached(value);
+            }
+            self.ssa.declare_with(value, Some(&decl.name))
+        } else {
+            self.ssa.declare(ty, Some(&decl.name))
+        };
+        self.vars[local.index()] = Some(var);
+        var
+    }
+
+    pub fn ty(&mut self, ty: &Ty) -> Type {
+        self.lowerer.ty(ty, &self.subst)
+    }
+
+    pub fn var(&self, local: LocalId) -> Var {
+        match self.vars[local.index()] {
+            Some(var) => var,
+            None => bug!("lower", "local `{}` is used before it is there", self.body.locals[local].name),
+        }
+    }
+
+    /// The same value without a derivative; what has none anyway is left as it is.
+    pub fn detached(&mut self, value: Value) -> Value {
+        if self.ssa.ty(value).has_float() { self.ssa.op(Op::Detach, &[value]) } else { value }
+    }
+
+    /// Runs `f` with statements attributed to that place.
+    pub fn spanned<R>(&mut self, span: Span, f: impl FnOnce(&mut Self) -> R) -> R {
+        let outer = self.ssa.span();
+        self.ssa.set_span(span);
+        let result = f(self);
+        self.ssa.set_span(outer);
+        result
+    }
+}

@@ -1,0 +1,213 @@
+//! Typed trees to IR: one IR function for each function and each set of generic arguments it is used with.
+//! Cannot fail: what is wrong was found before.
+
+mod expr;
+mod function;
+mod place;
+mod stmt;
+
+use super::check::hir::{Body, Expr, ExprKind};
+use super::check::program::{FnId, Lazy, Program, Role, Signature, StructId};
+use super::check::types::{Arg, Count, Elem, Shape, Subst, Ty};
+use super::check::{Checked, is_differentiable};
+use pullback_base::{bug, ids::Id};
+use pullback_ir::{Constant, Direction, Field, FuncId, Interface, InterfaceParam, Module, Type};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::sync::Arc;
+
+/// The module of all functions without errors, and what they call.
+pub fn lower(checked: &Checked<'_>) -> Module {
+    let mut lowerer = Lowerer {
+        program: &checked.program,
+        bodies: &checked.bodies,
+        instances: FxHashMap::default(),
+        queue: Vec::new(),
+        names: FxHashSet::default(),
+        structs: FxHashMap::default(),
+    };
+    for &id in &checked.functions {
+        if checked.bodies.contains_key(&id) && lowerer.signature(id).generics.is_empty() {
+            lowerer.instance(id, Vec::new());
+        }
+    }
+    let mut module = Module::new();
+    while module.functions.len() < lowerer.queue.len() {
+        let (id, args, name) = lowerer.queue[module.functions.len()].clone();
+        let function = function::lower(&mut lowerer, id, &args, &name);
+        module.add(function);
+    }
+    module
+}
+
+/// A function with its generic arguments, and the name it has in the IR.
+type Instance = (FnId, Vec<Arg>, Arc<str>);
+
+struct Lowerer<'c> {
+    program: &'c Program<'c>,
+    bodies: &'c FxHashMap<FnId, Arc<Body>>,
+    instances: FxHashMap<(FnId, Vec<Arg>), FuncId>,
+    /// In the order of their ids; those past the module's length are still to be lowered.
+    queue: Vec<Instance>,
+    names: FxHashSet<Arc<str>>,
+    structs: FxHashMap<StructId, Type>,
+}
+
+impl<'c> Lowerer<'c> {
+    fn signature(&self, id: FnId) -> &'c Signature {
+        match &self.program.functions[id].signature {
+            Lazy::Done(signature) => signature,
+            _ => bug!("lower", "`{}` has no signature", self.program.functions[id].qualified),
+        }
+    }
+
+    fn body(&self, id: FnId) -> &'c Body {
+        match self.bodies.get(&id) {
+            Some(body) => body,
+            None => bug!("lower", "`{}` has no body", self.program.functions[id].qualified),
+        }
+    }
+
+    /// The IR function of these generic arguments.
+    fn instance(&mut self, id: FnId, args: Vec<Arg>) -> FuncId {
+        if let Some(&known) = self.instances.get(&(id, args.clone())) {
+            return known;
+        }
+        let func = FuncId::from_index(self.queue.len());
+        let name = self.unique_name(id, &args);
+        self.instances.insert((id, args.clone()), func);
+        self.queue.push((id, args, name));
+        func
+    }
+
+    /// `dot.f32.3`; a second function of that name is `dot.f32.3.1`.
+    fn unique_name(&mut self, id: FnId, args: &[Arg]) -> Arc<str> {
+        let mut name = self.program.functions[id].qualified.to_string();
+        for arg in args {
+            name.push('.');
+            match arg {
+                Arg::Type(ty) => push_type_name(&mut name, ty, self.program),
+                Arg::Count(count) => name.push_str(&self.program.show_count(*count)),
+            }
+        }
+        let mut unique: Arc<str> = name.as_str().into();
+        let mut number = 0;
+        while !self.names.insert(unique.clone()) {
+            number += 1;
+            unique = format!("{name}.{number}").into();
+        }
+        unique
+    }
+
+    fn ty(&mut self, ty: &Ty, subst: &Subst) -> Type {
+        match ty.subst(subst) {
+            Ty::Number(Elem::Scalar(scalar), shape) => match shape {
+                Shape::Scalar => Type::Scalar(scalar),
+                Shape::Vector(n) => Type::Vector(scalar, known(n) as u8),
+                Shape::Matrix(rows, columns) => {
+                    Type::Matrix { scalar, rows: known(rows) as u8, columns: known(columns) as u8 }
+                }
+            },
+            Ty::Array(element, count) => Type::array(self.ty(&element, subst), known(count)),
+            Ty::Struct(id) => self.structure(id),
+            other => bug!("lower", "{other:?} is no type of a value"),
+        }
+    }
+
+    fn structure(&mut self, id: StructId) -> Type {
+        if let Some(ty) = self.structs.get(&id) {
+            return ty.clone();
+        }
+        let decl = &self.program.structs[id];
+        let Lazy::Done(fields) = &decl.fields else { bug!("lower", "`{}` has no fields", decl.name) };
+        let fields = fields.iter().map(|field| Field {
+            name: field.name.clone(),
+            ty: self.ty(&field.ty, &Subst::default()),
+            no_diff: field.no_diff,
+        });
+        let ty = Type::structure(&decl.name, fields.collect());
+        self.structs.insert(id, ty.clone());
+        ty
+    }
+
+    /// How users see the function.
+    fn interface(&mut self, id: FnId) -> Option<Interface> {
+        let function = &self.program.functions[id];
+        let signature = self.signature(id);
+        if function.is_std || !signature.generics.is_empty() {
+            return None;
+        }
+        let none = Subst::default();
+        let mut params = Vec::new();
+        if let (Role::Method { mutating }, Some(owner)) = (function.role, function.owner) {
+            params.push(InterfaceParam {
+                name: "this".into(),
+                ty: self.structure(owner),
+                direction: if mutating { Direction::InOut } else { Direction::In },
+                no_diff: false,
+                default: None,
+                span: function.ast.name.span,
+            });
+        }
+        for param in &signature.params {
+            params.push(InterfaceParam {
+                name: param.name.clone(),
+                ty: self.ty(&param.ty, &none),
+                direction: param.direction,
+                no_diff: param.no_diff,
+                default: param.default.as_ref().map(|default| constant_leaves(default)),
+                span: param.span,
+            });
+        }
+        Some(Interface {
+            name: function.qualified.clone(),
+            params,
+            result: (signature.result != Ty::Void).then(|| self.ty(&signature.result, &none)),
+            result_no_diff: signature.result_no_diff,
+            differentiable: is_differentiable(function.decl),
+            doc: function.decl.doc.clone().unwrap_or_else(|| "".into()),
+        })
+    }
+}
+
+fn known(count: Count) -> u32 {
+    match count {
+        Count::Known(n) if n >= 0 => n as u32,
+        other => bug!("lower", "size {other:?} is not known"),
+    }
+}
+
+/// A type in letters that names of the text form may have: `f32`, `vec.f32.3`.
+fn push_type_name(out: &mut String, ty: &Ty, program: &Program<'_>) {
+    match ty {
+        Ty::Number(Elem::Scalar(scalar), shape) => {
+            let (kind, sizes): (&str, &[Count]) = match shape {
+                Shape::Scalar => ("", &[]),
+                Shape::Vector(n) => ("vec.", &[*n]),
+                Shape::Matrix(rows, columns) => ("mat.", &[*rows, *columns]),
+            };
+            out.push_str(kind);
+            out.push_str(scalar.name());
+            for size in sizes {
+                out.push('.');
+                out.push_str(&program.show_count(*size));
+            }
+        }
+        Ty::Array(element, count) => {
+            out.push_str("array.");
+            push_type_name(out, element, program);
+            out.push('.');
+            out.push_str(&program.show_count(*count));
+        }
+        Ty::Struct(id) => out.push_str(&program.structs[*id].name),
+        other => bug!("lower", "{other:?} is no generic argument"),
+    }
+}
+
+/// The leaves of a default value, which checking has made a tree of literals.
+fn constant_leaves(expr: &Expr) -> Vec<Constant> {
+    match (&expr.kind, expr.ty.known_scalar()) {
+        (ExprKind::Literal(literal), Some(scalar)) => vec![literal.constant(scalar)],
+        (ExprKind::Construct(elements), _) => elements.iter().flat_map(constant_leaves).collect(),
+        (other, _) => bug!("lower", "{other:?} is no constant"),
+    }
+}

@@ -1,0 +1,119 @@
+//! Statements: control flow onto the SSA builder's regions and jumps.
+
+use super::function::{Around, FunctionLowerer};
+use crate::slang::check::hir::{Case, Expr, ExprKind, Literal, Loop, Stmt, StmtKind};
+use crate::ssa::{Jump, Target};
+use pullback_base::{bug, ids::Id};
+
+impl FunctionLowerer<'_, '_> {
+    pub fn block(&mut self, stmts: &[Stmt]) {
+        for stmt in stmts {
+            self.ssa.set_span(stmt.span);
+            if !self.ssa.reach() {
+                return;
+            }
+            self.stmt(stmt);
+        }
+    }
+
+    fn stmt(&mut self, stmt: &Stmt) {
+        match &stmt.kind {
+            StmtKind::Let(local, init) => {
+                let decl = &self.body.locals[*local];
+                let var = match init {
+                    Some(init) => {
+                        let value = self.expr(init);
+                        self.ssa.declare_with(value, Some(&decl.name))
+                    }
+                    None => {
+                        let ty = self.ty(&decl.ty);
+                        self.ssa.declare(ty, Some(&decl.name))
+                    }
+                };
+                self.vars[local.index()] = Some(var);
+            }
+            StmtKind::Expr(expr) => self.run(expr),
+            StmtKind::Block(inner) => self.block(inner),
+            StmtKind::If(condition, then, otherwise) => {
+                let condition = self.expr(condition);
+                self.ssa.begin_if(condition);
+                self.block(then);
+                self.ssa.begin_else();
+                self.block(otherwise);
+                self.ssa.set_span(stmt.span);
+                self.ssa.end_if();
+            }
+            StmtKind::Loop(looped) => self.loop_(looped),
+            StmtKind::Switch(value, cases) => self.switch(value, cases),
+            StmtKind::Break => {
+                let target = self.target(false);
+                self.ssa.jump(Jump::Break(target));
+            }
+            StmtKind::Continue => {
+                let target = self.target(true);
+                self.ssa.jump(Jump::Continue(target));
+            }
+            StmtKind::Return(value) => {
+                if let (Some(value), Some(result)) = (value, self.result) {
+                    let mut value = self.expr(value);
+                    if self.result_no_diff {
+                        value = self.detached(value);
+                    }
+                    self.ssa.write(result, value);
+                }
+                self.ssa.jump(Jump::Return);
+            }
+        }
+    }
+
+    fn target(&self, only_loops: bool) -> Target {
+        match self.around.iter().rev().find(|around| around.is_loop || !only_loops) {
+            Some(around) => around.target,
+            None => bug!("lower", "a jump without a target"),
+        }
+    }
+
+    fn loop_(&mut self, looped: &Loop) {
+        let target = self.ssa.begin_loop(looped.hints);
+        self.around.push(Around { target, is_loop: true });
+        let condition = looped.condition.as_ref().filter(|condition| !is_true(condition));
+        let first = condition.filter(|_| !looped.test_last).map(|condition| self.expr(condition));
+        self.ssa.loop_body(first);
+        self.block(&looped.body);
+        if self.ssa.loop_step() {
+            if let Some(step) = &looped.step {
+                self.spanned(step.span, |this| this.run(step));
+            }
+            if let Some(condition) = condition.filter(|_| looped.test_last) {
+                let goes_on = self.spanned(condition.span, |this| this.expr(condition));
+                self.ssa.break_unless(target, goes_on);
+            }
+        }
+        self.around.pop();
+        self.ssa.end_loop();
+    }
+
+    fn switch(&mut self, value: &Expr, cases: &[Case]) {
+        let selector = self.expr(value);
+        let target = self.ssa.begin_switch(selector);
+        self.around.push(Around { target, is_loop: false });
+        let (mut values, mut is_default) = (Vec::new(), false);
+        for (index, case) in cases.iter().enumerate() {
+            values.extend_from_slice(&case.values);
+            is_default |= case.is_default;
+            // Labels above nothing belong to the statements below.
+            if case.body.is_empty() && index + 1 < cases.len() {
+                continue;
+            }
+            let labels = std::mem::take(&mut values);
+            self.ssa.begin_case((!std::mem::take(&mut is_default)).then_some(labels));
+            self.block(&case.body);
+        }
+        self.around.pop();
+        self.ssa.end_switch();
+    }
+}
+
+fn is_true(condition: &Expr) -> bool {
+    matches!(condition.kind, ExprKind::Literal(Literal::Bool(true)))
+}
