@@ -72,7 +72,7 @@ impl Generator<'_> {
         while g.budget > 0 {
             g.statement(0);
         }
-        let results: Vec<Value> = (0..3).map(|_| g.any_value()).collect();
+        let results: Vec<Value> = (0..8).map(|_| g.any_value()).collect();
         g.b.finish(results)
     }
 
@@ -135,14 +135,25 @@ impl Generator<'_> {
     fn component_wise(&mut self) {
         let all = ops::samples();
         let op = self.random.pick(&all).clone();
-        let ty = self.any_type();
+        let recent = self.any_value();
+        let ty = if self.random.chance(2) { self.any_type() } else { self.b.ty(recent).clone() };
         let Some(arity) = op.arity().filter(|_| op.rule() != TypeRule::Special || op == Op::Detach) else {
             let condition = self.value(&Type::BOOL);
             let args = self.values(&[ty.clone(), ty]);
             return self.op(Op::Select, &[condition, args[0], args[1]]);
         };
         if op.result_type(&vec![&ty; arity]).is_ok() {
-            let args = self.values(&vec![ty; arity]);
+            let mut args = self.values(&vec![ty.clone(); arity]);
+            if *self.b.ty(recent) == ty {
+                args[0] = recent;
+            }
+            if let (Some(scalar), true) = (ty.scalar(), self.random.chance(3)) {
+                // The numbers that identities are about.
+                let number = *self.random.pick(&[0.0, -0.0, 1.0, -1.0, 2.0, 0.25]);
+                let number = self.b.constant(Constant::float(scalar, number));
+                let at = self.random.below(arity);
+                args[at] = if ty.is_scalar() { number } else { self.b.op(Op::Splat(ty), &[number]) };
+            }
             self.op(op, &args);
         }
     }
