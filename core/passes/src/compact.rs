@@ -48,3 +48,28 @@ impl Renumber {
         self.new.apply(&mut block.yields);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_become_dense_and_the_text_stays() {
+        let text = "func @f(%0 x: f32) -> (f32) {
+            %1: f32 = loop (%2: f32 = %0) while {
+                %3: f32 = sin %2
+                %4: bool = lt %2, %0
+                yield %4
+            } do {
+                yield %0
+            }
+            yield %1
+        }";
+        let mut function = crate::testing::load(text).functions.values().next().expect("a function").clone();
+        crate::dce::dce(&mut function);
+        let (before, declared) = (function.to_string(), function.values.len());
+        compact(&mut function);
+        assert_eq!(function.to_string(), before);
+        assert_eq!((declared, function.values.len()), (5, 4));
+    }
+}

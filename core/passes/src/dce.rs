@@ -144,3 +144,88 @@ fn narrow(kind: &mut StmtKind, keep: &[bool]) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::check;
+    use expect_test::expect;
+
+    #[test]
+    fn only_what_results_and_effects_need_stays() {
+        check(
+            dce,
+            "func @f(%0 x: f32, %1 p: ptr<f32>, %2 c: bool) -> (f32) {
+                %3: f32 = sin %0
+                %4: f32 = load %1
+                %5: f32, %6: f32 = if %2 {
+                    %7: f32 = cos %0
+                    %8: f32 = exp %0
+                    yield %7, %8
+                } else {
+                    yield %0, %3
+                }
+                if %2 {
+                    %9: f32 = sqrt %0
+                    store %1, %9
+                    yield
+                } else {
+                    %10: f32 = tan %0
+                    yield
+                }
+                if %2 {
+                    yield
+                } else {
+                    yield
+                }
+                yield %5
+            }",
+            expect![[r#"
+                func @f(%0 x: f32, %1 p: ptr<f32>, %2 c: bool) -> (f32) {
+                  %3: f32 = if %2 {
+                    %4: f32 = cos %0
+                    yield %4
+                  } else {
+                    yield %0
+                  }
+                  if %2 {
+                    %5: f32 = sqrt %0
+                    store %1, %5
+                    yield
+                  } else {
+                    yield
+                  }
+                  yield %3
+                }
+            "#]],
+        );
+    }
+
+    #[test]
+    fn loop_parameters_that_only_feed_themselves_go() {
+        check(
+            dce,
+            "func @f(%0 n: i32, %1 x: f32) -> (i32) {
+                %2: i32, %3: f32, %4: i32 = loop (%5: i32 = %0, %6: f32 = %1, %7: i32 = %0) while {
+                    %8: bool = lt %7, %0
+                    yield %8
+                } do {
+                    %9: f32 = mul %6, %6
+                    yield %7, %9, %5
+                }
+                yield %2
+            }",
+            expect![[r#"
+                func @f(%0 n: i32, %1 x: f32) -> (i32) {
+                  %2: i32, %3: i32 = loop (%4: i32 = %0, %5: i32 = %0) while {
+                    %6: bool = lt %5, %0
+                    yield %6
+                  } do {
+                    yield %5, %4
+                  }
+                  yield %2
+                }
+            "#]],
+        );
+    }
+}

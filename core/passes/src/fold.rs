@@ -21,3 +21,39 @@ impl Rule for Fold {
         Change::op(Op::Const(eval(op, &constants?)?), &[])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::check;
+    use expect_test::expect;
+
+    #[test]
+    fn constants_are_computed_as_the_device_would() {
+        check(
+            fold,
+            "func @f(%0 x: f32) -> (f32, i32, f32) {
+                %1: f32 = const f32 16777216
+                %2: f32 = const f32 1
+                %3: f32 = add %1, %2
+                %4: i32 = convert.i32 %3
+                %5: i32 = const i32 0
+                %6: i32 = div %4, %5
+                %7: f32 = add %0, %2
+                yield %3, %6, %7
+            }",
+            expect![[r#"
+                func @f(%0 x: f32) -> (f32, i32, f32) {
+                  %1: f32 = const f32 16777216.0
+                  %2: f32 = const f32 1.0
+                  %3: f32 = const f32 16777216.0
+                  %4: i32 = const i32 16777216
+                  %5: i32 = const i32 0
+                  %6: i32 = const i32 16777216
+                  %7: f32 = add %0, %2
+                  yield %3, %6, %7
+                }
+            "#]],
+        );
+    }
+}

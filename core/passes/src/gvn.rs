@@ -52,3 +52,47 @@ impl Rule for Gvn {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::check;
+    use expect_test::expect;
+
+    #[test]
+    fn equal_ops_are_shared_where_they_are_visible() {
+        check(
+            gvn,
+            "func @f(%0 x: f32, %1 y: f32, %2 c: bool) -> (f32, f32, f32) {
+                %3: f32 = add %0, %1
+                %4: f32 = add %1, %0
+                %5: f32 = sub %0, %1
+                %6: f32 = if %2 {
+                    %7: f32 = add %0, %1
+                    %8: f32 = sin %7
+                    yield %8
+                } else {
+                    %9: f32 = sin %4
+                    yield %9
+                }
+                %10: f32 = sub %1, %0
+                yield %4, %6, %10
+            }",
+            expect![[r#"
+                func @f(%0 x: f32, %1 y: f32, %2 c: bool) -> (f32, f32, f32) {
+                  %3: f32 = add %0, %1
+                  %4: f32 = sub %0, %1
+                  %5: f32 = if %2 {
+                    %6: f32 = sin %3
+                    yield %6
+                  } else {
+                    %7: f32 = sin %3
+                    yield %7
+                  }
+                  %8: f32 = sub %1, %0
+                  yield %3, %5, %8
+                }
+            "#]],
+        );
+    }
+}

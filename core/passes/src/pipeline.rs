@@ -83,3 +83,71 @@ fn alone(function: Function, pass: &str) -> Verified<Module> {
     verify(module.clone())
         .unwrap_or_else(|errors| bug!("passes", "after {pass}: {errors:?}\n{}", text(&module)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::load;
+    use expect_test::expect;
+
+    const POLYNOMIAL: &str = "kernel @map(%0 x: ptr<f32>, %1 out: ptr<f32>) -> () {
+            %2: i64 = lane_id
+            %3: ptr<f32> = pointer_offset %0, %2
+            %4: f32 = load %3
+            %5: vec<f32, 2> = construct vec<f32, 2> %4, %4
+            %6: f32 = call @dot2 %5
+            %7: ptr<f32> = pointer_offset %1, %2
+            store %7, %6
+            yield
+        }
+        func @dot2(%0 v: vec<f32, 2>) -> (f32) {
+            interface dot2(in v: vec<f32, 2>) -> f32
+            %1: vec<f32, 2> = detach %0
+            %2: f32 = dot %0, %1
+            %3: bool = const bool true
+            %4: f32 = if %3 {
+                yield %2
+            } else {
+                %5: f32 = sin %2
+                yield %5
+            }
+            yield %4
+        }";
+
+    #[test]
+    fn a_kernel_comes_out_alone_in_scalar_form() {
+        let module = load(POLYNOMIAL);
+        let kernel = kernel(&module, module.find("map").expect("map"));
+        expect![[r#"
+            kernel @map(%0 x: ptr<f32>, %1 out: ptr<f32>) -> () {
+              %2: i64 = lane_id
+              %3: ptr<f32> = pointer_offset %0, %2
+              %4: f32 = load %3
+              %5: f32 = mul %4, %4
+              %6: f32 = add %5, %5
+              %7: ptr<f32> = pointer_offset %1, %2
+              store %7, %6
+              yield
+            }
+        "#]]
+        .assert_eq(&kernel.to_string());
+    }
+
+    #[test]
+    fn flatten_keeps_interface_and_detachments() {
+        let module = load(POLYNOMIAL);
+        let flat = flatten(&module, module.find("dot2").expect("dot2")).expect("flattens");
+        expect![[r#"
+            func @dot2(%0 v.x: f32, %1 v.y: f32) -> (f32) {
+              interface dot2(in v: vec<f32, 2>) -> f32
+              %2: f32 = detach %0
+              %3: f32 = detach %1
+              %4: f32 = mul %0, %2
+              %5: f32 = mul %1, %3
+              %6: f32 = add %4, %5
+              yield %6
+            }
+        "#]]
+        .assert_eq(&flat.to_string());
+    }
+}

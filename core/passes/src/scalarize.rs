@@ -195,3 +195,105 @@ impl Scalarizer<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::load;
+    use expect_test::{Expect, expect};
+
+    fn check(text: &str, want: Expect) {
+        let module = load(text);
+        let function = module.functions.values().next().expect("a function");
+        want.assert_eq(&scalarize(function).expect("scalar form").to_string());
+    }
+
+    #[test]
+    fn vectors_and_structs_are_their_scalars_by_name() {
+        check(
+            "func @f(%0 ray: struct Ray { o: vec<f32, 2>, t: f32 }) -> (vec<f32, 2>) {
+                %1: vec<f32, 2> = extract.0 %0
+                %2: f32 = extract.1 %0
+                %3: vec<f32, 2> = swizzle.yx %1
+                %4: vec<f32, 2> = splat vec<f32, 2> %2
+                %5: vec<f32, 2> = mul %3, %4
+                yield %5
+            }",
+            expect![[r#"
+                func @f(%0 ray.o.x: f32, %1 ray.o.y: f32, %2 ray.t: f32) -> (f32, f32) {
+                  %3: f32 = mul %1, %2
+                  %4: f32 = mul %0, %2
+                  yield %3, %4
+                }
+            "#]],
+        );
+    }
+
+    #[test]
+    fn dynamic_components_are_selected_and_zero_out_of_range() {
+        check(
+            "func @f(%0 v: vec<f32, 2>, %1 i: i32) -> (f32) {
+                %2: f32 = element_get %0, %1
+                yield %2
+            }",
+            expect![[r#"
+                func @f(%0 v.x: f32, %1 v.y: f32, %2 i: i32) -> (f32) {
+                  %3: f32 = const f32 0.0
+                  %4: i32 = const i32 0
+                  %5: bool = eq %2, %4
+                  %6: f32 = select %5, %0, %3
+                  %7: i32 = const i32 1
+                  %8: bool = eq %2, %7
+                  %9: f32 = select %8, %1, %6
+                  yield %9
+                }
+            "#]],
+        );
+    }
+
+    #[test]
+    fn arrays_of_structs_are_an_array_per_scalar_and_rows_lie_end_to_end() {
+        check(
+            "func @f(%0 i: i32, %1 a: [struct P { x: f32, m: [i32; 2] }; 2]) -> (struct P { x: f32, m: [i32; 2] }) {
+                %2: struct P { x: f32, m: [i32; 2] } = element_get %1, %0
+                yield %2
+            }",
+            expect![[r#"
+                func @f(%0 i: i32, %1 a.0.x: f32, %2 a.0.m.0: i32, %3 a.0.m.1: i32, %4 a.1.x: f32, %5 a.1.m.0: i32, %6 a.1.m.1: i32) -> (f32, i32, i32) {
+                  %7: [f32; 2] = construct [f32; 2] %1, %4
+                  %8: [i32; 4] = construct [i32; 4] %2, %3, %5, %6
+                  %9: f32 = element_get %7, %0
+                  %10: i64 = convert.i64 %0
+                  %11: i64 = const i64 2
+                  %12: i64 = const i64 0
+                  %13: i64 = mul %10, %11
+                  %14: i64 = add %13, %12
+                  %15: i32 = element_get %8, %14
+                  %16: i64 = convert.i64 %0
+                  %17: i64 = const i64 2
+                  %18: i64 = const i64 1
+                  %19: i64 = mul %16, %17
+                  %20: i64 = add %19, %18
+                  %21: i32 = element_get %8, %20
+                  %22: [i32; 2] = construct [i32; 2] %15, %21
+                  %23: i32 = extract.0 %22
+                  %24: i32 = extract.1 %22
+                  yield %9, %23, %24
+                }
+            "#]],
+        );
+    }
+
+    #[test]
+    fn memory_of_aggregates_is_refused() {
+        let module = load(
+            "func @f(%0: ptr<vec<f32, 2>>) -> (vec<f32, 2>) {
+            %1: vec<f32, 2> = load %0
+            yield %1
+        }",
+        );
+        let function = module.functions.values().next().expect("a function");
+        let problems = scalarize(function).unwrap_err().into_vec();
+        assert_eq!(problems[0].message, "memory is accessed through a `ptr<vec<f32, 2>>`");
+    }
+}

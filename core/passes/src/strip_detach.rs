@@ -15,3 +15,28 @@ impl Rule for StripDetach {
         matches!(op, Op::Detach).then(|| Change::Value(args[0]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::check;
+    use expect_test::expect;
+
+    #[test]
+    fn detached_values_are_the_values() {
+        check(
+            strip_detach,
+            "func @f(%0 x: f32) -> (f32) {
+                %1: f32 = detach %0
+                %2: f32 = mul %1, %0
+                yield %2
+            }",
+            expect![[r#"
+                func @f(%0 x: f32) -> (f32) {
+                  %1: f32 = mul %0, %0
+                  yield %1
+                }
+            "#]],
+        );
+    }
+}
