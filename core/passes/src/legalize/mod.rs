@@ -2,6 +2,7 @@
 
 mod conversions;
 mod division;
+pub mod expand;
 mod shifts;
 
 use crate::rewrite::{Rule, rewrite};
