@@ -3,7 +3,7 @@
 use crate::errors::diagnostic;
 use crate::numpy_array;
 use crate::tensor::PyTensor;
-use numpy::{PyUntypedArray, PyUntypedArrayMethods};
+use numpy::PyUntypedArray;
 use parking_lot::RwLock;
 use pullback_base::{Code, DType, Diagnostic, Shape};
 use pullback_dispatch::{Arg, ArgValue, Number, Numbers};

@@ -23,7 +23,7 @@ pub struct PyRecordedCall {
 enum Stored {
     /// A tensor of torch's, by its number among them.
     Tensor(usize),
-    Numbers(Numbers),
+    Numbers(Box<Numbers>),
     /// A copy of a NumPy array, which has no version counter to tell of changes.
     Copy(Py<PyAny>),
     Struct(Vec<(String, Stored)>),
@@ -80,7 +80,7 @@ fn stored(
             Ok(Stored::Tensor(*tensors - 1))
         }
         (Origin::Numpy(array), _) => Ok(Stored::Copy(array.call_method0("copy")?.unbind())),
-        (_, ArgValue::Numbers(numbers)) => Ok(Stored::Numbers(numbers.clone())),
+        (_, ArgValue::Numbers(numbers)) => Ok(Stored::Numbers(Box::new(numbers.clone()))),
         _ => Err(diagnostic(
             py,
             Diagnostic::error(

@@ -71,7 +71,7 @@ impl Module {
                 .ok_or_else(|| format!("`{requested}` is not in {}", shown(&paths)))
                 .map(|(path, text)| (path.to_string_lossy().into_owned(), text))
         };
-        let lang_options = lang::Options { defines: &options.defines, include: Some(&include) };
+        let lang_options = lang::Options { defines: &options.defines, includes: Some(&include) };
         let compiled = lang::compile(language, name, text, &lang_options);
         if compiled.diagnostics.has_errors() {
             return Err(Error::new(compiled.diagnostics, compiled.sources));

@@ -53,12 +53,6 @@ impl Access {
     pub fn packed(memory: DType) -> Self {
         Self { reach: Reach::Packed, element_packed: true, memory }
     }
-
-    /// Words after the pointer.
-    pub fn stride_words(&self, dims: usize, element_rank: usize) -> usize {
-        let lanes = if self.reach == Reach::Strided { dims } else { 0 };
-        lanes + if self.element_packed { 0 } else { element_rank }
-    }
 }
 
 /// Where a group of callee parameters comes from.
@@ -118,7 +112,6 @@ pub struct Wanted {
 
 pub struct Plan {
     pub kernel: LoadedKernel,
-    pub dims: usize,
     pub sizes_first: bool,
     pub feeds: Vec<Feed>,
     pub sinks: Vec<Sink>,
@@ -133,12 +126,12 @@ struct Derived {
 }
 
 /// Everything a plan is built from.
-pub struct Blueprint<'a> {
+pub struct Blueprint<'a, 'l> {
     pub module: &'a Loaded,
     pub overload: &'a Overload,
     pub binding: &'a Binding,
     pub geometry: &'a Geometry,
-    pub leaves: &'a Leaves<'a>,
+    pub leaves: &'a Leaves<'l>,
     pub mode: Mode<'a>,
     pub wanted: &'a [Wanted],
     /// Walk of each input that is an array.
@@ -150,7 +143,7 @@ pub struct Blueprint<'a> {
 }
 
 impl Plan {
-    pub fn build(blueprint: &Blueprint<'_>) -> Result<Plan, Error> {
+    pub fn build(blueprint: &Blueprint<'_, '_>) -> Result<Plan, Error> {
         let context: &Context = &blueprint.module.context;
         let derived = blueprint.derive()?;
         let mut feeds: Vec<Feed> =
@@ -163,11 +156,11 @@ impl Plan {
             && (feeds.iter().any(|f| matches!(&f.from, FeedFrom::Array(_, access) if strided(access)))
                 || sinks.iter().any(|s| matches!(&s.into, SinkInto::Array(access) if strided(access))));
         let module = kernel::build(&derived.callee, dims, sizes_first, &feeds, &sinks);
-        Ok(Plan { kernel: context.compile(&module)?, dims, sizes_first, feeds, sinks })
+        Ok(Plan { kernel: context.compile(&module)?, sizes_first, feeds, sinks })
     }
 }
 
-impl Blueprint<'_> {
+impl Blueprint<'_, '_> {
     fn input_feed(&self, input: usize) -> Feed {
         let bound = &self.binding.inputs[input];
         let from = match (&bound.source, self.input_walks[input]) {
@@ -211,8 +204,8 @@ impl Blueprint<'_> {
             let element_shape = output.slot.element_shape.clone();
             cotangents.push(Feed { dtype: output.slot.dtype, element_shape, from });
         }
-        let mut request = autodiff::VjpRequest::new(active_params, seeded_results);
-        request.keep_results = keep_results;
+        let convention = autodiff::Convention::default();
+        let request = autodiff::VjpRequest { active_params, seeded_results, keep_results, convention };
         let derived = autodiff::vjp(&flat, &request)
             .map_err(|diagnostics| Error::new(diagnostics, self.module.sources.clone()))?;
         let mut sinks = if keep_results { self.result_sinks() } else { Vec::new() };

@@ -154,7 +154,7 @@ impl Sums {
     pub fn pieces(&self) -> i64 {
         const ENOUGH_LANES: i64 = 16_384;
         let wanted = (ENOUGH_LANES / self.outputs().max(1)).max(1);
-        wanted.min(self.terms().div_ceil(64)).max(1)
+        wanted.min((self.terms() + 63) / 64).max(1)
     }
 }
 

@@ -41,8 +41,6 @@ pub struct Walk {
     pub element_strides: Option<Dims>,
     /// In elements, one per merged dim; 0 where broadcast.
     pub lane_strides: Dims,
-    /// The array's own lane shape.
-    pub lane_shape: Shape,
 }
 
 /// The call's shape and the walk of each array.
@@ -81,7 +79,7 @@ impl Geometry {
             .map(|(port, lane_shape)| lane_strides(port.array, lane_shape, &shape))
             .collect();
         let (dims, strides) = merge(&shape, strides);
-        let walks = ports.iter().zip(lane_shapes).zip(strides);
+        let walks = ports.iter().zip(&lane_shapes).zip(strides);
         let walks =
             walks.map(|((port, lane_shape), strides)| walk(port, lane_shape, &shape, strides)).collect();
         Ok(Geometry { lanes: shape.count(), shape, dims, walks })
@@ -177,7 +175,7 @@ fn merge(shape: &Shape, mut strides: SmallVec<[Dims; 8]>) -> (Dims, SmallVec<[Di
     (dims, strides)
 }
 
-fn walk(port: &Port<'_>, lane_shape: Shape, shape: &Shape, lane_strides: Dims) -> Walk {
+fn walk(port: &Port<'_>, lane_shape: &Shape, shape: &Shape, lane_strides: Dims) -> Walk {
     let own_strides = &port.array.strides[lane_shape.rank()..];
     let element_packed = port
         .element_shape
@@ -195,10 +193,9 @@ fn walk(port: &Port<'_>, lane_shape: Shape, shape: &Shape, lane_strides: Dims) -
     };
     Walk {
         reach,
-        extent: extent(&lane_shape, shape),
+        extent: extent(lane_shape, shape),
         element_strides: (!element_packed).then(|| SmallVec::from_slice(own_strides)),
         lane_strides,
-        lane_shape,
     }
 }
 
