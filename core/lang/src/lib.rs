@@ -5,13 +5,14 @@ pub mod ssa;
 
 pub use slang::{IncludeResolver, ParseOptions as Options};
 
-use pullback_base::{Diagnostics, SourceMap};
+use pullback_base::{Code, Diagnostic, Diagnostics, SourceMap};
 use pullback_ir::Module;
 
 /// A language the front ends read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Language {
     Slang,
+    Wgsl,
 }
 
 /// What became of a text. Functions with errors are not in the module.
@@ -27,5 +28,12 @@ pub struct Compiled {
 pub fn compile(language: Language, name: &str, text: &str, options: &Options<'_>) -> Compiled {
     match language {
         Language::Slang => slang::compile(name, text, options),
+        Language::Wgsl => {
+            let mut sources = SourceMap::new();
+            let file = sources.add(name, text);
+            let diagnostic = Diagnostic::error(Code::UnsupportedFeature, "WGSL is not read yet")
+                .at(pullback_base::Span::new(file, 0, 0), "in this file");
+            Compiled { module: Module::new(), sources, diagnostics: diagnostic.into() }
+        }
     }
 }
