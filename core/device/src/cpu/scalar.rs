@@ -170,6 +170,12 @@ pub fn sign_f64(x: f64) -> f64 {
     if x < 0.0 { -1.0 } else { y }
 }
 
+/// NaN below 1, which the library's own gives only near it.
+#[inline(always)]
+pub fn acosh_f64(x: f64) -> f64 {
+    if x < 1.0 { f64::NAN } else { libm::acosh(x) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

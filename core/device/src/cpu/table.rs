@@ -291,7 +291,7 @@ macro_rules! instruction_set {
                 Asinh [F32] same1 map1(math::asinh);
                 Asinh [F64] same1 each1(libm::asinh);
                 Acosh [F32] same1 map1(math::acosh);
-                Acosh [F64] same1 each1(libm::acosh);
+                Acosh [F64] same1 each1(scalar::acosh_f64);
                 Atanh [F32] same1 map1(math::atanh);
                 Atanh [F64] same1 each1(libm::atanh);
                 Copysign [F32 F64] same2 map2(|x, y| x.copysign(y));
@@ -326,3 +326,114 @@ instruction_set!(baseline "neon");
 instruction_set!(avx2 "avx2,fma,bmi1,bmi2,lzcnt,popcnt");
 #[cfg(target_arch = "x86_64")]
 instruction_set!(avx512 "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi1,bmi2,lzcnt,popcnt");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::rows::LANES;
+
+    /// A row of any kind, aligned as in a register file.
+    #[derive(Clone, Copy, PartialEq)]
+    #[repr(align(64))]
+    struct AnyRow([u64; LANES]);
+
+    /// Numbers of every sort: small ones, random bits, edges.
+    fn operand(kind: Kind, seed: u64) -> AnyRow {
+        let mut row = AnyRow([0; LANES]);
+        let bytes = row.0.as_mut_ptr().cast::<u8>();
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        for lane in 0..LANES {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let random = state ^ (state >> 29);
+            let small = (random % 2001) as i64 - 1000;
+            let pick = random >> 60;
+            let edges = [0, 1, -1, i64::MIN, i64::MAX, i64::from(i32::MIN), i64::from(i32::MAX), 64];
+            let float_edges = [0.0, -0.0, 1.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 0.5, -2.5];
+            let (integer, float) = match pick {
+                0..4 => (edges[lane % 8], float_edges[lane % 8]),
+                4..9 => (random as i64, small as f64 * 1e3),
+                _ => (small, small as f64 / 37.0),
+            };
+            // SAFETY: a lane of at most 8 bytes below LANES.
+            unsafe {
+                match kind {
+                    Kind::Bool => bytes.add(lane).write((random & 1) as u8),
+                    Kind::I32 | Kind::U32 => bytes.cast::<i32>().add(lane).write(integer as i32),
+                    Kind::I64 | Kind::U64 => bytes.cast::<i64>().add(lane).write(integer),
+                    Kind::F32 => bytes.cast::<f32>().add(lane).write(float as f32),
+                    Kind::F64 => bytes.cast::<f64>().add(lane).write(float),
+                }
+            }
+        }
+        row
+    }
+
+    fn apply(run: RowFn, args: &[AnyRow], lanes: usize) -> AnyRow {
+        let mut out = AnyRow([0; LANES]);
+        let to = out.0.as_mut_ptr().cast::<u8>();
+        let from = |index: usize| args[index].0.as_ptr().cast::<u8>();
+        // SAFETY: whole rows of 8 bytes per lane, `out` apart; the instruction set is one this CPU has.
+        unsafe {
+            match run {
+                RowFn::Unary(run) => run(to, from(0), lanes),
+                RowFn::Binary(run) => run(to, from(0), from(1), lanes),
+                RowFn::Ternary(run) => run(to, from(0), from(1), from(2), lanes),
+            }
+        }
+        out
+    }
+
+    /// The bits of the lanes, each NaN the same.
+    fn bits(kind: Kind, row: &AnyRow, lanes: usize) -> Vec<u64> {
+        let bytes = row.0.as_ptr().cast::<u8>();
+        // SAFETY: as in `operand`.
+        let lane = |lane: usize| unsafe {
+            match kind {
+                Kind::Bool => u64::from(*bytes.add(lane)),
+                Kind::I32 | Kind::U32 => u64::from(*bytes.cast::<u32>().add(lane)),
+                Kind::I64 | Kind::U64 => *bytes.cast::<u64>().add(lane),
+                Kind::F32 => {
+                    let x = *bytes.cast::<f32>().add(lane);
+                    if x.is_nan() { u64::MAX } else { u64::from(x.to_bits()) }
+                }
+                Kind::F64 => {
+                    let x = *bytes.cast::<f64>().add(lane);
+                    if x.is_nan() { u64::MAX } else { x.to_bits() }
+                }
+            }
+        };
+        (0..lanes).map(lane).collect()
+    }
+
+    #[test]
+    fn all_instruction_sets_give_the_same_bits_for_every_op_and_kind() {
+        let mut compared = 0;
+        for &op in VectorOp::ALL {
+            for kind in Kind::ALL {
+                let Some(plain) = InstructionSet::Baseline.find(op, kind) else { continue };
+                let args: Vec<AnyRow> = (0..op.arity())
+                    .map(|index| operand(op.operand_kind(kind, index), index as u64 + 7 * op as u64))
+                    .collect();
+                let result = op.result_kind(kind);
+                for lanes in [1, 63, 64, 65, LANES] {
+                    let want = bits(result, &apply(plain, &args, lanes), lanes);
+                    for set in InstructionSet::available() {
+                        let found = set.find(op, kind).map(|run| apply(run, &args, lanes));
+                        let got = found.map(|row| bits(result, &row, lanes));
+                        assert_eq!(got.as_ref(), Some(&want), "{} of {kind:?} by {set:?}", op.name());
+                        compared += 1;
+                    }
+                }
+            }
+        }
+        assert!(compared > 1000, "{compared}");
+    }
+
+    #[test]
+    fn every_op_is_there_for_some_kind() {
+        for &op in VectorOp::ALL {
+            let found = Kind::ALL.iter().any(|&kind| InstructionSet::Baseline.find(op, kind).is_some());
+            assert!(found, "{}", op.name());
+        }
+    }
+}
