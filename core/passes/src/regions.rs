@@ -76,7 +76,8 @@ impl Regions<'_> {
     fn stmt(&mut self, mut stmt: Stmt, out: &mut Vec<Stmt>) {
         if let StmtKind::Loop { results, inits, params, body, .. } = &stmt.kind {
             for (at, &param) in params.iter().enumerate() {
-                if body.yields[at] == param {
+                let next = self.replaced.get(body.yields[at]);
+                if next == param || next == inits[at] {
                     self.replace(param, inits[at]);
                     self.replace(results[at], inits[at]);
                 }
@@ -232,12 +233,12 @@ mod tests {
         check(
             regions,
             "func @f(%0 x: f32, %1 y: f32) -> (f32) {
-                %2: f32, %3: f32 = loop (%4: f32 = %0, %5: f32 = %1) while {
+                %2: f32, %3: f32, %13: f32 = loop (%4: f32 = %0, %5: f32 = %1, %14: f32 = %1) while {
                     %6: bool = lt %4, %5
                     yield %6
                 } do {
-                    %7: f32 = add %4, %5
-                    yield %7, %5
+                    %7: f32 = add %4, %14
+                    yield %7, %5, %1
                 }
                 %8: bool = const bool false
                 %9: f32 = loop (%10: f32 = %3) while {
@@ -251,16 +252,16 @@ mod tests {
             }",
             expect![[r#"
                 func @f(%0 x: f32, %1 y: f32) -> (f32) {
-                  %2: f32, %3: f32 = loop (%4: f32 = %0, %5: f32 = %1) while {
-                    %6: bool = lt %4, %1
-                    yield %6
+                  %2: f32, %3: f32, %4: f32 = loop (%5: f32 = %0, %6: f32 = %1, %7: f32 = %1) while {
+                    %8: bool = lt %5, %1
+                    yield %8
                   } do {
-                    %7: f32 = add %4, %1
-                    yield %7, %1
+                    %9: f32 = add %5, %1
+                    yield %9, %1, %1
                   }
-                  %8: bool = const bool false
-                  %9: f32 = add %2, %1
-                  yield %9
+                  %10: bool = const bool false
+                  %11: f32 = add %2, %1
+                  yield %11
                 }
             "#]],
         );

@@ -133,8 +133,11 @@ impl Generator<'_> {
     }
 
     fn component_wise(&mut self) {
-        let all = ops::samples();
-        let op = self.random.pick(&all).clone();
+        // The ops that identities are about come as often as all others together.
+        let common =
+            [Op::Neg, Op::Add, Op::Sub, Op::Mul, Op::Div, Op::Not, Op::And, Op::Xor, Op::Lt, Op::Ge, Op::Eq];
+        let ops = if self.random.chance(2) { common.to_vec() } else { ops::samples() };
+        let op = self.random.pick(&ops).clone();
         let recent = self.any_value();
         let ty = if self.random.chance(2) { self.any_type() } else { self.b.ty(recent).clone() };
         let Some(arity) = op.arity().filter(|_| op.rule() != TypeRule::Special || op == Op::Detach) else {
