@@ -202,6 +202,8 @@ fn unary(op: &Op, x: f64) -> Option<f64> {
         Op::Cosh => libm::cosh(x),
         Op::Tanh => libm::tanh(x),
         Op::Asinh => libm::asinh(x),
+        // `libm::acosh` answers far below its domain.
+        Op::Acosh if x < 1.0 => f64::NAN,
         Op::Acosh => libm::acosh(x),
         Op::Atanh => libm::atanh(x),
         _ => return None,

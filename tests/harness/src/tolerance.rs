@@ -32,6 +32,11 @@ impl Tolerance {
         Self { absolute, ..self }
     }
 
+    /// How far a result may be from that finite number.
+    pub fn distance(self, scalar: Scalar, at: f64) -> f64 {
+        self.absolute.max(if self.ulps > 0.0 { self.ulps * ulp(scalar, at) } else { 0.0 })
+    }
+
     /// Whether `found` passes for `expected`, both being numbers of that float type.
     pub fn accepts(self, scalar: Scalar, expected: f64, found: f64) -> bool {
         if expected.is_nan() || found.is_nan() {
@@ -44,7 +49,9 @@ impl Tolerance {
         if expected.is_infinite() || found.is_infinite() {
             // The last finite numbers are one rounding away from infinity.
             let near = largest(scalar) - 2.0 * self.ulps * ulp(scalar, largest(scalar));
-            return self.ulps > 0.0 && expected.signum() == found.signum() && expected.abs().min(found.abs()) >= near;
+            return self.ulps > 0.0
+                && expected.signum() == found.signum()
+                && expected.abs().min(found.abs()) >= near;
         }
         distance <= self.absolute || distance <= self.ulps * ulp(scalar, expected)
     }
@@ -68,7 +75,7 @@ fn ulp(scalar: Scalar, at: f64) -> f64 {
         _ => (23, -149),
     };
     let exponent = if at == 0.0 { lowest } else { (at.abs().log2().floor() as i32) - digits };
-    2f64.powi(exponent.max(lowest))
+    f64::from(exponent.max(lowest)).exp2()
 }
 
 /// The tolerance of an op (by its text name) on a result of that type.
@@ -93,14 +100,14 @@ pub fn tolerance(op: &str, scalar: Scalar, target: Target) -> Tolerance {
 fn host_like(op: &str) -> Tolerance {
     match op {
         // IEEE 754 fixes these.
-        "add" | "sub" | "mul" | "div" | "neg" | "abs" | "sqrt" | "fma" | "rem" | "min" | "max" | "clamp" | "sign"
-        | "floor" | "ceil" | "round" | "trunc" | "fract" | "copysign" | "select" | "convert" | "rcp" => Tolerance::EXACT,
+        "add" | "sub" | "mul" | "div" | "neg" | "abs" | "sqrt" | "fma" | "rem" | "min" | "max" | "clamp"
+        | "sign" | "floor" | "ceil" | "round" | "trunc" | "fract" | "copysign" | "select" | "convert"
+        | "rcp" => Tolerance::EXACT,
         "rsqrt" => Tolerance::ulps(2.0),
         // The oracle's own functions are within 1 ulp, CUDA's and ours within 4 (tan, sinh, asinh ... compose two).
         "exp" | "exp2" | "log" | "log2" | "log10" | "sin" | "cos" => Tolerance::ulps(4.0),
-        "tan" | "asin" | "acos" | "atan" | "atan2" | "sinh" | "cosh" | "tanh" | "asinh" | "acosh" | "atanh" => {
-            Tolerance::ulps(6.0)
-        }
+        "tan" | "asin" | "acos" | "atan" | "atan2" | "sinh" | "cosh" | "tanh" | "asinh" | "acosh"
+        | "atanh" => Tolerance::ulps(6.0),
         // exp2(y * log2(x)) in more than working precision: CUDA states 8.
         "pow" => Tolerance::ulps(8.0),
         _ => Tolerance::EXACT,
@@ -125,8 +132,8 @@ fn half(op: &str, target: Target) -> Tolerance {
 /// What the Vulkan specification promises of f32 ("Precision and Operation of SPIR-V Instructions").
 fn vulkan_f32(op: &str) -> Tolerance {
     match op {
-        "add" | "sub" | "mul" | "neg" | "abs" | "min" | "max" | "clamp" | "sign" | "floor" | "ceil" | "round"
-        | "trunc" | "copysign" | "select" | "rem" | "convert" => Tolerance::EXACT,
+        "add" | "sub" | "mul" | "neg" | "abs" | "min" | "max" | "clamp" | "sign" | "floor" | "ceil"
+        | "round" | "trunc" | "copysign" | "select" | "rem" | "convert" => Tolerance::EXACT,
         // Two roundings are allowed: x * y + z. Large terms may cancel, which tests avoid.
         "fma" => Tolerance::ulps(2.0),
         "fract" => Tolerance::EXACT,
@@ -158,11 +165,28 @@ fn vulkan_f64(op: &str) -> Tolerance {
         "fma" => Tolerance::ulps(2.0),
         "div" | "rcp" | "sqrt" | "rsqrt" => Tolerance::ulps(2.5),
         "exp" | "exp2" | "log" | "log2" | "log10" | "sin" | "cos" => Tolerance::ulps(4.0),
-        "tan" | "asin" | "acos" | "atan" | "atan2" | "sinh" | "cosh" | "tanh" | "asinh" | "acosh" | "atanh" => {
-            Tolerance::ulps(16.0)
-        }
+        "tan" | "asin" | "acos" | "atan" | "atan2" | "sinh" | "cosh" | "tanh" | "asinh" | "acosh"
+        | "atanh" => Tolerance::ulps(16.0),
         "pow" => Tolerance::ulps(64.0),
         _ => Tolerance::EXACT,
+    }
+}
+
+/// Whether the op's tolerance is promised for these operands, whose exact result is `expected`.
+pub fn is_promised(op: &str, scalar: Scalar, target: Target, operands: &[f64], expected: f64) -> bool {
+    match (op, target, operands) {
+        // Of two roundings, the first is lost or magnified where product and sum cancel, and the product may overflow.
+        ("fma", _, [x, y, z]) if target == Target::Vulkan || scalar == Scalar::F16 => {
+            let product = (x * y).abs();
+            product < largest(scalar) && product.max(z.abs()) <= 2.0 * expected.abs()
+        }
+        // The Vulkan specification states sin and cos of f32 within [-pi, pi] only.
+        ("sin" | "cos" | "tan", Target::Vulkan, [x]) if scalar != Scalar::F64 => {
+            x.abs() <= std::f64::consts::PI
+        }
+        // Our own reduction is exact up to 2^20 quarter turns.
+        ("sin" | "cos" | "tan", Target::Vulkan, [x]) => x.abs() <= 1e6,
+        _ => true,
     }
 }
 

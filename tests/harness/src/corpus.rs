@@ -1,0 +1,162 @@
+//! The golden corpus: case files compiled, and the functions their directives name.
+
+use crate::directive::{self, Directive, Kind};
+use pullback_base::{SourceMap, render};
+use pullback_ir::{FuncId, Function, Module, Scalar, Type, Verified, verify};
+use pullback_lang::{Language, Options, compile};
+use pullback_passes::pipeline;
+use std::path::{Path, PathBuf};
+
+/// The folder `tests`.
+pub fn tests_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// A case file.
+pub struct Case {
+    /// `control/switch`
+    pub name: String,
+    pub directives: Vec<Directive>,
+    pub module: Verified<Module>,
+    pub sources: SourceMap,
+    /// The functions that directives name, in that order.
+    pub subjects: Vec<Subject>,
+}
+
+/// A function under test.
+pub struct Subject {
+    pub name: String,
+    pub id: FuncId,
+    /// In scalar form, optimized.
+    pub flat: Function,
+    /// For each flat parameter and result, whether it can carry a derivative.
+    pub params: Vec<bool>,
+    pub results: Vec<bool>,
+    pub domain: Domain,
+}
+
+/// The ranges of random inputs.
+#[derive(Clone, Copy, Debug)]
+pub struct Domain {
+    pub floats: (f64, f64),
+    pub ints: (i64, i64),
+}
+
+/// Every case that compiles, and what is wrong with the others.
+pub fn load() -> (Vec<Case>, Vec<String>) {
+    let root = tests_folder().join("golden/in");
+    let mut files = Vec::new();
+    push_files(&root, &mut files);
+    files.sort();
+    let (mut cases, mut failures) = (Vec::new(), Vec::new());
+    for file in files {
+        let name = file.strip_prefix(&root).unwrap_or(&file).with_extension("");
+        let name = name.to_string_lossy().replace('\\', "/");
+        match Case::load(&name, &file) {
+            Ok(case) => cases.push(case),
+            Err(why) => failures.push(format!("{name}: {why}")),
+        }
+    }
+    (cases, failures)
+}
+
+fn push_files(folder: &Path, files: &mut Vec<PathBuf>) {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.is_dir() { push_files(&path, files) } else { files.push(path) }
+    }
+}
+
+impl Case {
+    fn load(name: &str, file: &Path) -> Result<Case, String> {
+        let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
+        let wgsl = file.extension().is_some_and(|extension| extension == "wgsl");
+        let file_name = file.file_name().unwrap_or_default().to_string_lossy();
+        Self::compile(name, &file_name, &text, if wgsl { Language::Wgsl } else { Language::Slang })
+    }
+
+    /// Compiles a text with directives.
+    pub fn compile(name: &str, file_name: &str, text: &str, language: Language) -> Result<Case, String> {
+        let directives = directive::parse(text)?;
+        let compiled = compile(language, file_name, text, &Options::default());
+        if !compiled.diagnostics.is_empty() {
+            return Err(render::render_all(&compiled.diagnostics.into_vec(), &compiled.sources));
+        }
+        let module = verify(compiled.module).map_err(|errors| format!("{errors:?}"))?;
+        let mut domain = Domain { floats: (-4.0, 4.0), ints: (-10, 10) };
+        let mut names: Vec<&str> = Vec::new();
+        for directive in &directives {
+            match &directive.kind {
+                Kind::Floats(low, high) => domain.floats = (*low, *high),
+                Kind::Ints(low, high) => domain.ints = (*low, *high),
+                Kind::Run { call, .. } | Kind::Grad { call, .. } => names.push(&call.function),
+                Kind::Refuse { function, .. } => names.push(function),
+            }
+        }
+        let mut subjects: Vec<Subject> = Vec::new();
+        for name in names {
+            if !subjects.iter().any(|subject| subject.name == name) {
+                subjects.push(Subject::of(&module, &compiled.sources, name, domain)?);
+            }
+        }
+        Ok(Case { name: name.to_owned(), directives, module, sources: compiled.sources, subjects })
+    }
+
+    pub fn subject(&self, name: &str) -> &Subject {
+        let found = self.subjects.iter().find(|subject| subject.name == name);
+        found.unwrap_or_else(|| panic!("{}: no subject `{name}`", self.name))
+    }
+}
+
+impl Subject {
+    fn of(module: &Module, sources: &SourceMap, name: &str, domain: Domain) -> Result<Subject, String> {
+        let of_name = |function: &Function| function.interface.as_ref().is_some_and(|i| &*i.name == name);
+        let ids: Vec<FuncId> =
+            module.functions.iter().filter(|(_, function)| of_name(function)).map(|(id, _)| id).collect();
+        let &[id] = ids.as_slice() else { return Err(format!("{} functions are called `{name}`", ids.len())) };
+        let flat = pipeline::flatten(module, id)
+            .map_err(|diagnostics| render::render_all(&diagnostics.into_vec(), sources))?;
+        let (mut params, mut results) = (Vec::new(), Vec::new());
+        if let Some(interface) = &module.functions[id].interface {
+            if let Some(ty) = &interface.result {
+                push_carries(ty, !interface.result_no_diff, &mut results);
+            }
+            for param in &interface.params {
+                if param.direction.reads() {
+                    push_carries(&param.ty, !param.no_diff, &mut params);
+                }
+                if param.direction.writes() {
+                    push_carries(&param.ty, !param.no_diff, &mut results);
+                }
+            }
+        }
+        Ok(Subject { name: name.to_owned(), id, flat, params, results, domain })
+    }
+
+    /// Whether reverse mode has something to do.
+    pub fn has_gradient(&self) -> bool {
+        self.params.contains(&true) && self.results.contains(&true)
+    }
+
+    pub fn param_scalars(&self) -> Vec<Scalar> {
+        scalars(&self.flat.param_types())
+    }
+}
+
+fn push_carries(ty: &Type, carries: bool, out: &mut Vec<bool>) {
+    match ty {
+        Type::Scalar(scalar) => out.push(carries && scalar.is_float()),
+        Type::Pointer(_) => out.push(false),
+        Type::Struct(structure) => {
+            structure.fields.iter().for_each(|field| push_carries(&field.ty, carries && !field.no_diff, out));
+        }
+        _ => (0..ty.element_count())
+            .filter_map(|index| ty.element(index))
+            .for_each(|element| push_carries(&element, carries, out)),
+    }
+}
+
+/// The scalars of a flat signature.
+pub fn scalars(types: &[Type]) -> Vec<Scalar> {
+    types.iter().map(|ty| ty.scalar().unwrap_or_else(|| panic!("{ty} is no scalar"))).collect()
+}
