@@ -126,8 +126,10 @@ impl Emitter<'_> {
     /// Assigns the next trip's parameters, all at once.
     fn assign(&mut self, yields: &[Value], params: &[Value]) {
         let pairs = yields.iter().zip(params).filter(|(_, param)| !self.is_array(**param));
-        let moves: Vec<(String, String, Value)> =
-            pairs.map(|(&from, &to)| (self.name(from), self.name(to), to)).filter(|(from, to, _)| from != to).collect();
+        let moves: Vec<(String, String, Value)> = pairs
+            .map(|(&from, &to)| (self.name(from), self.name(to), to))
+            .filter(|(from, to, _)| from != to)
+            .collect();
         let crosses = moves.iter().any(|(from, _, _)| moves.iter().any(|(_, to, _)| from == to));
         if !crosses {
             for (from, to, _) in moves {

@@ -40,7 +40,11 @@ impl Emitter<'_> {
         let scalar = element_scalar(self.function.ty(sum.element));
         let memory = element_scalar(self.function.ty(sum.pointer));
         let (element, pointer, ty) = (self.name(sum.element), self.name(sum.pointer), scalar_name(scalar));
-        let added = added(scalar, "a", "b").ok_or(EmitError::NoEffect { target: TARGET, effect: "group_sum", scalar })?;
+        let added = added(scalar, "a", "b").ok_or(EmitError::NoEffect {
+            target: TARGET,
+            effect: "group_sum",
+            scalar,
+        })?;
         self.text.open("{");
         self.text.line(format!(
             "const {ty} sum = pb_group_sum<{ty}>(active ? {element} : ({ty})0, []({ty} a, {ty} b) {{ return ({ty})({added}); }});"

@@ -174,16 +174,36 @@ fn on_floats(op: &Op, scalar: Scalar, args: &[&str]) -> Option<String> {
         Op::Fract => format!("{x} - floor{suffix}({x})"),
         Op::Rcp => format!("{one} / {x}"),
         Op::Copysign | Op::Pow | Op::Atan2 => format!("{}{suffix}({x}, {y})", op.name()),
-        Op::Floor | Op::Ceil | Op::Trunc | Op::Sqrt | Op::Rsqrt | Op::Exp | Op::Exp2 | Op::Log | Op::Log2
-        | Op::Log10 | Op::Sin | Op::Cos | Op::Tan | Op::Asin | Op::Acos | Op::Atan | Op::Sinh | Op::Cosh
-        | Op::Tanh | Op::Asinh | Op::Acosh | Op::Atanh => format!("{}{suffix}({x})", op.name()),
+        Op::Floor
+        | Op::Ceil
+        | Op::Trunc
+        | Op::Sqrt
+        | Op::Rsqrt
+        | Op::Exp
+        | Op::Exp2
+        | Op::Log
+        | Op::Log2
+        | Op::Log10
+        | Op::Sin
+        | Op::Cos
+        | Op::Tan
+        | Op::Asin
+        | Op::Acos
+        | Op::Atan
+        | Op::Sinh
+        | Op::Cosh
+        | Op::Tanh
+        | Op::Asinh
+        | Op::Acosh
+        | Op::Atanh => format!("{}{suffix}({x})", op.name()),
         _ => return None,
     })
 }
 
 /// A number in another type; `None` for steps that legalization makes.
 fn convert(x: &str, from: Scalar, to: Scalar) -> Option<String> {
-    let computes = |scalar: Scalar| scalar.is_integer() || matches!(scalar, Scalar::Bool | Scalar::F32 | Scalar::F64);
+    let computes =
+        |scalar: Scalar| scalar.is_integer() || matches!(scalar, Scalar::Bool | Scalar::F32 | Scalar::F64);
     Some(match (from, to) {
         _ if from == to => x.to_owned(),
         (Scalar::F16, Scalar::F32) => format!("pb_f16_to_f32({x})"),
@@ -204,7 +224,14 @@ fn saturate(x: &str, from: Scalar, to: Scalar) -> String {
     let high = 2f64.powi(digits as i32);
     let (low, lowest) = if to.is_signed() { (-high, 1 << digits) } else { (0.0, 0) };
     let highest = u64::MAX >> (64 - digits);
-    format!("pb_saturate<{}>({x}, {}, {}, {}, {})", to.name(), float(low), float(high), int(lowest), int(highest))
+    format!(
+        "pb_saturate<{}>({x}, {}, {}, {}, {})",
+        to.name(),
+        float(low),
+        float(high),
+        int(lowest),
+        int(highest)
+    )
 }
 
 fn bitcast(x: &str, from: Scalar, to: Scalar) -> String {

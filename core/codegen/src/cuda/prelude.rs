@@ -129,10 +129,7 @@ template <class T, class Add> __device__ T pb_group_sum(T mine, Add add) {
 }
 ",
     ),
-    (
-        "pb_sign",
-        "template <class T> __device__ T pb_sign(T x) { return (T)((x > (T)0) - (x < (T)0)); }\n",
-    ),
+    ("pb_sign", "template <class T> __device__ T pb_sign(T x) { return (T)((x > (T)0) - (x < (T)0)); }\n"),
 ];
 
 /// The kernel's text after the pieces it needs.

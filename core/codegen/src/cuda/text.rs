@@ -67,7 +67,9 @@ pub fn literal(constant: Constant) -> String {
     match scalar {
         Scalar::Bool => constant.as_bool().to_string(),
         Scalar::F32 | Scalar::F64 => float_literal(constant),
-        Scalar::F16 | Scalar::BF16 | Scalar::U8 | Scalar::U16 => format!("({})0x{:x}", scalar_name(scalar), constant.bits()),
+        Scalar::F16 | Scalar::BF16 | Scalar::U8 | Scalar::U16 => {
+            format!("({})0x{:x}", scalar_name(scalar), constant.bits())
+        }
         Scalar::U32 => format!("{}u", constant.bits()),
         Scalar::U64 => format!("{}ull", constant.bits()),
         // The lowest number has no literal: its digits alone overflow.

@@ -38,7 +38,12 @@ impl Lower {
     }
 
     /// The first set bit of two halves, from the halves' own; -1 for none.
-    fn first_bit(&mut self, from_high: bool, [low, high]: [Value; 2], [of_low, of_high]: [Value; 2]) -> Value {
+    fn first_bit(
+        &mut self,
+        from_high: bool,
+        [low, high]: [Value; 2],
+        [of_low, of_high]: [Value; 2],
+    ) -> Value {
         let [zero, half] = [0, 32].map(|number| self.b.constant(Constant::int(Scalar::U32, number)));
         let none = self.b.constant(Constant::int(Scalar::U32, -1));
         let [has_low, has_high] = [low, high].map(|part| self.op(Op::Ne, &[part, zero]));
