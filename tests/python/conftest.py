@@ -55,7 +55,9 @@ def close(device):
     # The Vulkan specification promises sin and cos to 2^-11 only.
     loose = device.type is not pb.DeviceType.cpu
     rtol, atol = (2e-3, 1e-3) if loose else (4e-6, 1e-6)
-    return lambda found, wanted: np.testing.assert_allclose(as_numpy(found), as_numpy(wanted), rtol=rtol, atol=atol)
+    return lambda found, wanted: np.testing.assert_allclose(
+        as_numpy(found), as_numpy(wanted), rtol=rtol, atol=atol
+    )
 
 
 def as_numpy(value) -> np.ndarray:
@@ -70,4 +72,6 @@ def as_numpy(value) -> np.ndarray:
 @pytest.fixture
 def polynomial(load):
     """The function of the README."""
-    return load("float polynomial(float a, float b, float c, float x) { return a * x * x + b * x + c; }").polynomial
+    return load(
+        "float polynomial(float a, float b, float c, float x) { return a * x * x + b * x + c; }"
+    ).polynomial

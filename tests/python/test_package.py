@@ -40,7 +40,11 @@ def test_every_public_name_has_a_docstring():
     bare = []
     for name in pb.__all__:
         item = getattr(pb, name)
-        members = [member for member in vars(item).items() if not member[0].startswith("_")] if inspect.isclass(item) else []
+        members = (
+            [member for member in vars(item).items() if not member[0].startswith("_")]
+            if inspect.isclass(item)
+            else []
+        )
         for path, documented in [(name, item), *((f"{name}.{key}", value) for key, value in members)]:
             is_code = callable(documented) or inspect.isdatadescriptor(documented)
             if is_code and not inspect.getdoc(documented):

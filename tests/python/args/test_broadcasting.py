@@ -40,7 +40,11 @@ def test_three_arrays_broadcast_as_in_numpy(module, shapes):
 @settings(max_examples=60, deadline=None)
 def test_vectors_broadcast_with_scalars_by_their_leading_dims(module, shapes):
     first, second, third = shapes.input_shapes
-    v, by, plus = numbers((*first, 3), np.float32), numbers(second, np.float32), numbers((*third, 3), np.float32)
+    v, by, plus = (
+        numbers((*first, 3), np.float32),
+        numbers(second, np.float32),
+        numbers((*third, 3), np.float32),
+    )
     result = module.mad(v, by, plus)
     np.testing.assert_array_equal(result, v * by[..., None] + plus)
 

@@ -42,7 +42,13 @@ def test_positional_and_keyword_arguments_mix(polynomial):
 
 @pytest.mark.parametrize(
     ("name", "low", "high"),
-    [("i32", -(2**31), 2**31 - 1), ("u32", 0, 2**32 - 1), ("i64", -(2**63), 2**63 - 1), ("u64", 0, 2**64 - 1), ("u8", 0, 255)],
+    [
+        ("i32", -(2**31), 2**31 - 1),
+        ("u32", 0, 2**32 - 1),
+        ("i64", -(2**63), 2**63 - 1),
+        ("u64", 0, 2**64 - 1),
+        ("u8", 0, 255),
+    ],
 )
 def test_integers_reach_both_ends_of_their_type_and_no_further(module, name, low, high):
     function = module[name]
@@ -124,13 +130,17 @@ def test_other_objects_are_refused_by_their_type(module, value):
 
 
 def test_default_arguments_fill_in(load_cpu):
-    module = load_cpu("float scaled(float x, float by = 2.0, int times = 3) { return x * by * float(times); }")
+    module = load_cpu(
+        "float scaled(float x, float by = 2.0, int times = 3) { return x * by * float(times); }"
+    )
     assert module.scaled(1.5) == 9
     assert module.scaled(1.5, times=1) == 3
 
 
 def test_overloads_are_chosen_by_argument(load_cpu):
-    module = load_cpu("int which(int x) { return 1; }\nint which(float x) { return 2; }\nint which(float3 x) { return 3; }")
+    module = load_cpu(
+        "int which(int x) { return 1; }\nint which(float x) { return 2; }\nint which(float3 x) { return 3; }"
+    )
     assert module.which(7) == 1
     assert module.which(7.0) == 2
     assert module.which((1, 2, 3)) == 3

@@ -1,0 +1,174 @@
+"""Kinds of tensors: what is taken, what is refused by name, and what must never be silently wrong."""
+
+import pytest
+import torch
+
+import pullback as pb
+
+
+@pytest.fixture
+def square(load):
+    return load("float square(float x) { return x * x; }").square
+
+
+def refused(caught, *words):
+    assert isinstance(caught.value, pb.PullbackError)
+    for word in words:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.float16, torch.bfloat16, torch.float32, torch.int8, torch.int16, torch.uint8, torch.bool]
+)
+def test_dtypes_that_fit_float_are_taken(square, dtype):
+    assert square(torch.tensor([0, 1, 1]).to(dtype)).tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.int32, torch.int64])
+def test_dtypes_that_do_not_fit_are_refused(square, dtype):
+    with pytest.raises(pb.BindError) as caught:
+        square(torch.tensor([0, 1, 1]).to(dtype))
+    assert caught.value.code == "dtype-mismatch"
+    assert "torch.float32" in caught.value.help
+
+
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.float8_e5m2, torch.float8_e4m3fn])
+def test_dtypes_without_a_counterpart_are_refused_by_name(square, dtype):
+    with pytest.raises(pb.BindError, match=str(dtype)) as caught:
+        square(torch.zeros(3).to(dtype))
+    assert caught.value.code == "argument-type"
+
+
+def test_bfloat16_is_stored_rounded_to_nearest_even(load):
+    x = torch.randn(1000)
+    function = load("float f(float x) { return x; }").f
+    half = x.to(torch.bfloat16)
+    assert torch.equal(function(half), half.float())
+
+
+def test_negated_views_are_refused_not_misread(square):
+    x = torch.tensor([1 + 2j, 3 + 4j]).conj().imag
+    assert x.is_neg()
+    with pytest.raises(pb.BindError, match="resolve_neg") as caught:
+        square(x)
+    assert caught.value.code == "argument-type"
+    assert square(x.resolve_neg()).tolist() == [4, 16]
+
+
+def test_real_parts_of_complex_tensors_are_strided_floats(square):
+    assert square(torch.tensor([1 + 2j, 3 + 4j]).real).tolist() == [1, 9]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: torch.zeros(3, device="meta"),
+        lambda: torch.eye(3).to_sparse(),
+        lambda: torch.eye(3).to_sparse_csr(),
+        lambda: torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.quint8),
+        lambda: torch._efficientzerotensor(3),
+        lambda: torch.nested.nested_tensor([torch.ones(2), torch.ones(3)]),
+    ],
+    ids=["meta", "sparse", "sparse_csr", "quantized", "zero tensor", "nested"],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_tensors_without_dense_memory_are_refused(square, make):
+    with pytest.raises(pb.BindError) as caught:
+        square(make())
+    assert caught.value.code == "argument-type"
+
+
+def test_parameters_and_plain_subclasses_are_tensors(square):
+    class Mine(torch.Tensor):
+        pass
+
+    assert square(torch.nn.Parameter(torch.tensor([2.0]))).tolist() == [4]
+    assert square(torch.tensor([2.0, 3.0]).as_subclass(Mine)).tolist() == [4, 9]
+
+
+def test_fake_tensors_are_refused(square):
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    with FakeTensorMode(), pytest.raises((pb.BindError, RuntimeError)):
+        square(torch.zeros(3))
+
+
+@pytest.mark.parametrize("transform", ["vmap", "grad", "jvp", "functionalize"])
+def test_function_transforms_are_right_or_refused(square, transform):
+    x = torch.tensor([1.0, 2.0, 3.0])
+    expected = {
+        "vmap": (lambda: torch.func.vmap(square)(x), x * x),
+        "grad": (lambda: torch.func.grad(lambda x: square(x).sum())(x), 2 * x),
+        "jvp": (lambda: torch.func.jvp(square, (x,), (torch.ones(3),))[1], 2 * x),
+        "functionalize": (lambda: torch.func.functionalize(square)(x), x * x),
+    }
+    run, wanted = expected[transform]
+    try:
+        found = run()
+    except (pb.PullbackError, RuntimeError, NotImplementedError) as error:
+        assert str(error)
+        return
+    assert torch.equal(found, wanted)
+
+
+def test_forward_mode_is_right_or_refused(square):
+    import torch.autograd.forward_ad as forward
+
+    x = torch.tensor([1.0, 2.0])
+    with forward.dual_level():
+        dual = forward.make_dual(x, torch.ones(2))
+        try:
+            result = square(dual)
+        except (pb.PullbackError, RuntimeError, NotImplementedError) as error:
+            assert str(error)
+            return
+        tangent = forward.unpack_dual(result).tangent
+        assert tangent is not None, "a tangent was dropped without a word"
+        assert torch.equal(tangent, 2 * x)
+
+
+def test_compiled_functions_are_right_or_refused(square):
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    compiled = torch.compile(lambda x: square(x) + 1, backend="eager")
+    try:
+        result = compiled(x)
+    except Exception as error:  # torch wraps what a traced call raises in classes of its own
+        assert str(error)
+        return
+    assert result.tolist() == [2, 5]
+    result.sum().backward()
+    assert x.grad.tolist() == [2, 4]
+
+
+def test_results_are_ordinary_tensors(square):
+    result = square(torch.tensor([1.0, 2.0]))
+    assert type(result) is torch.Tensor
+    assert result.is_contiguous()
+    result.add_(1)
+    assert result.resize_(4).shape == (4,)
+    assert result.device == torch.device("cpu")
+
+
+def test_tensors_and_numpy_arrays_mix(load):
+    import numpy as np
+
+    result = load("float f(float x, float y) { return x - y; }").f(
+        torch.ones(2, 1), np.arange(3, dtype=np.float32)
+    )
+    assert isinstance(result, torch.Tensor)
+    assert result.tolist() == [[1, 0, -1]] * 2
+
+
+def test_inference_tensors_are_values(square):
+    with torch.inference_mode():
+        x = torch.tensor([1.0, 2.0])
+    assert square(x).tolist() == [1, 4]
+
+
+def test_out_tensors_are_written(load):
+    function = load("void f(float x, out float y) { y = x + 1.0; }").f
+    y = torch.zeros(4)
+    function(torch.arange(4.0), y)
+    assert y.tolist() == [1, 2, 3, 4]
+    function(torch.arange(2.0), y[::2])
+    assert y.tolist() == [1, 2, 2, 4]
