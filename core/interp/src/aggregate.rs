@@ -111,9 +111,7 @@ fn replaced<N: Number>(aggregate: &Value<N>, at: usize, element: &Value<N>) -> V
 
 /// The element an index of any integer type names, if it is there.
 fn position<N: Number>(aggregate: &Value<N>, index: &Value<N>) -> Option<usize> {
-    let index = index.as_constant()?;
-    let at = if index.scalar().is_signed() { u64::try_from(index.as_i64()).ok()? } else { index.bits() };
-    usize::try_from(at).ok().filter(|&at| at < elements(aggregate).len())
+    pullback_ir::position(index.as_constant()?, elements(aggregate).len() as u32).map(|at| at as usize)
 }
 
 /// Products summed from the first on, each op rounding on its own.

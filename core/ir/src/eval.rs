@@ -34,6 +34,12 @@ pub fn eval(op: &Op, args: &[Constant]) -> Option<Constant> {
     }
 }
 
+/// The element of `len` that an index of any integer type names; `None` when it is out of range.
+pub fn position(index: Constant, len: u32) -> Option<u32> {
+    let at = if index.scalar().is_signed() { u64::try_from(index.as_i64()).ok()? } else { index.bits() };
+    u32::try_from(at).ok().filter(|&at| at < len)
+}
+
 /// Truncates and saturates floats to integers, wraps integers, rounds once to floats.
 fn convert(x: Constant, to: Scalar) -> Constant {
     let from = x.scalar();
@@ -90,16 +96,6 @@ fn on_integers(op: &Op, scalar: Scalar, args: &[Constant]) -> Option<Constant> {
     let of = |value: i64| Some(Constant::from_bits(scalar, value as u64));
     // Unsigned values below 2^64 and signed ones both fit i128, where one order serves both.
     let wide = |c: Constant| if signed { i128::from(c.as_i64()) } else { i128::from(c.bits()) };
-    if let (Op::Min | Op::Max | Op::Clamp, [x, rest @ ..]) = (op, args) {
-        let limits: Vec<i128> = rest.iter().map(|&limit| wide(limit)).collect();
-        let value = match (op, limits.as_slice()) {
-            (Op::Min, [y]) => wide(*x).min(*y),
-            (Op::Max, [y]) => wide(*x).max(*y),
-            (_, [low, high]) => wide(*x).max(*low).min(*high),
-            _ => return None,
-        };
-        return of(value as i64);
-    }
     match *args {
         [x] => {
             let (value, bits) = (x.as_i64(), x.bits());
@@ -137,9 +133,12 @@ fn on_integers(op: &Op, scalar: Scalar, args: &[Constant]) -> Option<Constant> {
                 Op::Shl => of(a.wrapping_shl(count)),
                 Op::Shr if signed => of(a >> count),
                 Op::Shr => of((x.bits() >> count) as i64),
+                Op::Min => of(wide(x).min(wide(y)) as i64),
+                Op::Max => of(wide(x).max(wide(y)) as i64),
                 _ => compare(op, wide(x), wide(y)),
             }
         }
+        [x, low, high] if *op == Op::Clamp => of(wide(x).max(wide(low)).min(wide(high)) as i64),
         _ => None,
     }
 }
@@ -362,6 +361,15 @@ mod tests {
         // 2^54 + 2^30 + 1 lies above a tie of f32 that f64 cannot tell from the tie.
         let x = Constant::int(I64, (1 << 54) + (1 << 30) + 1);
         assert_eq!(convert(x, F32).as_f64(), (2f64.powi(54) + 2f64.powi(31)));
+    }
+
+    #[test]
+    fn positions_are_those_within_range() {
+        let at = |scalar, index| position(Constant::int(scalar, index), 3);
+        assert_eq!(
+            [at(I32, 0), at(U8, 2), at(I64, 3), at(I8, -1), at(U64, -1)],
+            [Some(0), Some(2), None, None, None]
+        );
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub mod visit;
 
 pub use build::FunctionBuilder;
 pub use constant::Constant;
-pub use eval::eval;
+pub use eval::{eval, position};
 pub use function::{
     Block, Direction, Effect, FuncId, Function, FunctionKind, Interface, InterfaceParam, LoopHints, Module,
     Stmt, StmtKind, Value, ValueDecl,

@@ -2,7 +2,7 @@
 
 use super::{Parts, Scalarizer, part_types};
 use pullback_base::bug;
-use pullback_ir::{Constant, Op, Type, Value};
+use pullback_ir::{Constant, Op, Type, Value, position};
 
 impl Scalarizer<'_> {
     /// The parts of `result = op(args)`.
@@ -83,10 +83,7 @@ impl Scalarizer<'_> {
 
     /// The position a constant index names, `Some(None)` when it is out of range; `None` when it is no constant.
     fn known_index(&self, aggregate: Value, index: Value) -> Option<Option<u32>> {
-        let index = self.constants.get(&index)?;
-        let n = self.from.ty(aggregate).element_count();
-        let at = if index.scalar().is_signed() { index.as_i64().try_into().ok() } else { Some(index.bits()) };
-        Some(at.and_then(|at: u64| u32::try_from(at).ok()).filter(|&at| at < n))
+        Some(position(*self.constants.get(&index)?, self.from.ty(aggregate).element_count()))
     }
 
     fn element_get(&mut self, aggregate: Value, parts: &[Value], index: Value) -> Parts {

@@ -1,7 +1,7 @@
 //! Identities of arrays: what was put in is what comes out.
 
 use crate::rewrite::{Change, Scope};
-use pullback_ir::{Constant, Op, Type, Value};
+use pullback_ir::{Constant, Op, Type, Value, position};
 
 pub(super) fn simplify(scope: &mut Scope<'_>, op: &Op, args: &[Value]) -> Option<Change> {
     match (op, args) {
@@ -53,10 +53,7 @@ fn extracted_from(scope: &Scope<'_>, element: Value, index: u32) -> Option<Value
 
 /// The position a constant index names, `Some(None)` when it is out of range; `None` when it is no constant.
 fn known_index(scope: &Scope<'_>, aggregate: Value, index: Value) -> Option<Option<u32>> {
-    let index = scope.constant(index)?;
-    let n = scope.ty(aggregate).element_count();
-    let at = if index.scalar().is_signed() { index.as_i64().try_into().ok() } else { Some(index.bits()) };
-    Some(at.and_then(|at: u64| u32::try_from(at).ok()).filter(|&at| at < n))
+    Some(position(scope.constant(index)?, scope.ty(aggregate).element_count()))
 }
 
 #[cfg(test)]

@@ -133,32 +133,36 @@ impl Generator<'_> {
     }
 
     fn component_wise(&mut self) {
+        let last = self.visible[self.visible.len() - 1];
+        let recent = if self.random.chance(2) { last } else { self.any_value() };
+        let ty = if self.random.chance(3) { self.any_type() } else { self.b.ty(recent).clone() };
         // The ops that identities are about come as often as all others together.
         let common =
             [Op::Neg, Op::Add, Op::Sub, Op::Mul, Op::Div, Op::Not, Op::And, Op::Xor, Op::Lt, Op::Ge, Op::Eq];
-        let ops = if self.random.chance(2) { common.to_vec() } else { ops::samples() };
-        let op = self.random.pick(&ops).clone();
-        let recent = self.any_value();
-        let ty = if self.random.chance(2) { self.any_type() } else { self.b.ty(recent).clone() };
-        let Some(arity) = op.arity().filter(|_| op.rule() != TypeRule::Special || op == Op::Detach) else {
-            let condition = self.value(&Type::BOOL);
+        let mut ops = if self.random.chance(2) { common.to_vec() } else { ops::samples() };
+        ops.retain(|op| match op.arity() {
+            Some(arity) if op.rule() != TypeRule::Special => op.result_type(&vec![&ty; arity]).is_ok(),
+            _ => *op == Op::Detach,
+        });
+        if ops.is_empty() || self.random.chance(8) {
+            let condition = if *self.b.ty(recent) == Type::BOOL { recent } else { self.value(&Type::BOOL) };
             let args = self.values(&[ty.clone(), ty]);
             return self.op(Op::Select, &[condition, args[0], args[1]]);
-        };
-        if op.result_type(&vec![&ty; arity]).is_ok() {
-            let mut args = self.values(&vec![ty.clone(); arity]);
-            if *self.b.ty(recent) == ty {
-                args[0] = recent;
-            }
-            if let (Some(scalar), true) = (ty.scalar(), self.random.chance(3)) {
-                // The numbers that identities are about.
-                let number = *self.random.pick(&[0.0, -0.0, 1.0, -1.0, 2.0, 0.25]);
-                let number = self.b.constant(Constant::float(scalar, number));
-                let at = self.random.below(arity);
-                args[at] = if ty.is_scalar() { number } else { self.b.op(Op::Splat(ty), &[number]) };
-            }
-            self.op(op, &args);
         }
+        let op = self.random.pick(&ops).clone();
+        let arity = op.arity().unwrap_or(1);
+        let mut args = self.values(&vec![ty.clone(); arity]);
+        if *self.b.ty(recent) == ty {
+            args[0] = recent;
+        }
+        if let (Some(scalar), true) = (ty.scalar(), self.random.chance(3)) {
+            // The numbers that identities are about.
+            let number = *self.random.pick(&[0.0, -0.0, 1.0, -1.0, 2.0, 0.25]);
+            let number = self.b.constant(Constant::float(scalar, number));
+            let at = self.random.below(arity);
+            args[at] = if ty.is_scalar() { number } else { self.b.op(Op::Splat(ty), &[number]) };
+        }
+        self.op(op, &args);
     }
 
     fn conversion(&mut self) {
