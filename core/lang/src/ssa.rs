@@ -34,6 +34,10 @@ pub enum Jump {
     Continue(Target),
 }
 
+/// Past this depth the rest of a block no longer nests in the arm that goes on: each statement gets an `if` of its
+/// own, so that a thousand early returns do not make a tree a thousand high.
+const MAX_NESTED_RESTS: usize = 40;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Taken {
     Always,
@@ -65,7 +69,11 @@ impl Path {
     }
 
     fn guarded(&self) -> bool {
-        !self.ended && !self.jumps.is_empty()
+        !self.ended && self.jumped()
+    }
+
+    fn jumped(&self) -> bool {
+        !self.jumps.is_empty()
     }
 }
 
@@ -122,6 +130,8 @@ enum Kind {
         condition: Value,
         other: Arm,
         other_is_then: bool,
+        /// It ends with the statement rather than with the block.
+        brief: bool,
     },
     Case,
     Loop(LoopRegion),
@@ -203,7 +213,9 @@ impl Ssa {
     // ---- Variables ----
 
     pub fn declare(&mut self, ty: Type, name: Option<&str>) -> Var {
-        let noted_at = self.regions.len() - 1;
+        // What a brief region declares, the regions after it may use.
+        let brief = |region: &Region| matches!(region.kind, Kind::Rest { brief: true, .. });
+        let noted_at = self.regions.iter().rposition(|region| !brief(region)).unwrap_or(0);
         let name = name.map(Into::into);
         self.vars.push(Variable { ty, name, value: None, noted_at, loops: self.loops.len() })
     }
@@ -211,7 +223,7 @@ impl Ssa {
     /// A variable in scope from here, with a value.
     pub fn declare_with(&mut self, value: Value, name: Option<&str>) -> Var {
         let var = self.declare(self.ty(value).clone(), name);
-        self.vars[var].value = Some(value);
+        self.write(var, value);
         var
     }
 
@@ -308,11 +320,15 @@ impl Ssa {
     /// Whether the place after the last statement can be reached; to be asked before each statement, for
     /// where some paths have jumped this opens the `if (!jumped)` that holds the rest of the block.
     pub fn reach(&mut self) -> bool {
+        if matches!(self.top().kind, Kind::Rest { brief: true, .. }) && self.top().path.jumped() {
+            self.close_rest(None, &|_| true);
+        }
         if self.top().path.guarded() {
             let path = std::mem::take(&mut self.top().path);
             let condition = self.any_jump(&path);
             let jumped = Arm { stmts: Vec::new(), finals: Vec::new(), path: Path { ended: true, ..path } };
-            self.open(Kind::Rest { condition, other: jumped, other_is_then: true });
+            let brief = self.regions.len() > MAX_NESTED_RESTS;
+            self.open(Kind::Rest { condition, other: jumped, other_is_then: true, brief });
         }
         !self.top().path.ended
     }
@@ -346,16 +362,20 @@ impl Ssa {
     /// `outlive` the block keep their values.
     fn close_rests(&mut self, arriving: Option<Jump>, outlives: &dyn Fn(Var) -> bool) {
         while matches!(self.top().kind, Kind::Rest { .. }) {
-            let (kind, span, open) = self.close();
-            let Kind::Rest { condition, other, other_is_then } = kind else {
-                bug!("ssa", "the region is no rest")
-            };
-            let arms = if other_is_then { [other, open] } else { [open, other] };
-            self.join(Selector::If(condition), arms.into(), span, arriving, outlives);
+            self.close_rest(arriving, outlives);
         }
         if let Some(jump) = arriving {
             self.top().path.arrive(jump);
         }
+    }
+
+    fn close_rest(&mut self, arriving: Option<Jump>, outlives: &dyn Fn(Var) -> bool) {
+        let (kind, span, open) = self.close();
+        let Kind::Rest { condition, other, other_is_then, .. } = kind else {
+            bug!("ssa", "the region is no rest")
+        };
+        let arms = if other_is_then { [other, open] } else { [open, other] };
+        self.join(Selector::If(condition), arms.into(), span, arriving, outlives);
     }
 
     /// As [`Ssa::close_rests`], at the end of the block of the innermost region proper.
@@ -385,7 +405,8 @@ impl Ssa {
         let (Kind::Else { condition, then }, span, otherwise) = self.close() else {
             bug!("ssa", "`end_if` without `if`")
         };
-        match (then.path.ended, otherwise.path.ended) {
+        let nests = self.regions.len() <= MAX_NESTED_RESTS;
+        match (then.path.ended && nests, otherwise.path.ended && nests) {
             (true, false) => self.reopen(condition, otherwise, then, true, span),
             (false, true) => self.reopen(condition, then, otherwise, false, span),
             _ => self.join(Selector::If(condition), vec![then, otherwise], span, None, &|_| true),
@@ -394,7 +415,7 @@ impl Ssa {
 
     /// Goes on in the arm whose path has not ended.
     fn reopen(&mut self, condition: Value, arm: Arm, other: Arm, other_is_then: bool, span: Span) {
-        self.open(Kind::Rest { condition, other, other_is_then });
+        self.open(Kind::Rest { condition, other, other_is_then, brief: false });
         self.top().span = span;
         arm.stmts.into_iter().for_each(|stmt| self.builder.push_stmt(stmt));
         for (var, value) in arm.finals {
@@ -490,7 +511,7 @@ impl Ssa {
                 yields.iter_mut().zip(values).for_each(|(yields, value)| yields.push(value));
             }
         }
-        let (mut path, flags) = self.join_paths(&arms, &mut yields);
+        let (mut path, flags) = self.join_paths(&selector, &arms, &mut yields);
         let blocks =
             arms.into_iter().zip(yields).map(|(arm, yields)| Block { stmts: arm.stmts, yields }).collect();
         let results = self.push_selection(selector, blocks);
@@ -507,7 +528,12 @@ impl Ssa {
 
     /// The path after the arms meet, without the jumps that need a result to tell; these are listed, and the
     /// arms yield whether they took them.
-    fn join_paths(&mut self, arms: &[Arm], yields: &mut [Vec<Value>]) -> (Path, Vec<Jump>) {
+    fn join_paths(
+        &mut self,
+        selector: &Selector,
+        arms: &[Arm],
+        yields: &mut [Vec<Value>],
+    ) -> (Path, Vec<Jump>) {
         let mut path = Path { ended: arms.iter().all(|arm| arm.path.ended), jumps: SmallVec::new() };
         let mut flags = Vec::new();
         let mut constants: [Option<Value>; 2] = [None, None];
@@ -520,6 +546,18 @@ impl Ssa {
             if arms.iter().all(|arm| arm.path.taken(jump) == Some(Taken::Always)) {
                 path.jumps.push((jump, Taken::Always));
                 continue;
+            }
+            // The jump of one whole arm: the condition tells.
+            if let (Selector::If(condition), [then, otherwise]) = (selector, arms) {
+                let told = match (then.path.taken(jump), otherwise.path.taken(jump)) {
+                    (Some(Taken::Always), None) => Some(*condition),
+                    (None, Some(Taken::Always)) => Some(self.not(*condition)),
+                    _ => None,
+                };
+                if let Some(told) = told {
+                    path.jumps.push((jump, Taken::If(told)));
+                    continue;
+                }
             }
             for (arm, yields) in arms.iter().zip(yields.iter_mut()) {
                 let taken = arm.path.taken(jump);

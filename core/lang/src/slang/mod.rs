@@ -33,10 +33,17 @@ pub fn parse(
     let mut found = Diagnostics::new();
     let stream = preprocess::preprocess(sources, file, options, &mut interner, &mut found);
     let module = parse::parse_tokens(file, &stream.tokens, &stream.docs, &interner, &mut found);
-    let mut found = found.into_vec();
-    found.sort_by_key(|diagnostic| (diagnostic.span().file(), diagnostic.span().start));
-    found.into_iter().for_each(|diagnostic| diagnostics.push(diagnostic));
+    diagnostics.extend(in_order(found));
     module
+}
+
+/// Diagnostics in the order of the text.
+fn in_order(diagnostics: Diagnostics) -> Diagnostics {
+    let mut found = diagnostics.into_vec();
+    found.sort_by_key(|diagnostic| (diagnostic.span().file(), diagnostic.span().start));
+    let mut sorted = Diagnostics::new();
+    found.into_iter().for_each(|diagnostic| sorted.push(diagnostic));
+    sorted
 }
 
 /// Compiles a text to IR: every function without errors, and what is wrong with the others.
@@ -49,5 +56,6 @@ pub fn compile(name: &str, text: &str, options: &ParseOptions<'_>) -> Compiled {
     let checked = check::check(library.program.clone(), &module);
     let module = lower::lower(&checked);
     diagnostics.extend(checked.diagnostics);
+    let diagnostics = in_order(diagnostics);
     Compiled { module, sources, diagnostics }
 }

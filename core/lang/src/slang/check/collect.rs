@@ -142,6 +142,7 @@ impl<'a> Checker<'a> {
             ast: aggregate,
             scope,
             fields: Lazy::Pending,
+            leaves: 0,
             span: name.span,
         });
         self.declare(place.scope, name, Symbol::Struct(id));

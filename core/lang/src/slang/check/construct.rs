@@ -59,7 +59,7 @@ impl Context<'_, '_> {
         if items.is_empty() && !matches!(ty, Ty::Array(_, UNSIZED)) {
             return Expr { kind: ExprKind::Zero, ty: ty.clone(), span };
         }
-        let mut list = List { items, at: 0 };
+        let mut list = List { items, at: 0, ahead: None };
         let value = self.fill(&mut list, ty, span, true);
         if list.at < items.len() && !value.is_error() {
             let shown = self.show(ty);
@@ -108,7 +108,7 @@ impl Context<'_, '_> {
             if let ast::ExprKind::InitList(_) = item.kind {
                 return self.next_value(list, ty, span);
             }
-            let value = self.probe(item);
+            let value = self.ahead(list, item);
             if value.is_error()
                 || super::convert::implicit_cost(&self.checker.program, &value.ty, ty).is_some()
             {
@@ -146,7 +146,7 @@ impl Context<'_, '_> {
                 list.at = start;
                 return None;
             };
-            let value = self.expr(item);
+            let value = self.ahead(list, item);
             if value.is_error() {
                 list.at = list.items.len();
                 return Some(self.silent_error(span));
@@ -175,17 +175,23 @@ impl Context<'_, '_> {
         let Some(item) = list.peek() else {
             return Expr { kind: ExprKind::Zero, ty: ty.clone(), span };
         };
+        let value = match &item.kind {
+            ast::ExprKind::InitList(_) => self.expr_for(item, ty),
+            _ => self.ahead(list, item),
+        };
         list.at += 1;
-        let value = self.expr_for(item, ty);
         self.coerce(value, ty, "the initializer")
     }
 
-    /// An expression's type, without reports: to see how it fits.
-    fn probe(&mut self, item: &ast::Expr) -> Expr {
-        let (broken, reports) = (self.broken, std::mem::take(&mut self.checker.diagnostics));
+    /// The value of the item ahead, which stays ahead. It is checked once, however often it is asked for.
+    fn ahead(&mut self, list: &mut List<'_>, item: &ast::Expr) -> Expr {
+        if let Some((at, value)) = &list.ahead
+            && *at == list.at
+        {
+            return value.clone();
+        }
         let value = self.expr(item);
-        self.broken = broken;
-        self.checker.diagnostics = reports;
+        list.ahead = Some((list.at, value.clone()));
         value
     }
 
@@ -234,6 +240,8 @@ impl Context<'_, '_> {
 struct List<'i> {
     items: &'i [ast::Expr],
     at: usize,
+    /// The value of the item at that index, if it was looked at.
+    ahead: Option<(usize, Expr)>,
 }
 
 impl<'i> List<'i> {

@@ -76,14 +76,18 @@ impl<'c, 'a> Context<'c, 'a> {
 
     pub fn check_function_body(mut self, block: &ast::Block) -> Option<Body> {
         let stmts = self.block(block);
-        if self.result != Ty::Void && !self.result.is_error() && super::flow::falls_through(&stmts) {
+        // Where something else is wrong, what is missing may be what was not understood.
+        if self.result != Ty::Void && !self.broken && super::flow::falls_through(&stmts) {
             let name = self.function_name();
-            let end = block.span;
+            let end = match block.span.file() {
+                Some(file) => Span::new(file, block.span.end.saturating_sub(1), block.span.end),
+                None => block.span,
+            };
             let message = format!("`{name}` can end without a value");
             let result = self.show(&self.result.clone());
             self.report(
                 Diagnostic::error(Code::MissingReturn, message)
-                    .at(end, format!("some path through here does not return a `{result}`"))
+                    .at(end, format!("some path gets here without a `{result}`"))
                     .help("return a value at the end of the function"),
             );
         }

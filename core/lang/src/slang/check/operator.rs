@@ -213,7 +213,7 @@ impl Context<'_, '_> {
         op_span: Span,
         span: Span,
     ) -> Expr {
-        let place = self.expr(target);
+        let place = self.target(target);
         let wanted = (!place.is_error()).then(|| place.ty.clone());
         let value = match (op, &wanted) {
             (None, Some(ty)) => self.expr_for(value, ty),
@@ -257,7 +257,7 @@ impl Context<'_, '_> {
 
     /// `++x` and `x++`: by one in the place's own type.
     pub fn step(&mut self, op: ast::StepOp, fix: ast::Fix, target: &ast::Expr, span: Span) -> Expr {
-        let place = self.expr(target);
+        let place = self.target(target);
         if place.is_error() || !self.assignable(&place) {
             return self.silent_error(span);
         }
@@ -282,7 +282,8 @@ impl Context<'_, '_> {
         if condition.is_error() || then.is_error() || otherwise.is_error() {
             return self.silent_error(span);
         }
-        let Some(mut ty) = self.join(&then.ty, &otherwise.ty) else {
+        let joined = self.join(&then.ty, &otherwise.ty).filter(|ty| *ty != Ty::Void);
+        let Some(mut ty) = joined else {
             let (a, b) = (self.show(&then.ty), self.show(&otherwise.ty));
             self.report(
                 Diagnostic::error(Code::TypeMismatch, format!("`?:` chooses between `{a}` and `{b}`"))

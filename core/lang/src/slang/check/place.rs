@@ -2,9 +2,20 @@
 
 use super::context::Context;
 use super::hir::{Expr, ExprKind, Pick};
+use crate::slang::ast;
 use pullback_base::{Code, Diagnostic};
 
 impl Context<'_, '_> {
+    /// What stands to the left of an assignment. A constant is still a variable there, to be refused by name.
+    pub fn target(&mut self, target: &ast::Expr) -> Expr {
+        if let ast::ExprKind::Name(name) = &target.kind
+            && let Some(id) = self.local(&name.text)
+        {
+            return Expr { kind: ExprKind::Local(id), ty: self.locals[id].ty.clone(), span: target.span };
+        }
+        self.expr(target)
+    }
+
     /// Whether the expression can be written; an error where not.
     pub fn assignable(&mut self, place: &Expr) -> bool {
         match &place.kind {

@@ -66,6 +66,8 @@ pub struct Struct<'a> {
     pub ast: &'a ast::Aggregate,
     pub scope: ScopeId,
     pub fields: Lazy<Arc<[Field]>>,
+    /// How many numbers it is made of, once its fields are known.
+    pub leaves: u64,
     pub span: Span,
 }
 
@@ -184,6 +186,18 @@ impl Program<'_> {
         match &self.generics[param].kind {
             GenericKind::Type { bound, .. } => *bound,
             GenericKind::Count { .. } => Bound::ANY,
+        }
+    }
+
+    /// How many numbers a value is made of; generic sizes count as one.
+    pub fn leaves(&self, ty: &Ty) -> u64 {
+        match ty {
+            Ty::Error | Ty::Void => 0,
+            Ty::Number(_, shape) => shape.components().map_or(1, |n| n.unsigned_abs()),
+            Ty::Array(element, count) => {
+                self.leaves(element).saturating_mul(count.known().map_or(1, |n| n.max(0).unsigned_abs()))
+            }
+            Ty::Struct(id) => self.structs[*id].leaves,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::Checker;
 use super::hir::{Body, Expr, ExprKind, Pick, Stmt, StmtKind};
-use super::program::{FnId, Program};
+use super::program::{FnId, Lazy, Program};
 use pullback_base::{Code, Diagnostic, Span};
 use rustc_hash::FxHashMap;
 
@@ -12,16 +12,27 @@ pub fn callees(program: &Program<'_>, body: &Body) -> Vec<FnId> {
 }
 
 fn calls(program: &Program<'_>, body: &Body) -> Vec<(FnId, Span)> {
-    let mut out: Vec<(FnId, Span)> = Vec::new();
-    each_expr(&body.block, &mut |expr| {
-        if let ExprKind::Call(call) = &expr.kind
-            && program.functions[call.function].op.is_none()
-            && !out.iter().any(|(id, _)| *id == call.function)
-        {
-            out.push((call.function, expr.span));
-        }
-    });
+    let mut out = Vec::new();
+    each_expr(&body.block, &mut |expr| note_call(program, expr, &mut out));
     out
+}
+
+fn note_call(program: &Program<'_>, expr: &Expr, out: &mut Vec<(FnId, Span)>) {
+    match &expr.kind {
+        ExprKind::Call(call) => {
+            let is_op = program.functions[call.function].op.is_some();
+            if !is_op && !out.iter().any(|(id, _)| *id == call.function) {
+                out.push((call.function, expr.span));
+            }
+        }
+        // A constant that is not a plain number is computed where it is used.
+        ExprKind::Constant(id) => {
+            if let Lazy::Done(value) = &program.constants[*id].value {
+                walk(value, &mut |expr| note_call(program, expr, out));
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Calls `f` for each expression of the statements, outer before inner.

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 /// The size of `T[]`, to be told by an initializer.
 pub const UNSIZED: Count = Count::Known(-1);
-/// Arrays are values: larger ones belong in memory.
-const MAX_ARRAY_LEN: i64 = 65536;
+/// Arrays and structs are values: larger ones belong in memory.
+pub const MAX_LEAVES: u64 = 65536;
 
 impl Checker<'_> {
     pub fn alias(&mut self, id: AliasId, used: Span) -> Ty {
@@ -83,7 +83,17 @@ impl Context<'_, '_> {
                         None => return Ty::Error,
                     },
                 };
-                if element_ty.is_error() { Ty::Error } else { Ty::Array(Arc::new(element_ty), count) }
+                if element_ty.is_error() {
+                    return Ty::Error;
+                }
+                let array = Ty::Array(Arc::new(element_ty), count);
+                if self.checker.program.leaves(&array) > MAX_LEAVES {
+                    let message = "this array is too large for a value";
+                    let label = format!("more than {MAX_LEAVES} numbers");
+                    self.error(Code::UnsupportedFeature, message, ty.span, label);
+                    return Ty::Error;
+                }
+                array
             }
             TypeExprKind::Path(path) => self.resolve_path(path, ty.span),
         }
@@ -92,10 +102,10 @@ impl Context<'_, '_> {
     fn array_len(&mut self, size: &ast::Expr) -> Option<Count> {
         let count = self.count(size)?;
         if let Count::Known(n) = count
-            && !(0..=MAX_ARRAY_LEN).contains(&n)
+            && !(0..=MAX_LEAVES as i64).contains(&n)
         {
             let message = format!("an array cannot have {n} elements");
-            self.error(Code::TypeMismatch, message, size.span, format!("0 to {MAX_ARRAY_LEN} are possible"));
+            self.error(Code::TypeMismatch, message, size.span, format!("0 to {MAX_LEAVES} are possible"));
             return None;
         }
         Some(count)

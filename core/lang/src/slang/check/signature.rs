@@ -5,7 +5,7 @@ use super::hir::Expr;
 use super::program::{
     ConstId, Field, FnId, Generic, GenericKind, Lazy, Param, Role, Signature, StructId, Symbol,
 };
-use super::resolve::UNSIZED;
+use super::resolve::{MAX_LEAVES, UNSIZED};
 use super::types::{Bound, Count, ParamId, Subst, Ty};
 use super::{Checker, attribute, constant, done};
 use crate::slang::ast::{self, GenericParamKind, ModifierKind, TypeExprKind};
@@ -51,7 +51,15 @@ impl<'a> Checker<'a> {
             let no_diff = member.modifiers.has(ModifierKind::NoDiff);
             fields.push(Field { name: var.name.text.clone(), ty, no_diff });
         }
+        let leaves =
+            fields.iter().fold(0u64, |sum, field| sum.saturating_add(self.program.leaves(&field.ty)));
+        if leaves > MAX_LEAVES {
+            let message = format!("`{name}` is too large for a value");
+            self.error(Code::UnsupportedFeature, message, span, format!("more than {MAX_LEAVES} numbers"));
+            fields.clear();
+        }
         let fields: Arc<[Field]> = fields.into();
+        self.program.structs[id].leaves = if leaves > MAX_LEAVES { 0 } else { leaves };
         self.program.structs[id].fields = Lazy::Done(fields.clone());
         fields
     }

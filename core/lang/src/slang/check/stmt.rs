@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::hir::{Expr, Local, Loop, Stmt, StmtKind};
-use super::types::Ty;
+use super::types::{Subst, Ty};
 use crate::slang::ast::{self, DeclKind, ModifierKind, StmtKind as Ast};
 use pullback_base::{Code, Diagnostic, Span};
 use std::sync::Arc;
@@ -173,6 +173,16 @@ impl Context<'_, '_> {
         }
     }
 
+    /// `S s;` calls a constructor without parameters, if there is one.
+    fn default_value(&mut self, ty: &Ty, span: Span) -> Option<Expr> {
+        let Ty::Struct(id) = ty else { return None };
+        let scope = self.checker.program.structs[*id].scope;
+        let constructors = self.checker.program.scopes[scope].names.get("__init").cloned();
+        let Some(super::program::Symbol::Functions(candidates)) = constructors else { return None };
+        let default = candidates.into_iter().find(|&id| self.checker.signature(id).params.is_empty())?;
+        Some(self.call_of(default, &Subst::default(), None, Vec::new(), span))
+    }
+
     fn local_decl(&mut self, decl: &ast::Decl, out: &mut Vec<Stmt>) {
         let DeclKind::Var(var) = &decl.kind else {
             self.unsupported("declarations other than of variables inside of functions", decl.span);
@@ -216,6 +226,7 @@ impl Context<'_, '_> {
                 Ty::Error
             }
         };
+        let init = init.or_else(|| self.default_value(&ty, name.span));
         let constant = match &init {
             Some(value) if is_const => super::constant::evaluate(self.checker, value)
                 .ok()

@@ -2,7 +2,9 @@
 
 /// The candidate nearest to `name`, when it is near enough to be meant.
 pub fn nearest<'n>(name: &str, candidates: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let limit = (name.chars().count() / 3).max(1);
+    let letters = name.chars().count();
+    // A short name is near to everything: only a change of case tells.
+    let limit = if letters < 3 { 0 } else { (letters / 3).max(1) };
     let own = name.starts_with("__");
     let near = candidates
         .filter(|candidate| *candidate != name && (own || !candidate.starts_with("__")))
@@ -13,10 +15,10 @@ pub fn nearest<'n>(name: &str, candidates: impl Iterator<Item = &'n str>) -> Opt
 }
 
 /// How many letters must be added, dropped, changed or swapped with a neighbour to get from `a` to `b`;
-/// a change of case alone counts as nothing to speak of: one for the word.
+/// a change of case alone counts as nothing.
 fn distance(a: &str, b: &str) -> usize {
     if a.eq_ignore_ascii_case(b) {
-        return 1;
+        return 0;
     }
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut before: Vec<usize> = Vec::new();

@@ -65,8 +65,12 @@ impl FunctionLowerer<'_, '_> {
                 self.component_wise(op, &args)
             }
             ExprKind::Convert(inner) => {
-                let value = self.expr(inner);
                 let to = self.ty(&expr.ty);
+                let value = match (&inner.kind, to.scalar()) {
+                    // Rounded once, from what was written.
+                    (ExprKind::Literal(literal), Some(scalar)) => self.ssa.constant(literal.constant(scalar)),
+                    _ => self.expr(inner),
+                };
                 self.convert(value, &to)
             }
             ExprKind::Construct(elements) => {

@@ -6,6 +6,9 @@ mod function;
 mod place;
 mod stmt;
 
+#[cfg(test)]
+mod tests;
+
 use super::check::hir::{Body, Expr, ExprKind};
 use super::check::program::{FnId, Lazy, Program, Role, Signature, StructId};
 use super::check::types::{Arg, Count, Elem, Shape, Subst, Ty};
