@@ -158,7 +158,8 @@ impl Lowerer<'_> {
             Op::Extract(index) => {
                 let (arg, arg_row) = (self.array(args[0]), *index);
                 let (rows, repeat, out_row, mask) = (1, false, 0, Reg::NONE);
-                let copy = |out| Instruction::Copy { size_bytes, rows, repeat, out, out_row, arg, arg_row, mask };
+                let copy =
+                    |out| Instruction::Copy { size_bytes, rows, repeat, out, out_row, arg, arg_row, mask };
                 self.code.define(size_bytes, copy)
             }
             Op::ElementGet => {
@@ -204,7 +205,16 @@ impl Lowerer<'_> {
             Op::Splat(_) => {
                 let (arg, repeat, out_row, arg_row) = (self.reg(args[0]), true, 0, 0);
                 let rows = len;
-                self.code.push(Instruction::Copy { size_bytes, rows, repeat, out, out_row, arg, arg_row, mask });
+                self.code.push(Instruction::Copy {
+                    size_bytes,
+                    rows,
+                    repeat,
+                    out,
+                    out_row,
+                    arg,
+                    arg_row,
+                    mask,
+                });
             }
             Op::Insert(index) => {
                 self.move_array(size_bytes, len, out, args[0], mask);
@@ -214,8 +224,7 @@ impl Lowerer<'_> {
                 self.move_array(size_bytes, len, out, args[0], mask);
                 let (index, value) = (self.reg(args[1]), self.reg(args[2]));
                 let (array, index_bytes) = (out, self.size_bytes(args[1]));
-                let set =
-                    Instruction::ElementSet { size_bytes, len, index_bytes, array, index, value, mask };
+                let set = Instruction::ElementSet { size_bytes, len, index_bytes, array, index, value, mask };
                 self.code.push(set);
             }
             Op::Select => {

@@ -48,7 +48,8 @@ pub fn scalar_op(code: &mut Code, op: &Op, scalar: Scalar, args: &[Reg]) -> Resu
 fn may_leave(op: &Op) -> bool {
     use Op::*;
     let is_test = matches!(op, Eq | Ne | Lt | Le | Gt | Ge | IsNan | IsInf);
-    let keeps = matches!(op, Min | Max | Sign | And | Or | Xor | Rem | Floor | Ceil | Round | Trunc | Copysign);
+    let keeps =
+        matches!(op, Min | Max | Sign | And | Or | Xor | Rem | Floor | Ceil | Round | Trunc | Copysign);
     !(is_test || keeps)
 }
 

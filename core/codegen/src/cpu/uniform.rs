@@ -46,7 +46,8 @@ impl Analysis<'_> {
                 let varies = self.any(args);
                 result.iter().for_each(|&result| self.mark(result, varies));
             }
-            StmtKind::If { results, condition: selector, .. } | StmtKind::Switch { results, selector, .. } => {
+            StmtKind::If { results, condition: selector, .. }
+            | StmtKind::Switch { results, selector, .. } => {
                 let arms = kind.blocks();
                 for arm in &arms {
                     self.block(arm);
