@@ -266,6 +266,15 @@ impl StmtKind {
         }
     }
 
+    /// Whether it writes memory itself, or calls what may. Loads and the blocks within do not count.
+    pub fn has_effect(&self) -> bool {
+        match self {
+            StmtKind::Call { .. } => true,
+            StmtKind::Effect { effect, .. } => *effect != Effect::Load,
+            _ => false,
+        }
+    }
+
     /// The blocks it holds, in order.
     pub fn blocks(&self) -> Vec<&Block> {
         match self {

@@ -63,9 +63,7 @@ pub fn free_values(block: &Block) -> Vec<Value> {
 /// Whether a block or one within holds an effect other than a load, or a call.
 pub fn has_effects(block: &Block) -> bool {
     let mut found = false;
-    each_stmt(block, &mut |stmt| {
-        found |= matches!(stmt.kind, StmtKind::Effect { .. } | StmtKind::Call { .. });
-    });
+    each_stmt(block, &mut |stmt| found |= stmt.kind.has_effect());
     found
 }
 

@@ -2,7 +2,7 @@
 
 use pullback_base::ids::Id;
 use pullback_ir::function::Args;
-use pullback_ir::{Block, Effect, Function, Stmt, StmtKind, Value};
+use pullback_ir::{Block, Function, Stmt, StmtKind, Value};
 
 /// Removes dead code. Loads count as pure: one whose result is not used goes.
 pub fn dce(function: &mut Function) -> bool {
@@ -14,11 +14,6 @@ pub fn dce(function: &mut Function) -> bool {
     let mut sweeper = Sweeper { live: marker.live, removed: false };
     sweeper.block(&mut function.body);
     sweeper.removed
-}
-
-fn is_effectful(kind: &StmtKind) -> bool {
-    matches!(kind, StmtKind::Call { .. })
-        || matches!(kind, StmtKind::Effect { effect, .. } if *effect != Effect::Load)
 }
 
 struct Marker {
@@ -42,7 +37,7 @@ impl Marker {
     }
 
     fn stmt(&mut self, kind: &StmtKind, roots: &mut Vec<Value>) -> bool {
-        let mut effects = is_effectful(kind);
+        let mut effects = kind.has_effect();
         for block in kind.blocks() {
             effects |= self.block(block, roots);
         }
@@ -102,7 +97,7 @@ impl Sweeper {
 
     /// Narrows a statement to its live results; whether it has effects.
     fn stmt(&mut self, stmt: &mut Stmt) -> bool {
-        let mut effects = is_effectful(&stmt.kind);
+        let mut effects = stmt.kind.has_effect();
         let live = |value: &Value| self.live[value.index()];
         let keep: Vec<bool> = match &stmt.kind {
             StmtKind::If { results, .. } | StmtKind::Switch { results, .. } => {

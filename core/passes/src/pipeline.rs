@@ -23,7 +23,7 @@ pub fn kernel(module: &Module, id: FuncId) -> Verified<Module> {
         Err(problems) => bug!("kernel", "`{}` does not flatten: {problems:?}", module.functions[id].name),
     };
     strip_detach::strip_detach(&mut kernel);
-    alone(optimize(kernel), "kernel")
+    verify(alone(optimize(kernel))).unwrap_or_else(|errors| bug!("kernel", "{errors:?}"))
 }
 
 fn scalar_form(module: &Module, id: FuncId) -> Result<Function, Diagnostics> {
@@ -70,18 +70,18 @@ fn checked(pass: &str, function: &mut Function, run: impl FnOnce(&mut Function) 
 
 /// In debug builds, verifies after each pass.
 fn check(function: &Function, pass: &str) {
-    if cfg!(debug_assertions) {
-        alone(function.clone(), pass);
+    if cfg!(debug_assertions)
+        && let Err(errors) = verify(alone(function.clone()))
+    {
+        bug!("passes", "after {pass}: {errors:?}\n{function}");
     }
 }
 
 /// The module of one function.
-fn alone(function: Function, pass: &str) -> Verified<Module> {
+fn alone(function: Function) -> Module {
     let mut module = Module::new();
-    let id = module.add(function);
-    let text = |module: &Module| module.functions[id].to_string();
-    verify(module.clone())
-        .unwrap_or_else(|errors| bug!("passes", "after {pass}: {errors:?}\n{}", text(&module)))
+    module.add(function);
+    module
 }
 
 #[cfg(test)]

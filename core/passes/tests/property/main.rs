@@ -58,7 +58,7 @@ fn scalar_form(module: &Module, id: FuncId) -> Function {
 
 /// One pass on the scalar form.
 fn pass_keeps_results(pass: fn(&mut Function) -> bool) {
-    keeps_results(0..150, |module, id| {
+    keeps_results(0..100, |module, id| {
         let mut function = scalar_form(module, id);
         pass(&mut function);
         function
@@ -140,7 +140,7 @@ fn legalize_keeps_results() {
 
 #[test]
 fn the_whole_pipeline_keeps_results() {
-    keeps_results(1000..1300, |module, id| pullback_passes::flatten(module, id).expect("flattens"));
+    keeps_results(1000..1200, |module, id| pullback_passes::flatten(module, id).expect("flattens"));
 }
 
 #[test]
