@@ -68,7 +68,15 @@ pub enum Step {
         element_bytes: u32,
     },
     Copy {
-        size_bytes: u32,
+        row_bytes: u32,
+        rows: u32,
+        step_bytes: u32,
+        out: Offset,
+        arg: Offset,
+    },
+    Merge {
+        run: Binary,
+        row_bytes: u32,
         rows: u32,
         step_bytes: u32,
         out: Offset,
@@ -280,8 +288,15 @@ impl Decoder<'_> {
                 let ((out, to), (arg, from)) = (part(out, out_row, rows)?, part(arg, arg_row, arg_rows)?);
                 apart(out, size_bytes * rows, arg, size_bytes * arg_rows)?;
                 apart(out, size_bytes * rows, mask, 1)?;
-                let step_bytes = if repeat { 0 } else { size_bytes * LANES as u32 };
-                Ok(Step::Copy { size_bytes, rows, step_bytes, out: to, arg: from, mask: self.mask(mask)? })
+                let row_bytes = size_bytes * LANES as u32;
+                let step_bytes = if repeat { 0 } else { row_bytes };
+                Ok(match self.mask(mask)? {
+                    NO_MASK => Step::Copy { row_bytes, rows, step_bytes, out: to, arg: from },
+                    mask => {
+                        let run = self.set.merge(size_bytes);
+                        Step::Merge { run, row_bytes, rows, step_bytes, out: to, arg: from, mask }
+                    }
+                })
             }
             Instruction::ElementGet { size_bytes, len, index_bytes, out, array, index } => {
                 sizes(size_bytes, index_bytes)?;

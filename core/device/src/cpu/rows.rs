@@ -59,6 +59,18 @@ pub fn map3<A: Copy, B: Copy, C: Copy, O>(
     }
 }
 
+/// Takes lanes of `a` where the mask is on.
+#[inline(always)]
+pub fn merge<A: Copy>(out: &mut Row<A>, a: &Row<A>, mask: &Row<u8>, lanes: usize) {
+    let operands = a.as_chunks::<BLOCK>().0.iter().zip(mask.as_chunks::<BLOCK>().0);
+    let blocks = out.as_chunks_mut::<BLOCK>().0.iter_mut().zip(operands);
+    for (out, (a, mask)) in blocks.take(lanes.div_ceil(BLOCK)) {
+        for i in 0..BLOCK {
+            out[i] = if mask[i] != 0 { a[i] } else { out[i] };
+        }
+    }
+}
+
 /// As [`map1`] for an op that has no vector form: just the active lanes.
 #[inline(always)]
 pub fn each1<A: Copy, O>(out: &mut Row<O>, a: &Row<A>, lanes: usize, op: impl Fn(A) -> O) {

@@ -171,11 +171,18 @@ impl Frame<'_> {
                     let addresses = Addresses::Strided { start, stride_bytes: 0 };
                     run(self.at(row), addresses, self.mask(NO_MASK), self.lanes);
                 }
-                Step::Copy { size_bytes, rows, step_bytes, out, arg, mask } => {
+                Step::Copy { row_bytes, rows, step_bytes, out, arg } => {
+                    // Of each row the blocks of lanes that are computed.
+                    let bytes = row_bytes as usize / LANES * self.lanes.next_multiple_of(BLOCK);
                     for row in 0..rows {
-                        let to = self.at(out + row * size_bytes * LANES as u32);
                         let from = self.at(arg + row * step_bytes);
-                        merge(to, from, self.mask(mask), size_bytes, self.lanes);
+                        std::ptr::copy_nonoverlapping(from, self.at(out + row * row_bytes), bytes);
+                    }
+                }
+                Step::Merge { run, row_bytes, rows, step_bytes, out, arg, mask } => {
+                    for row in 0..rows {
+                        let from = self.at(arg + row * step_bytes);
+                        run(self.at(out + row * row_bytes), from, self.at(mask), self.lanes);
                     }
                 }
                 Step::ElementGet { size_bytes, len, index_bytes, out, array, index } => {
@@ -230,46 +237,6 @@ unsafe fn splat(out: *mut u8, size_bytes: u32, bits: u64, lanes: usize) {
             4 => std::slice::from_raw_parts_mut(out.cast::<u32>(), lanes).fill(bits as u32),
             _ => std::slice::from_raw_parts_mut(out.cast::<u64>(), lanes).fill(bits),
         }
-    }
-}
-
-/// Copies lanes whose mask is on.
-///
-/// # Safety
-/// `to` and `from` are different rows of that size, `mask` is null or another row.
-unsafe fn merge(to: *mut u8, from: *const u8, mask: Mask, size_bytes: u32, lanes: usize) {
-    let lanes = lanes.next_multiple_of(BLOCK);
-    // SAFETY: the caller's promise; rows are aligned to a cache line and have LANES lanes.
-    unsafe {
-        if mask.0.is_null() {
-            return std::ptr::copy_nonoverlapping(from, to, lanes * size_bytes as usize);
-        }
-        let mask = std::slice::from_raw_parts(mask.0, lanes);
-        match size_bytes {
-            1 => merge_lanes(row_mut(to, lanes), row_of(from, lanes), mask),
-            4 => merge_lanes::<u32>(row_mut(to.cast(), lanes), row_of(from.cast(), lanes), mask),
-            _ => merge_lanes::<u64>(row_mut(to.cast(), lanes), row_of(from.cast(), lanes), mask),
-        }
-    }
-}
-
-/// # Safety
-/// As [`std::slice::from_raw_parts_mut`].
-unsafe fn row_mut<'a, T>(row: *mut T, lanes: usize) -> &'a mut [T] {
-    // SAFETY: the caller's promise.
-    unsafe { std::slice::from_raw_parts_mut(row, lanes) }
-}
-
-/// # Safety
-/// As [`std::slice::from_raw_parts`].
-unsafe fn row_of<'a, T>(row: *const T, lanes: usize) -> &'a [T] {
-    // SAFETY: the caller's promise.
-    unsafe { std::slice::from_raw_parts(row, lanes) }
-}
-
-fn merge_lanes<T: Copy>(to: &mut [T], from: &[T], mask: &[u8]) {
-    for ((to, from), &on) in to.iter_mut().zip(from).zip(mask) {
-        *to = if on != 0 { *from } else { *to };
     }
 }
 

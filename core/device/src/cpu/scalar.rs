@@ -204,7 +204,7 @@ mod tests {
                 let (div, rem) = if b == 0 { (a, 0) } else { (a.wrapping_div(b), a.wrapping_rem(b)) };
                 assert_eq!((div_i32(a, b), rem_i32(a, b)), (div, rem), "{a} / {b}");
                 let (a, b) = (a as u32, b as u32);
-                let (div, rem) = if b == 0 { (a, 0) } else { (a / b, a % b) };
+                let (div, rem) = (a.checked_div(b).unwrap_or(a), a.checked_rem(b).unwrap_or(0));
                 assert_eq!((div_u32(a, b), rem_u32(a, b)), (div, rem), "{a} / {b}");
             }
         }

@@ -1,6 +1,6 @@
 //! The row function of every (operation, kind), compiled for each instruction set the CPU may have.
 
-use super::rows::{Row, each1, each2, map1, map1_limited, map2, map2_small, map3};
+use super::rows::{Row, each1, each2, map1, map1_limited, map2, map2_small, map3, merge};
 use super::{math, scalar};
 use pullback_base::bytecode::{Kind, VectorOp};
 
@@ -66,6 +66,17 @@ impl InstructionSet {
             InstructionSet::Avx2 => avx2::find(op, kind),
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx512 => avx512::find(op, kind),
+        }
+    }
+
+    /// The function that takes an operand row's lanes where a mask row, the second operand, is on.
+    pub fn merge(self, size_bytes: u32) -> Binary {
+        match self {
+            InstructionSet::Baseline => baseline::merge_of(size_bytes),
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx2 => avx2::merge_of(size_bytes),
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx512 => avx512::merge_of(size_bytes),
         }
     }
 }
@@ -181,11 +192,34 @@ macro_rules! table {
     };
 }
 
+/// The masked copy of a kind's rows.
+macro_rules! merge_fn {
+    ($f:literal $a:ident) => {{
+        #[target_feature(enable = $f)]
+        fn run(out: &mut Row<lane!($a)>, a: &Row<lane!($a)>, mask: &Row<u8>, lanes: usize) {
+            merge(out, a, mask, lanes)
+        }
+        type Typed = unsafe fn(&mut Row<lane!($a)>, &Row<lane!($a)>, &Row<u8>, usize);
+        let run: Typed = run;
+        // SAFETY: as in `row_fn`.
+        unsafe { std::mem::transmute::<Typed, Binary>(run) }
+    }};
+}
+
 macro_rules! instruction_set {
     ($name:ident $f:literal) => {
         #[allow(clippy::unnecessary_cast, clippy::redundant_closure)]
         mod $name {
             use super::*;
+
+            pub fn merge_of(size_bytes: u32) -> Binary {
+                match size_bytes {
+                    1 => merge_fn!($f Bool),
+                    4 => merge_fn!($f I32),
+                    _ => merge_fn!($f I64),
+                }
+            }
+
             table! { $f;
                 Neg [I32 I64] same1 map1(|x| x.wrapping_neg());
                 Neg [F32 F64] same1 map1(|x| -x);
