@@ -129,6 +129,7 @@ impl<'py> Reader<'py> {
                 let what = match kind {
                     TensorKind::Dtype(..) => format!("a tensor of dtype {}", value.getattr("dtype")?),
                     TensorKind::Device(_) => format!("a tensor on {}", value.getattr("device")?),
+                    TensorKind::NoMemory => "a tensor without memory of its own".into(),
                 };
                 return Err(self.refused(
                     name,

@@ -139,12 +139,21 @@ impl PyFunction {
         let apply = APPLY.get_or_try_init(py, || {
             py.import(intern!(py, "pullback._autograd"))?.getattr(intern!(py, "apply")).map(Bound::unbind)
         })?;
-        let recorded = PyRecordedCall::new(py, self, parsed, wrt)?;
-        let paths = recorded.paths.clone();
-        let tensors: Vec<&Bound<'py, PyAny>> = parsed.torch_tensors().collect();
-        let outputs = apply.bind(py).call1((recorded, PyTuple::new(py, tensors)?))?;
-        let outputs: Vec<Bound<'py, PyAny>> = outputs.cast::<PyTuple>()?.iter().collect();
-        finish(py, &paths, outputs)
+        // What has no gradient is refused now, not when the backward pass comes to it.
+        self.prepare(py, &parsed.args, Mode::ValueAndGrad { wrt })?;
+        let prepared = self.prepare(py, &parsed.args, Mode::Forward { results: &[] })?;
+        let paths = result_paths(&prepared, prepared.outputs().len());
+        let library = Library::of(parsed);
+        let outputs = output::make_all(py, self.0.context(), &prepared, |_| library)?;
+        // SAFETY: arguments and outputs are Python objects that this frame keeps alive.
+        unsafe { output::launch(py, prepared, &outputs, output::stream(parsed)) }?;
+        let results = outputs.into_iter().map(Output::finish).collect::<PyResult<Vec<_>>>()?;
+        let recorded = PyRecordedCall::new(py, self, parsed, PyTuple::new(py, results)?)?;
+        let mut given: SmallVec<[Bound<'py, PyAny>; 8]> = SmallVec::new();
+        given.push(Bound::new(py, recorded)?.into_any());
+        given.extend(parsed.torch_tensors().cloned());
+        let results = apply.bind(py).call1(PyTuple::new(py, given)?)?;
+        finish(py, &paths, results.cast::<PyTuple>()?.iter().collect())
     }
 
     fn value_and_grad<'py>(

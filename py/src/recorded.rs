@@ -2,8 +2,9 @@
 
 use crate::args::{Origin, Parsed, Reader};
 use crate::errors::{diagnostic, guard};
-use crate::function::{PyFunction, result_paths};
+use crate::function::PyFunction;
 use crate::output::{self, Library, Output};
+use parking_lot::Mutex;
 use pullback_base::{Code, Diagnostic};
 use pullback_dispatch::{Arg, ArgValue, ArrayView, Mode, Numbers};
 use pyo3::prelude::*;
@@ -15,8 +16,8 @@ use smallvec::SmallVec;
 pub struct PyRecordedCall {
     function: Py<PyFunction>,
     args: Vec<(String, Stored)>,
-    /// Where each output belongs among the results.
-    pub paths: Vec<(String, Vec<String>)>,
+    /// The results, from the forward launch until autograd takes them.
+    results: Mutex<Option<Py<PyTuple>>>,
 }
 
 /// An argument without its tensor.
@@ -34,18 +35,15 @@ impl PyRecordedCall {
         py: Python<'_>,
         function: &PyFunction,
         parsed: &Parsed<'_, '_>,
-        wrt: &[bool],
+        results: Bound<'_, PyTuple>,
     ) -> PyResult<Self> {
-        // What has no gradient is refused now, not when the backward pass comes to it.
-        let checked = function.prepare(py, &parsed.args, Mode::ValueAndGrad { wrt })?;
-        let results = checked.outputs().len() - wrt.iter().filter(|&&wanted| wanted).count();
         let mut leaf = 0;
         let mut tensors = 0;
         let mut store = |value: &ArgValue<'_>| stored(py, value, &parsed.origins, &mut leaf, &mut tensors);
         let args = parsed.args.iter().map(|arg| Ok((arg.name.to_owned(), store(&arg.value)?)));
         let args = args.collect::<PyResult<Vec<_>>>()?;
         let function = Py::new(py, PyFunction(function.0.clone()))?;
-        Ok(Self { function, args, paths: result_paths(&checked, results) })
+        Ok(Self { function, args, results: Mutex::new(Some(results.unbind())) })
     }
 
     fn parsed<'a, 'py>(&'a self, tensors: &Bound<'py, PyTuple>) -> PyResult<Parsed<'a, 'py>> {
@@ -114,20 +112,9 @@ fn restored<'py>(
 
 #[pymethods]
 impl PyRecordedCall {
-    /// The forward launch: the outputs, in order.
-    fn forward<'py>(&self, tensors: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyTuple>> {
-        let py = tensors.py();
-        guard(py, || {
-            let parsed = self.parsed(tensors)?;
-            let function = self.function.get();
-            let prepared = function.prepare(py, &parsed.args, Mode::Forward { results: &[] })?;
-            let library = Library::of(&parsed);
-            let outputs = output::make_all(py, function.0.context(), &prepared, |_| library)?;
-            // SAFETY: tensors and outputs are Python objects that this frame keeps alive.
-            unsafe { output::launch(py, prepared, &outputs, output::stream(&parsed)) }?;
-            let outputs = outputs.into_iter().map(Output::finish).collect::<PyResult<Vec<_>>>()?;
-            PyTuple::new(py, outputs)
-        })
+    /// The results of the forward launch; once.
+    fn results(&self) -> Option<Py<PyTuple>> {
+        self.results.lock().take()
     }
 
     /// The backward launch: for each tensor its gradient where `needs` asks for it, else `None`. `cotangents` has one

@@ -25,6 +25,8 @@ pub enum TensorKind {
     Dtype(u8, u8),
     /// On a device that is neither the CPU nor a CUDA GPU.
     Device(i32),
+    /// It has a shape, but no memory: a placeholder of torch's.
+    NoMemory,
 }
 
 /// The exchange functions of one tensor type.
@@ -76,6 +78,9 @@ impl Exchange {
             // SAFETY: as above.
             SmallVec::from_slice(unsafe { slice(tensor.strides, rank) })
         };
+        if tensor.data.is_null() && shape.count() > 0 {
+            return Ok(Err(TensorKind::NoMemory));
+        }
         let address = tensor.data as u64 + tensor.byte_offset;
         Ok(Ok(ArrayView { address, dtype, shape, strides, location, writable: true }))
     }

@@ -6,14 +6,14 @@ from pullback.errors import GradientError
 
 
 class _Forward(torch.autograd.Function):
-    """Launches the function; its backward launches the derived kernel."""
+    """Hands over the results of a call that has run; its backward launches the derived kernel."""
 
     @staticmethod
     def forward(ctx, recorded, *tensors):
         ctx.recorded = recorded
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors)
-        return recorded.forward(tensors)
+        return recorded.results()
 
     @staticmethod
     def backward(ctx, *cotangents):
