@@ -158,7 +158,7 @@ impl Float<'_> {
     pub fn log10(&mut self, x: Value) -> Value {
         let Parts { exponent, f } = self.split(x);
         let tail = self.log_tail(f);
-        let sum = self.scaled_log(f, tail, LOG10_E, 1.098_319_650_216_765_1e-17);
+        let sum = self.scaled_log(f, tail, LOG10_E, 1.098_319_650_216_765e-17);
         let (high, low) = self.parts(LOG10_2, LOG10_2_REST);
         let low = self.mul_num(exponent, low);
         let sum = self.add(sum, low);

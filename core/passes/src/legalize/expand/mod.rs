@@ -8,6 +8,7 @@ mod bits;
 mod exponential;
 mod float;
 mod hyperbolic;
+mod large_angle;
 mod narrow;
 mod power;
 mod remainder;
@@ -27,6 +28,8 @@ pub struct Limits {
     /// No float `rem`, `pow`, `log10`, `copysign`, and no inverse or hyperbolic functions that keep the rules
     /// at zeros, infinities and NaN.
     pub few_float_functions: bool,
+    /// exp, log, sin, cos, tan of f32 with errors far above a unit in the last place, or for small angles only.
+    pub coarse_float_functions: bool,
     /// No transcendental functions of f64, and no `rsqrt`.
     pub no_double_functions: bool,
 }
@@ -40,6 +43,7 @@ impl Limits {
                 no_narrow_arithmetic: true,
                 no_long_bit_functions: true,
                 few_float_functions: true,
+                coarse_float_functions: true,
                 no_double_functions: true,
             },
         }
@@ -135,6 +139,9 @@ impl Lower {
         }
         match scalar {
             Scalar::F64 if self.limits.no_double_functions => self.double_function(op, args),
+            Scalar::F32 if self.limits.coarse_float_functions => {
+                self.elementary_function(op, scalar, args).or_else(|| self.missing_function(op, scalar, args))
+            }
             Scalar::F32 if self.limits.few_float_functions => self.missing_function(op, scalar, args),
             _ => None,
         }
@@ -162,8 +169,9 @@ impl Lower {
         })
     }
 
-    fn double_function(&mut self, op: &Op, args: &[Value]) -> Option<Value> {
-        let mut f = float::Float { lower: self, scalar: Scalar::F64 };
+    /// Functions that only f64 lacks; f32's are coarse.
+    fn elementary_function(&mut self, op: &Op, scalar: Scalar, args: &[Value]) -> Option<Value> {
+        let mut f = float::Float { lower: self, scalar };
         Some(match op {
             Op::Exp => f.exp(args[0]),
             Op::Exp2 => f.exp2(args[0]),
@@ -172,11 +180,16 @@ impl Lower {
             Op::Sin => f.sin(args[0]),
             Op::Cos => f.cos(args[0]),
             Op::Tan => f.tan(args[0]),
-            Op::Rsqrt => {
-                let root = f.op(Op::Sqrt, &[args[0]]);
-                f.op(Op::Rcp, &[root])
-            }
-            _ => return self.missing_function(op, Scalar::F64, args),
+            _ => return None,
         })
+    }
+
+    fn double_function(&mut self, op: &Op, args: &[Value]) -> Option<Value> {
+        if *op == Op::Rsqrt {
+            let root = self.op(Op::Sqrt, args);
+            return Some(self.op(Op::Rcp, &[root]));
+        }
+        let elementary = self.elementary_function(op, Scalar::F64, args);
+        elementary.or_else(|| self.missing_function(op, Scalar::F64, args))
     }
 }

@@ -77,13 +77,32 @@ impl Float<'_> {
         [sin, cos, k]
     }
 
-    /// `x - k pi/2`, and k. The product of k and each part of pi/2 is exact while k has 20 bits (f32: 12);
-    /// beyond, the result is that of an argument within half a unit in the last place of `x`.
+    /// `(r, k)` with `x = k pi/2 + r`; k modulo 4 for large angles.
     fn reduce(&mut self, x: Value) -> (Value, Value) {
+        let (near_r, near_k) = self.reduce_near(x);
+        let size = self.abs(x);
+        let finite = self.test(Op::Lt, size, f64::INFINITY);
+        let is_large = self.test(Op::Gt, size, if self.is_double() { 1e6 } else { 4096.0 });
+        let is_large = self.op(Op::And, &[is_large, finite]);
+        self.lower.b.begin_block();
+        let (r, k) = self.reduce_large(size);
+        let negative = self.is_negative(x);
+        let [minus_r, minus_k] = [r, k].map(|value| self.op(Op::Neg, &[value]));
+        let r = self.select(negative, minus_r, r);
+        let k = self.select(negative, minus_k, k);
+        let then = self.lower.b.end_block(vec![r, k]);
+        self.lower.b.begin_block();
+        let otherwise = self.lower.b.end_block(vec![near_r, near_k]);
+        let results = self.lower.b.push_if(is_large, then, otherwise);
+        (results[0], results[1])
+    }
+
+    /// By subtraction in three parts: the product of k and each but the last is exact while k has 20 bits (f32: 12).
+    fn reduce_near(&mut self, x: Value) -> (Value, Value) {
         let k = self.mul_num(x, FRAC_2_PI);
         let k = self.op(Op::Round, &[k]);
         let first = self.leading(FRAC_PI_2);
-        let second = self.leading(FRAC_PI_2 - first + FRAC_PI_2_REST);
+        let second = self.leading(FRAC_PI_2 - first);
         let third = ((FRAC_PI_2 - first) - second) + FRAC_PI_2_REST;
         let mut r = x;
         for part in [first, second, third] {
