@@ -1,11 +1,12 @@
 //! Front ends: shader text to IR.
 
+pub mod import;
 pub mod slang;
 pub mod ssa;
 
 pub use slang::{IncludeResolver, ParseOptions as Options};
 
-use pullback_base::{Code, Diagnostic, Diagnostics, SourceMap};
+use pullback_base::{Diagnostics, SourceMap};
 use pullback_ir::Module;
 
 /// A language the front ends read.
@@ -29,11 +30,9 @@ pub fn compile(language: Language, name: &str, text: &str, options: &Options<'_>
     match language {
         Language::Slang => slang::compile(name, text, options),
         Language::Wgsl => {
-            let mut sources = SourceMap::new();
-            let file = sources.add(name, text);
-            let diagnostic = Diagnostic::error(Code::UnsupportedFeature, "WGSL is not read yet")
-                .at(pullback_base::Span::new(file, 0, 0), "in this file");
-            Compiled { module: Module::new(), sources, diagnostics: diagnostic.into() }
+            let (mut sources, mut diagnostics) = (SourceMap::new(), Diagnostics::new());
+            let module = import::wgsl::compile(name, text, &mut sources, &mut diagnostics);
+            Compiled { module, sources, diagnostics }
         }
     }
 }

@@ -1,0 +1,381 @@
+//! Expressions that are no built-in function: constants, composites, places, operators, conversions.
+
+use super::Refused;
+use super::function::{FunctionLowering, Place, Step, Term, is_no_diff};
+use super::types;
+use super::uses::Expr;
+use naga::{Arena, BinaryOperator, Expression, Literal, RelationalFunction, UnaryOperator};
+use pullback_ir::{Constant, Op, Scalar, Type, Value};
+use smallvec::SmallVec;
+
+impl FunctionLowering<'_> {
+    pub fn define(&mut self, handle: Expr, term: Term) {
+        if let (Term::Value(value), Some(name)) = (&term, self.source.named_expressions.get(&handle)) {
+            self.ssa.name(*value, name);
+        }
+        self.terms.insert(handle, term);
+    }
+
+    /// Evaluates an expression where the text has it.
+    pub fn emit(&mut self, handle: Expr) -> Result<(), Refused> {
+        self.enter_span(self.source.expressions.get_span(handle));
+        let term = self.evaluate(handle)?;
+        self.define(handle, term);
+        Ok(())
+    }
+
+    /// What an expression stands for. Constants, parameters and variables are not evaluated at one place; constants
+    /// are made anew at each use, as a value made in a block is out of sight elsewhere.
+    pub fn term(&mut self, handle: Expr) -> Result<Term, Refused> {
+        if let Some(term) = self.terms.get(&handle) {
+            return Ok(term.clone());
+        }
+        match self.source.expressions[handle] {
+            Expression::FunctionArgument(index) => Ok(self.params[index as usize].clone()),
+            Expression::LocalVariable(local) => match self.locals.get(&local) {
+                Some(&var) => Ok(Term::Place(Place { var, path: Vec::new() })),
+                None => self.refuse("a variable out of its scope"),
+            },
+            ref other if other.needs_pre_emit() => {
+                // The use is the better place to point at: constants are shared.
+                self.constant(&self.source.expressions, handle).map(Term::Value)
+            }
+            _ => self.refuse("a `continuing` that uses what a `continue` skips"),
+        }
+    }
+
+    pub fn value(&mut self, handle: Expr) -> Result<Value, Refused> {
+        match self.term(handle)? {
+            Term::Value(value) => Ok(value),
+            Term::Place(_) => self.refuse("a pointer here"),
+        }
+    }
+
+    pub fn place(&mut self, handle: Expr) -> Result<Place, Refused> {
+        match self.term(handle)? {
+            Term::Place(place) => Ok(place),
+            Term::Value(_) => self.refuse("this pointer"),
+        }
+    }
+
+    /// A constant expression of the function or of the module.
+    pub fn constant(&mut self, arena: &Arena<Expression>, handle: Expr) -> Result<Value, Refused> {
+        match &arena[handle] {
+            Expression::Literal(literal) => match literal_constant(*literal) {
+                Some(constant) => Ok(self.ssa.constant(constant)),
+                None => self.refuse("a number without a concrete type"),
+            },
+            Expression::Constant(constant) => {
+                let init = self.origin.source.constants[*constant].init;
+                self.constant(&self.origin.source.global_expressions, init)
+            }
+            Expression::ZeroValue(ty) => {
+                let ty = self.ty(*ty)?;
+                Ok(self.ssa.zero(&ty))
+            }
+            Expression::Compose { ty, components } => {
+                let components: Result<Vec<Value>, Refused> =
+                    components.iter().map(|&component| self.constant(arena, component)).collect();
+                let ty = self.ty(*ty)?;
+                Ok(self.compose(&ty, &components?))
+            }
+            Expression::Splat { size, value } => {
+                let value = self.constant(arena, *value)?;
+                Ok(self.splat(*size, value))
+            }
+            Expression::Override(_) => self.refuse("an `override`"),
+            Expression::GlobalVariable(_) => self.refuse("a global variable"),
+            _ => self.refuse("this constant"),
+        }
+    }
+
+    fn ty(&self, handle: naga::Handle<naga::Type>) -> Result<Type, Refused> {
+        self.origin.types.get(handle).or_else(|what| self.refuse(&what))
+    }
+
+    /// The type of an expression of the function.
+    pub fn ty_of(&self, handle: Expr) -> Result<Type, Refused> {
+        let resolution = &self.origin.checked[self.handle][handle].ty;
+        self.origin.types.resolved(resolution).or_else(|what| self.refuse(&what))
+    }
+
+    fn evaluate(&mut self, handle: Expr) -> Result<Term, Refused> {
+        let value = match self.source.expressions[handle].clone() {
+            Expression::Access { base, index } => {
+                let index = self.value(index)?;
+                return self.step(base, Step::Index(index));
+            }
+            Expression::AccessIndex { base, index } => return self.step(base, Step::Element(index)),
+            Expression::Load { pointer } => {
+                let place = self.place(pointer)?;
+                self.load(&place)
+            }
+            Expression::Compose { ty, components } => {
+                let components: Result<Vec<Value>, Refused> =
+                    components.iter().map(|&component| self.value(component)).collect();
+                let ty = self.ty(ty)?;
+                self.compose(&ty, &components?)
+            }
+            Expression::Splat { size, value } => {
+                let value = self.value(value)?;
+                self.splat(size, value)
+            }
+            Expression::Swizzle { size, vector, pattern } => {
+                let vector = self.value(vector)?;
+                let picks: SmallVec<[u8; 4]> =
+                    pattern[..size as usize].iter().map(|&pick| pick as u8).collect();
+                self.ssa.op(Op::Swizzle(picks), &[vector])
+            }
+            Expression::Unary { op, expr } => {
+                let value = self.value(expr)?;
+                match op {
+                    UnaryOperator::Negate => self.ssa.neg(value),
+                    UnaryOperator::LogicalNot | UnaryOperator::BitwiseNot => self.ssa.op(Op::Not, &[value]),
+                }
+            }
+            Expression::Binary { op, left, right } => {
+                let (left, right) = (self.value(left)?, self.value(right)?);
+                self.binary(op, left, right)
+            }
+            Expression::Select { condition, accept, reject } => {
+                let (condition, accept, reject) =
+                    (self.value(condition)?, self.value(accept)?, self.value(reject)?);
+                self.ssa.select(condition, accept, reject)
+            }
+            Expression::Relational { fun, argument } => {
+                let value = self.value(argument)?;
+                self.relational(fun, value)
+            }
+            Expression::As { expr, kind, convert } => {
+                let value = self.value(expr)?;
+                return self.convert(value, kind, convert).map(Term::Value);
+            }
+            Expression::Math { fun, arg, arg1, arg2, arg3 } => {
+                let mut args: SmallVec<[Value; 4]> = SmallVec::new();
+                for arg in [Some(arg), arg1, arg2, arg3].into_iter().flatten() {
+                    args.push(self.value(arg)?);
+                }
+                self.math(fun, &args, handle)?
+            }
+            other => return self.refuse(lacking(&other)),
+        };
+        Ok(Term::Value(value))
+    }
+
+    // ---- Places ----
+
+    fn step(&mut self, base: Expr, step: Step) -> Result<Term, Refused> {
+        Ok(match self.term(base)? {
+            Term::Value(value) => Term::Value(self.element(value, step)),
+            Term::Place(mut place) => {
+                place.path.push(step);
+                Term::Place(place)
+            }
+        })
+    }
+
+    fn element(&mut self, aggregate: Value, step: Step) -> Value {
+        match step {
+            Step::Element(index) => {
+                let no_diff = is_no_diff(self.ssa.ty(aggregate), index);
+                let element = self.ssa.extract(aggregate, index);
+                if no_diff { self.detached(element) } else { element }
+            }
+            Step::Index(index) => self.ssa.op(Op::ElementGet, &[aggregate, index]),
+        }
+    }
+
+    fn detached(&mut self, value: Value) -> Value {
+        if self.ssa.ty(value).has_float() { self.ssa.op(Op::Detach, &[value]) } else { value }
+    }
+
+    pub fn load(&mut self, place: &Place) -> Value {
+        let whole = self.ssa.read(place.var);
+        place.path.iter().fold(whole, |value, &step| self.element(value, step))
+    }
+
+    pub fn store(&mut self, place: &Place, value: Value) {
+        let value = if place.path.is_empty() {
+            value
+        } else {
+            let whole = self.ssa.read(place.var);
+            self.replaced(whole, &place.path, value)
+        };
+        self.ssa.write(place.var, value);
+    }
+
+    /// The aggregate with the part at the end of the path replaced.
+    fn replaced(&mut self, aggregate: Value, path: &[Step], part: Value) -> Value {
+        let Some((&step, rest)) = path.split_first() else { return part };
+        let part = if rest.is_empty() {
+            part
+        } else {
+            let element = self.element(aggregate, step);
+            self.replaced(element, rest, part)
+        };
+        match step {
+            Step::Element(index) => {
+                let no_diff = is_no_diff(self.ssa.ty(aggregate), index);
+                let part = if no_diff { self.detached(part) } else { part };
+                self.ssa.op(Op::Insert(index), &[aggregate, part])
+            }
+            Step::Index(index) => self.ssa.op(Op::ElementSet, &[aggregate, index, part]),
+        }
+    }
+
+    // ---- Composites and operators ----
+
+    fn compose(&mut self, ty: &Type, components: &[Value]) -> Value {
+        let mut elements = Vec::with_capacity(components.len());
+        for (index, &component) in components.iter().enumerate() {
+            match *self.ssa.ty(component) {
+                // `vec4(v.xy, z, w)`
+                Type::Vector(_, n) if matches!(ty, Type::Vector(..)) => {
+                    elements.extend((0..u32::from(n)).map(|index| self.ssa.extract(component, index)));
+                }
+                _ if is_no_diff(ty, index as u32) => elements.push(self.detached(component)),
+                _ => elements.push(component),
+            }
+        }
+        self.ssa.op(Op::Construct(ty.clone()), &elements)
+    }
+
+    fn splat(&mut self, size: naga::VectorSize, value: Value) -> Value {
+        match self.ssa.function().scalar(value) {
+            Some(scalar) => self.ssa.op(Op::Splat(Type::Vector(scalar, size as u8)), &[value]),
+            None => value,
+        }
+    }
+
+    /// A scalar in each component of that type's shape; other values as they are.
+    pub fn spread(&mut self, value: Value, shape: &Type) -> Value {
+        match (self.ssa.ty(value), shape) {
+            (&Type::Scalar(scalar), Type::Vector(..) | Type::Matrix { .. }) => {
+                match shape.with_scalar(scalar) {
+                    Some(ty) => self.ssa.op(Op::Splat(ty), &[value]),
+                    None => value,
+                }
+            }
+            _ => value,
+        }
+    }
+
+    fn binary(&mut self, op: BinaryOperator, left: Value, right: Value) -> Value {
+        use BinaryOperator::*;
+        let (left_type, right_type) = (self.ssa.ty(left).clone(), self.ssa.ty(right).clone());
+        let is_matrix = |ty: &Type| matches!(ty, Type::Matrix { .. });
+        let products = !left_type.is_scalar() && !right_type.is_scalar();
+        if op == Multiply && products && (is_matrix(&left_type) || is_matrix(&right_type)) {
+            // Our matrices are WGSL's transposed: (A B)^T = B^T A^T, also where one is a vector.
+            return self.ssa.op(Op::MatMul, &[right, left]);
+        }
+        let left = self.spread(left, &right_type);
+        let mut right = self.spread(right, &left_type);
+        if let (ShiftLeft | ShiftRight, Some(scalar)) = (op, left_type.scalar()) {
+            // WGSL counts are unsigned, ours have the operand's type: both are taken modulo its width.
+            right = self.ssa.convert(right, scalar);
+        }
+        let op = match op {
+            Add => Op::Add,
+            Subtract => Op::Sub,
+            Multiply => Op::Mul,
+            Divide => Op::Div,
+            Modulo => Op::Rem,
+            Equal => Op::Eq,
+            NotEqual => Op::Ne,
+            Less => Op::Lt,
+            LessEqual => Op::Le,
+            Greater => Op::Gt,
+            GreaterEqual => Op::Ge,
+            And | LogicalAnd => Op::And,
+            InclusiveOr | LogicalOr => Op::Or,
+            ExclusiveOr => Op::Xor,
+            ShiftLeft => Op::Shl,
+            ShiftRight => Op::Shr,
+        };
+        self.ssa.op(op, &[left, right])
+    }
+
+    fn relational(&mut self, fun: RelationalFunction, value: Value) -> Value {
+        let join = match fun {
+            RelationalFunction::IsNan => return self.ssa.op(Op::IsNan, &[value]),
+            RelationalFunction::IsInf => return self.ssa.op(Op::IsInf, &[value]),
+            RelationalFunction::All => Op::And,
+            RelationalFunction::Any => Op::Or,
+        };
+        let components = self.components(value);
+        self.joined(&join, &components)
+    }
+
+    /// The components of a vector, or the scalar.
+    pub fn components(&mut self, value: Value) -> Vec<Value> {
+        match *self.ssa.ty(value) {
+            Type::Vector(_, n) => (0..u32::from(n)).map(|index| self.ssa.extract(value, index)).collect(),
+            _ => vec![value],
+        }
+    }
+
+    /// `a op b op ..`, from the left.
+    pub fn joined(&mut self, op: &Op, values: &[Value]) -> Value {
+        let (&first, rest) =
+            values.split_first().unwrap_or_else(|| pullback_base::bug!("wgsl", "nothing to join"));
+        rest.iter().fold(first, |joined, &value| self.ssa.op(op.clone(), &[joined, value]))
+    }
+
+    fn convert(&mut self, value: Value, kind: naga::ScalarKind, width: Option<u8>) -> Result<Value, Refused> {
+        let from = self.ssa.function().scalar(value);
+        let same_bits = width.is_none();
+        let width = width.or_else(|| from.map(|scalar| scalar.size_bytes() as u8)).unwrap_or(4);
+        let to = types::scalar(naga::Scalar { kind, width }).or_else(|what| self.refuse(&what))?;
+        if from == Some(to) {
+            return Ok(value);
+        }
+        if !same_bits {
+            return Ok(self.ssa.convert(value, to));
+        }
+        if from.is_none_or(|from| from.bits() != to.bits() || from == Scalar::Bool) {
+            return self.refuse("a `bitcast` between types of other sizes");
+        }
+        Ok(self.ssa.op(Op::Bitcast(to), &[value]))
+    }
+}
+
+fn literal_constant(literal: Literal) -> Option<Constant> {
+    Some(match literal {
+        Literal::F64(value) => Constant::from_bits(Scalar::F64, value.to_bits()),
+        Literal::F32(value) => Constant::from_bits(Scalar::F32, value.to_bits().into()),
+        Literal::F16(value) => Constant::from_bits(Scalar::F16, value.to_bits().into()),
+        Literal::I16(value) => Constant::int(Scalar::I16, value.into()),
+        Literal::U16(value) => Constant::int(Scalar::U16, value.into()),
+        Literal::I32(value) => Constant::int(Scalar::I32, value.into()),
+        Literal::U32(value) => Constant::int(Scalar::U32, value.into()),
+        Literal::I64(value) => Constant::int(Scalar::I64, value),
+        Literal::U64(value) => Constant::from_bits(Scalar::U64, value),
+        Literal::Bool(value) => Constant::bool(value),
+        Literal::AbstractInt(_) | Literal::AbstractFloat(_) => return None,
+    })
+}
+
+/// What we lack for an expression that cannot be lowered.
+fn lacking(expression: &Expression) -> &'static str {
+    match expression {
+        Expression::GlobalVariable(_) | Expression::ArrayLength(_) => "a global variable",
+        Expression::Override(_) => "an `override`",
+        Expression::ImageSample { .. } | Expression::ImageLoad { .. } | Expression::ImageQuery { .. } => {
+            "a texture"
+        }
+        Expression::Derivative { .. } => "a derivative across pixels",
+        Expression::AtomicResult { .. } => "an atomic operation",
+        Expression::WorkGroupUniformLoadResult { .. } => "a workgroup variable",
+        Expression::SubgroupBallotResult | Expression::SubgroupOperationResult { .. } => {
+            "a subgroup operation"
+        }
+        Expression::CooperativeLoad { .. } | Expression::CooperativeMultiplyAdd { .. } => {
+            "a cooperative matrix"
+        }
+        Expression::RayQueryVertexPositions { .. }
+        | Expression::RayQueryProceedResult
+        | Expression::RayQueryGetIntersection { .. } => "ray tracing",
+        _ => "this expression",
+    }
+}

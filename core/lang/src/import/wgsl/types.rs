@@ -1,0 +1,133 @@
+//! WGSL types as ours.
+
+use naga::{ArraySize, Handle, ScalarKind, TypeInner, proc::TypeResolution};
+use pullback_ir::{Field, Scalar, Type};
+
+/// Scalars in one value. Passes take values apart into scalars, so that larger ones would not compile in any
+/// reasonable time.
+const MAX_LEAVES: u64 = 1 << 16;
+/// Arrays and structs within one another.
+const MAX_NESTING: u32 = 64;
+
+struct Converted {
+    ty: Type,
+    leaves: u64,
+    nesting: u32,
+}
+
+/// All types of a text, by handle: the type, or what it is that we lack.
+pub struct Types(Vec<Result<Converted, String>>);
+
+impl Types {
+    pub fn new(source: &naga::Module) -> Self {
+        let mut types = Types(Vec::with_capacity(source.types.len()));
+        // Types are listed after those they are made of.
+        for (handle, ty) in source.types.iter() {
+            let converted = types.convert(source, handle, ty).and_then(|converted| {
+                if converted.leaves > MAX_LEAVES {
+                    return Err(format!("a type of more than {MAX_LEAVES} scalars"));
+                }
+                if converted.nesting > MAX_NESTING {
+                    return Err(format!("a type nested deeper than {MAX_NESTING} levels"));
+                }
+                Ok(converted)
+            });
+            types.0.push(converted);
+        }
+        types
+    }
+
+    /// The error is a noun phrase: what we lack.
+    pub fn get(&self, handle: Handle<naga::Type>) -> Result<Type, String> {
+        self.element(handle).map(|converted| converted.ty.clone())
+    }
+
+    pub fn resolved(&self, resolution: &TypeResolution) -> Result<Type, String> {
+        match resolution {
+            TypeResolution::Handle(handle) => self.get(*handle),
+            TypeResolution::Value(inner) => numeric(inner),
+        }
+    }
+
+    fn element(&self, handle: Handle<naga::Type>) -> Result<&Converted, String> {
+        self.0[handle.index()].as_ref().map_err(String::clone)
+    }
+
+    fn convert(
+        &self,
+        source: &naga::Module,
+        handle: Handle<naga::Type>,
+        ty: &naga::Type,
+    ) -> Result<Converted, String> {
+        match &ty.inner {
+            TypeInner::Array { base, size: ArraySize::Constant(len), .. } => {
+                let element = self.element(*base)?;
+                let leaves = element.leaves.saturating_mul(u64::from(len.get()));
+                let ty = Type::array(element.ty.clone(), len.get());
+                Ok(Converted { ty, leaves, nesting: element.nesting + 1 })
+            }
+            TypeInner::Array { .. } => Err("an array whose size is not a constant".into()),
+            TypeInner::Struct { members, .. } => {
+                let (mut fields, mut leaves, mut nesting) = (Vec::new(), 0u64, 0);
+                for (index, member) in members.iter().enumerate() {
+                    let element = self.element(member.ty)?;
+                    leaves = leaves.saturating_add(element.leaves);
+                    nesting = nesting.max(element.nesting + 1);
+                    fields.push(Field {
+                        name: member.name.as_deref().unwrap_or("").into(),
+                        ty: element.ty.clone(),
+                        no_diff: super::interface::member_is_no_diff(source, handle, index),
+                    });
+                }
+                let ty = Type::structure(ty.name.as_deref().unwrap_or(""), fields);
+                Ok(Converted { ty, leaves, nesting })
+            }
+            inner => numeric(inner).map(|ty| {
+                let leaves = ty.leaves().len() as u64;
+                Converted { ty, leaves, nesting: 0 }
+            }),
+        }
+    }
+}
+
+fn numeric(inner: &TypeInner) -> Result<Type, String> {
+    match *inner {
+        TypeInner::Scalar(from) => Ok(Type::Scalar(scalar(from)?)),
+        TypeInner::Vector { size, scalar: from } => Ok(Type::Vector(scalar(from)?, size as u8)),
+        // Transposed: see the head of the module.
+        TypeInner::Matrix { columns, rows, scalar: from } => {
+            Ok(Type::Matrix { scalar: scalar(from)?, rows: columns as u8, columns: rows as u8 })
+        }
+        ref other => Err(described(other).into()),
+    }
+}
+
+fn described(inner: &TypeInner) -> &'static str {
+    match inner {
+        TypeInner::Atomic(_) => "an atomic",
+        TypeInner::Pointer { .. } | TypeInner::ValuePointer { .. } => "a pointer here",
+        TypeInner::Image { .. } => "a texture",
+        TypeInner::Sampler { .. } => "a sampler",
+        TypeInner::AccelerationStructure { .. } | TypeInner::RayQuery { .. } => "ray tracing",
+        TypeInner::BindingArray { .. } => "an array of resources",
+        TypeInner::CooperativeMatrix { .. } => "a cooperative matrix",
+        _ => "this type",
+    }
+}
+
+pub fn scalar(from: naga::Scalar) -> Result<Scalar, String> {
+    use ScalarKind::*;
+    Ok(match (from.kind, from.width) {
+        (Bool, _) => Scalar::Bool,
+        (Sint, 2) => Scalar::I16,
+        (Sint, 4) => Scalar::I32,
+        (Sint, 8) => Scalar::I64,
+        (Uint, 2) => Scalar::U16,
+        (Uint, 4) => Scalar::U32,
+        (Uint, 8) => Scalar::U64,
+        (Float, 2) => Scalar::F16,
+        (Float, 4) => Scalar::F32,
+        (Float, 8) => Scalar::F64,
+        _ => return Err("a number without a concrete type".into()),
+    })
+}
