@@ -42,6 +42,8 @@ mod tests {
     use super::*;
     use crate::testing::check;
     use expect_test::expect;
+    use pullback_interp::{Exact, Value, run};
+    use pullback_ir::{Constant, FunctionBuilder, FunctionKind, Module, Op, Scalar, Type, eval, verify};
 
     #[test]
     fn divisors_that_cannot_fail_stay_bare() {
@@ -126,32 +128,58 @@ mod tests {
         );
     }
 
-    /// Floats, then truncated in range by construction: each conversion between all types at the limits.
+    /// Runs `op` legalized on each tuple of arguments and compares with its definition.
+    fn keeps_meaning(options: LegalizeOptions, op: Op, tuples: &[Vec<Constant>]) {
+        let mut b = FunctionBuilder::new("f", FunctionKind::Plain);
+        let params: Vec<_> = tuples[0].iter().map(|arg| b.param(Type::Scalar(arg.scalar()), "x")).collect();
+        let result = b.op(op.clone(), &params);
+        let mut function = b.finish(vec![result]);
+        assert!(legalize(&mut function, options));
+        let mut module = Module::new();
+        let id = module.add(function);
+        let module = verify(module).expect("verifies");
+        for tuple in tuples {
+            let want = eval(&op, tuple).expect("evaluates");
+            let args: Vec<Value<Exact>> = tuple.iter().map(|&arg| Value::constant(arg)).collect();
+            assert_eq!(
+                run(&module, id, &args).expect("runs"),
+                [Value::Integer(want)],
+                "{} of {tuple:?}",
+                op.name()
+            );
+        }
+    }
+
     #[test]
     fn saturated_conversions_give_the_limits() {
-        use pullback_interp::{Exact, Value, run};
-        use pullback_ir::{Constant, FunctionBuilder, FunctionKind, Module, Op, Scalar, Type, verify};
         let options = LegalizeOptions { saturate_conversions: true, ..LegalizeOptions::default() };
         let edges =
             [0.0, -0.0, -0.5, 0.999, -1.0, 127.5, 128.0, -128.9, 255.9, 32767.9, 65504.0, 2147483648.0];
         let edges = edges.into_iter().chain([-2147483648.0, 4294967295.0, 9.3e18, -9.3e18, 1.9e19, 1e30]);
         let edges: Vec<f64> = edges.chain([f64::NAN, f64::INFINITY, f64::NEG_INFINITY]).collect();
         for from in [Scalar::F16, Scalar::F32, Scalar::F64] {
+            let tuples: Vec<_> = edges.iter().map(|&edge| vec![Constant::float(from, edge)]).collect();
             for to in Scalar::ALL.into_iter().filter(|to| to.is_integer()) {
-                let mut b = FunctionBuilder::new("f", FunctionKind::Plain);
-                let x = b.param(Type::Scalar(from), "x");
-                let y = b.convert(x, to);
-                let mut function = b.finish(vec![y]);
-                assert!(legalize(&mut function, options));
-                let mut module = Module::new();
-                let id = module.add(function);
-                let module = verify(module).expect("verifies");
-                for &edge in &edges {
-                    let x = Constant::float(from, edge);
-                    let want = pullback_ir::eval(&Op::Convert(to), &[x]).expect("converts");
-                    let got = run::<Exact>(&module, id, &[Value::constant(x)]).expect("runs");
-                    assert_eq!(got, [Value::Integer(want)], "{x} to {to}");
-                }
+                keeps_meaning(options, Op::Convert(to), &tuples);
+            }
+        }
+    }
+
+    #[test]
+    fn guarded_divisions_and_masked_shifts_give_the_rules() {
+        let options = LegalizeOptions {
+            guard_integer_division: true,
+            mask_shift_counts: true,
+            ..LegalizeOptions::default()
+        };
+        let edges = [0, 1, -1, 2, 7, -8, 33, 64, i64::MIN, i64::MIN >> 32, i64::MIN >> 48, i64::MIN >> 56];
+        for scalar in Scalar::ALL.into_iter().filter(|scalar| scalar.is_integer()) {
+            let pairs = edges
+                .iter()
+                .flat_map(|&x| edges.map(|y| [x, y].map(|edge| Constant::int(scalar, edge)).to_vec()));
+            let pairs: Vec<_> = pairs.collect();
+            for op in [Op::Div, Op::Rem, Op::Shl, Op::Shr] {
+                keeps_meaning(options, op, &pairs);
             }
         }
     }

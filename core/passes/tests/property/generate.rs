@@ -72,7 +72,7 @@ impl Generator<'_> {
         while g.budget > 0 {
             g.statement(0);
         }
-        let results: Vec<Value> = (0..8).map(|_| g.any_value()).collect();
+        let results: Vec<Value> = (0..20).map(|_| g.any_value()).collect();
         g.b.finish(results)
     }
 
@@ -137,8 +137,20 @@ impl Generator<'_> {
         let recent = if self.random.chance(2) { last } else { self.any_value() };
         let ty = if self.random.chance(3) { self.any_type() } else { self.b.ty(recent).clone() };
         // The ops that identities are about come as often as all others together.
-        let common =
-            [Op::Neg, Op::Add, Op::Sub, Op::Mul, Op::Div, Op::Not, Op::And, Op::Xor, Op::Lt, Op::Ge, Op::Eq];
+        let common = [
+            Op::Neg,
+            Op::Abs,
+            Op::Add,
+            Op::Sub,
+            Op::Mul,
+            Op::Div,
+            Op::Not,
+            Op::And,
+            Op::Xor,
+            Op::Lt,
+            Op::Ge,
+            Op::Eq,
+        ];
         let mut ops = if self.random.chance(2) { common.to_vec() } else { ops::samples() };
         ops.retain(|op| match op.arity() {
             Some(arity) if op.rule() != TypeRule::Special => op.result_type(&vec![&ty; arity]).is_ok(),
