@@ -50,26 +50,20 @@ pub fn compile(name: &str, text: &str, sources: &mut SourceMap, diagnostics: &mu
         diagnostics.push(too_deep);
         return Module::new();
     }
-    // A panic inside `naga` ends the thread and no more: it becomes a diagnostic, as any other refusal.
     let outcome = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
-        let running = thread.spawn_scoped(scope, || read(file, text)).map_err(|error| error.to_string())?;
-        running.join().map_err(|panic| match panic.downcast::<String>() {
-            Ok(message) => *message,
-            Err(panic) => {
-                panic.downcast::<&str>().map_or_else(|_| String::new(), |message| message.to_string())
-            }
-        })
+        let running = thread.spawn_scoped(scope, || read(file, text))?;
+        Ok(running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     });
     match outcome {
         Ok((module, found)) => {
             diagnostics.extend(found);
             module
         }
-        Err(why) => {
-            let whole = Span::new(file, 0, text.len() as u32);
-            let stopped = Diagnostic::error(Code::InvalidWgsl, "the WGSL front end stopped on this text");
-            diagnostics.push(stopped.at(whole, "while this was read").note(why));
+        Err(error) => {
+            let error: std::io::Error = error;
+            let refused = Diagnostic::error(Code::OutOfMemory, "no thread to read WGSL on");
+            diagnostics.push(refused.note(error.to_string()));
             Module::new()
         }
     }
@@ -78,7 +72,13 @@ pub fn compile(name: &str, text: &str, sources: &mut SourceMap, diagnostics: &mu
 fn read(file: FileId, text: &str) -> (Module, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
     let mut module = Module::new();
-    match parse(file, text) {
+    // `naga` has internal checks that panic; should a text meet one, it is refused as any other. Ours are not caught.
+    let parsed = std::panic::catch_unwind(|| parse(file, text)).unwrap_or_else(|_| {
+        let whole = Span::new(file, 0, text.len() as u32);
+        Err(Diagnostic::error(Code::InvalidWgsl, "internal error of the WGSL parser")
+            .at(whole, "in this text"))
+    });
+    match parsed {
         Ok((source, checked)) => {
             let types = types::Types::new(&source);
             let origin = Origin { file, text, source: &source, checked: &checked, types: &types };
@@ -124,7 +124,7 @@ fn invalid(file: FileId, text: &str, error: &WithSpan<ValidationError>) -> Diagn
     labelled(Diagnostic::error(Code::InvalidWgsl, sentence(&message)), labels, causes)
 }
 
-/// Types as in WGSL, where a message has them as `naga` has them, and operands without their numbers.
+/// Types as in WGSL, where a message has them as `naga` has them, and handles left out.
 fn in_wgsl_terms(message: &str) -> String {
     let mut message = message.to_owned();
     for (kind, letter) in [("Float", "f"), ("Sint", "i"), ("Uint", "u"), ("Bool", "bool")] {
@@ -149,6 +149,16 @@ fn in_wgsl_terms(message: &str) -> String {
         let ty = at + TYPED.len();
         let Some(end) = message[ty..].find(')').map(|length| ty + length) else { break };
         message = format!("{}`{}`{}", &message[..start], &message[ty..end], &message[end + 1..]);
+    }
+    // `condition [3] is`, `expression Some([3])`: numbers of no meaning to users.
+    for (open, close) in [(" Some([", "])"), (" [", "]")] {
+        while let Some(at) = message.find(open) {
+            let Some(end) = message[at..].find(close).map(|length| at + length + close.len()) else { break };
+            message.replace_range(at..end, "");
+        }
+    }
+    if message.ends_with(" with") {
+        message.push_str(" this operand");
     }
     message
 }

@@ -63,7 +63,7 @@ pub fn each_statement<'a>(block: &'a Block, see: &mut impl FnMut(&'a Statement))
 }
 
 /// The expressions that statements evaluate: emitted ones and call results.
-pub fn defined<'a>(statement: &'a Statement, see: &mut impl FnMut(Expr)) {
+pub fn defined(statement: &Statement, see: &mut impl FnMut(Expr)) {
     match statement {
         Statement::Emit(range) => range.clone().for_each(see),
         Statement::Call { result: Some(result), .. } => see(*result),

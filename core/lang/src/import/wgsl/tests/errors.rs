@@ -51,34 +51,46 @@ fn a_fault_found_by_the_validator_points_at_the_expression() {
 
 #[test]
 fn types_in_messages_are_those_of_wgsl() {
-    check("fn f(m: mat2x3<f32>, v: vec3<f32>, b: bool) -> vec3<f32> { return m * v; }", expect![[r#"
+    check(
+        "fn f(m: mat2x3<f32>, v: vec3<f32>, b: bool) -> vec3<f32> { return m * v; }",
+        expect![[r#"
         error[invalid-wgsl]: operation Multiply can't work with `mat2x3<f32>` and `vec3<f32>`
           ┌─ shade.wgsl:1:67
           │
         1 │ fn f(m: mat2x3<f32>, v: vec3<f32>, b: bool) -> vec3<f32> { return m * v; }
           │                                                                   ^^^^^
-    "#]]);
-    check("fn f(b: bool) -> bool { return -b; }", expect![[r#"
-        error[invalid-wgsl]: operation Negate can't work with [0]
-          ┌─ shade.wgsl:1:32
-          │
-        1 │ fn f(b: bool) -> bool { return -b; }
-          │                                ^^
-    "#]]);
-    check("fn f(b: bool) -> f32 { return b; }", expect![[r#"
-        error[invalid-wgsl]: the `return` expression Some([0]) does not match the declared return type Some([1])
-          ┌─ shade.wgsl:1:6
-          │
-        1 │ fn f(b: bool) -> f32 { return b; }
-          │      ^
-    "#]]);
-    check("fn f(x: f32) -> f32 { if x { return x; } return 1.0; }", expect![[r#"
-        error[invalid-wgsl]: the `if` condition [0] is not a boolean scalar
-          ┌─ shade.wgsl:1:6
-          │
-        1 │ fn f(x: f32) -> f32 { if x { return x; } return 1.0; }
-          │      ^
-    "#]]);
+    "#]],
+    );
+    check(
+        "fn f(b: bool) -> bool { return -b; }",
+        expect![[r#"
+            error[invalid-wgsl]: operation Negate can't work with this operand
+              ┌─ shade.wgsl:1:32
+              │
+            1 │ fn f(b: bool) -> bool { return -b; }
+              │                                ^^
+        "#]],
+    );
+    check(
+        "fn f(b: bool) -> f32 { return b; }",
+        expect![[r#"
+            error[invalid-wgsl]: the `return` expression does not match the declared return type
+              ┌─ shade.wgsl:1:6
+              │
+            1 │ fn f(b: bool) -> f32 { return b; }
+              │      ^
+        "#]],
+    );
+    check(
+        "fn f(x: f32) -> f32 { if x { return x; } return 1.0; }",
+        expect![[r#"
+            error[invalid-wgsl]: the `if` condition is not a boolean scalar
+              ┌─ shade.wgsl:1:6
+              │
+            1 │ fn f(x: f32) -> f32 { if x { return x; } return 1.0; }
+              │      ^
+        "#]],
+    );
 }
 
 #[test]

@@ -222,3 +222,9 @@ fn swizzles_splats_and_selects_pick_components() {
     let v = vector(&[1.0, 2.0, 3.0, 4.0]);
     assert_eq!(call(text, &[v, super::Value::bool(true)]), [1.0, 3.0, 9.0, 1.0]);
 }
+
+#[test]
+fn wide_numbers_keep_their_precision() {
+    let text = "fn f(x: i32) -> f64 { let wide = i64(x) * 3000000000li; return f64(wide) + 0.5lf; }";
+    assert_eq!(call(text, &[i(3)]), [9_000_000_000.5]);
+}
