@@ -30,7 +30,7 @@ impl CpuDevice {
     }
 
     fn with_instruction_set(set: InstructionSet) -> Self {
-        let name = format!("CPU ({set:?}, {} threads)", rayon::current_num_threads());
+        let name = format!("CPU ({set:?}, {} threads)", run::thread_count());
         Self { set, name, allocator: Arc::new(Allocator::default()) }
     }
 

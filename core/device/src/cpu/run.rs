@@ -7,6 +7,7 @@ use super::scalar;
 use pullback_base::DType;
 use std::cell::RefCell;
 use std::ops::Range;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Launches of fewer chunks run on the caller's thread: waking others takes as long.
@@ -32,7 +33,11 @@ pub unsafe fn launch(kernel: &CpuKernel, words: &[u64], lanes: u64) {
         // SAFETY: the caller's promise.
         return unsafe { run_shares(kernel, words, lanes, std::iter::once(0..chunks)) };
     }
-    let threads = rayon::current_num_threads() as u64;
+    let Some(helpers) = helpers() else {
+        // SAFETY: the caller's promise.
+        return unsafe { run_shares(kernel, words, lanes, std::iter::once(0..chunks)) };
+    };
+    let threads = thread_count() as u64;
     // Small enough shares that threads end together, large enough that taking one costs nothing.
     let share = (chunks / (threads * 16)).clamp(1, 256);
     let next = AtomicU64::new(0);
@@ -42,7 +47,7 @@ pub unsafe fn launch(kernel: &CpuKernel, words: &[u64], lanes: u64) {
             (first < chunks).then(|| first..(first + share).min(chunks))
         })
     };
-    rayon::in_place_scope(|scope| {
+    helpers.in_place_scope(|scope| {
         for _ in 1..threads {
             // SAFETY: the caller's promise; lanes of different chunks touch memory as the kernel says.
             scope.spawn(|_| unsafe { run_shares(kernel, words, lanes, shares()) });
@@ -50,6 +55,26 @@ pub unsafe fn launch(kernel: &CpuKernel, words: &[u64], lanes: u64) {
         // SAFETY: as above.
         unsafe { run_shares(kernel, words, lanes, shares()) };
     });
+}
+
+/// Threads that work on a large launch, the caller's among them.
+pub fn thread_count() -> usize {
+    helpers().map_or(1, |pool| pool.current_num_threads() + 1)
+}
+
+/// The threads beside the caller's: a pool of its own, as idle threads of a larger one would spin for work. `None`
+/// on one core, or where threads cannot be made.
+fn helpers() -> Option<&'static rayon::ThreadPool> {
+    static HELPERS: OnceLock<Option<rayon::ThreadPool>> = OnceLock::new();
+    HELPERS
+        .get_or_init(|| {
+            let wanted = std::env::var("RAYON_NUM_THREADS").ok().and_then(|text| text.parse().ok());
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            let threads: usize = wanted.filter(|&threads| threads > 0).unwrap_or(cores);
+            let pool = rayon::ThreadPoolBuilder::new().thread_name(|i| format!("pullback-cpu-{i}"));
+            (threads > 1).then(|| pool.num_threads(threads - 1).build().ok()).flatten()
+        })
+        .as_ref()
 }
 
 /// Runs some of a launch's chunks on this thread.
