@@ -143,6 +143,7 @@ impl<'a> Checker<'a> {
             scope,
             fields: Lazy::Pending,
             leaves: 0,
+            broken: false,
             span: name.span,
         });
         self.declare(place.scope, name, Symbol::Struct(id));

@@ -51,6 +51,7 @@ impl<'c, 'a> Context<'c, 'a> {
         context.function = Some(id);
         context.result = signature.result.clone();
         if let (Some(owner), Role::Method { .. } | Role::Constructor) = (function.owner, function.role) {
+            context.broken |= context.checker.program.structs[owner].broken;
             let mutable = function.role != Role::Method { mutating: false };
             let this = Local {
                 name: "this".into(),

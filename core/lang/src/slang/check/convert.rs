@@ -81,8 +81,6 @@ impl Context<'_, '_> {
             if let Some(letters) = letters.get(to as usize - 1).filter(|_| to < from) {
                 diagnostic = diagnostic.help(format!("take the components you mean: `.{letters}`"));
             }
-        } else if matches!(to.number(), Some((Elem::Param(_), _))) {
-            diagnostic = diagnostic.help(format!("convert it: `{wanted}(...)`"));
         } else if expr.ty.number().is_some() && to.number().is_some() {
             diagnostic = diagnostic.help(format!("convert it: `{wanted}(...)`"));
         }

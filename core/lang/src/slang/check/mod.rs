@@ -24,6 +24,9 @@ mod suggest;
 mod switch;
 pub mod types;
 
+#[cfg(test)]
+mod tests;
+
 pub use attribute::is_differentiable;
 
 use self::collect::Place;

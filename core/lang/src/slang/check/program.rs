@@ -68,6 +68,8 @@ pub struct Struct<'a> {
     pub fields: Lazy<Arc<[Field]>>,
     /// How many numbers it is made of, once its fields are known.
     pub leaves: u64,
+    /// A field was wrong, and reported: nothing is made of the struct.
+    pub broken: bool,
     pub span: Span,
 }
 

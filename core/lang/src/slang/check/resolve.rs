@@ -151,10 +151,11 @@ impl Context<'_, '_> {
             }
         };
         let name = &*last.name.text;
-        if name == "This" && outer.is_none() {
-            if let Some(owner) = self.owner() {
-                return Ty::Struct(owner);
-            }
+        if name == "This"
+            && outer.is_none()
+            && let Some(owner) = self.owner()
+        {
+            return Ty::Struct(owner);
         }
         let symbol = match outer {
             Some(scope) => self.checker.program.member(scope, name).cloned(),
@@ -188,7 +189,12 @@ impl Context<'_, '_> {
     /// The type a symbol names, if it names one.
     pub fn symbol_type(&mut self, symbol: &Symbol, span: Span) -> Option<Ty> {
         match symbol {
-            Symbol::Struct(id) => Some(Ty::Struct(*id)),
+            Symbol::Struct(id) => {
+                self.checker.fields(*id, span);
+                let broken = self.checker.program.structs[*id].broken;
+                self.broken |= broken;
+                Some(if broken { Ty::Error } else { Ty::Struct(*id) })
+            }
             Symbol::Alias(id) => {
                 let ty = self.checker.alias(*id, span);
                 self.broken |= ty.is_error();

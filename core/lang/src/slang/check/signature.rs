@@ -23,13 +23,15 @@ impl<'a> Checker<'a> {
         let (ast, scope, name, span) = (decl.ast, decl.scope, decl.name.clone(), decl.span);
         if matches!(decl.fields, Lazy::Busy) {
             self.circle(&format!("struct `{name}`"), span, used);
+            self.program.structs[id].broken = true;
             return Arc::from([]);
         }
         self.program.structs[id].fields = Lazy::Busy;
         let mut fields = Vec::new();
+        let mut broken = false;
         for member in &ast.members {
             let ast::DeclKind::Var(var) = &member.kind else { continue };
-            if member.modifiers.has(ModifierKind::Static) {
+            if !is_field(member) {
                 continue;
             }
             let mut context = Context::of_scope(self, scope);
@@ -44,10 +46,7 @@ impl<'a> Checker<'a> {
             if let Some(init) = &var.init {
                 context.unsupported("initial values of fields", init.span);
             }
-            let inner = innermost(&ty);
-            if let Ty::Struct(inner) = inner {
-                self.fields(*inner, var.name.span);
-            }
+            broken |= context.broken;
             let no_diff = member.modifiers.has(ModifierKind::NoDiff);
             fields.push(Field { name: var.name.text.clone(), ty, no_diff });
         }
@@ -59,6 +58,7 @@ impl<'a> Checker<'a> {
             fields.clear();
         }
         let fields: Arc<[Field]> = fields.into();
+        self.program.structs[id].broken |= broken || leaves > MAX_LEAVES;
         self.program.structs[id].leaves = if leaves > MAX_LEAVES { 0 } else { leaves };
         self.program.structs[id].fields = Lazy::Done(fields.clone());
         fields
@@ -286,12 +286,8 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// What the arrays around it hold.
-fn innermost(ty: &Ty) -> &Ty {
-    match ty {
-        Ty::Array(element, _) => innermost(element),
-        other => other,
-    }
+fn is_field(member: &ast::Decl) -> bool {
+    matches!(member.kind, ast::DeclKind::Var(_)) && !member.modifiers.has(ModifierKind::Static)
 }
 
 impl Context<'_, '_> {
