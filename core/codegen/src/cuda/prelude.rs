@@ -116,7 +116,8 @@ template <class Update> __device__ void pb_atomic_update(void* address, u32 widt
     (
         "pb_group_sum",
         "\
-// The sum over the block, valid in thread 0; the order of additions is fixed.
+// The sum over the block, in thread 0; the order of additions is fixed. Others must not read `sums` after the
+// last barrier: thread 0 may be at the next sum already.
 template <class T, class Add> __device__ T pb_group_sum(T mine, Add add) {
     __shared__ T sums[256];
     sums[threadIdx.x] = mine;
@@ -125,7 +126,7 @@ template <class T, class Add> __device__ T pb_group_sum(T mine, Add add) {
         if (threadIdx.x < step) sums[threadIdx.x] = add(sums[threadIdx.x], sums[threadIdx.x + step]);
         __syncthreads();
     }
-    return sums[0];
+    return threadIdx.x == 0 ? sums[0] : mine;
 }
 ",
     ),

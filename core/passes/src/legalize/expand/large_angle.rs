@@ -124,7 +124,7 @@ impl Float<'_> {
             })
         };
         let parts: Vec<[(Value, Value); 2]> = window.iter().map(|&word| partial(word)).collect();
-        let mut sums = vec![zero; WINDOW];
+        let mut sums = [zero; WINDOW];
         let mut carry = zero;
         for place in (0..WINDOW).rev() {
             let mut terms = vec![parts[place][0].0];
