@@ -6,7 +6,7 @@ use crate::tensor::PyTensor;
 use numpy::PyUntypedArray;
 use parking_lot::RwLock;
 use pullback_base::{Code, DType, Diagnostic, Shape};
-use pullback_dispatch::{Arg, ArgValue, Number, Numbers};
+use pullback_dispatch::{Arg, ArgValue, Context, Number, Numbers};
 use pullback_torch_bridge::{Exchange, TensorKind, Torch, state};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
@@ -39,15 +39,17 @@ impl<'py> Parsed<'_, 'py> {
 }
 
 /// Reads argument values one by one.
-pub struct Reader<'py> {
+pub struct Reader<'c, 'py> {
     py: Python<'py>,
+    /// Of the function that is called.
+    context: &'c Context,
     origins: SmallVec<[Origin<'py>; 8]>,
     exchange: Option<Exchange>,
 }
 
-impl<'py> Reader<'py> {
-    pub fn new(py: Python<'py>) -> Self {
-        Self { py, origins: SmallVec::new(), exchange: None }
+impl<'c, 'py> Reader<'c, 'py> {
+    pub fn new(py: Python<'py>, context: &'c Context) -> Self {
+        Self { py, context, origins: SmallVec::new(), exchange: None }
     }
 
     pub fn finish<'a>(self, args: SmallVec<[Arg<'a>; 8]>) -> Parsed<'a, 'py> {
@@ -69,6 +71,7 @@ impl<'py> Reader<'py> {
             return self.torch(name, value, exchange);
         }
         if let Ok(tensor) = value.cast::<PyTensor>() {
+            check_device(self.py, self.context, name, tensor)?;
             self.origins.push(Origin::Tensor);
             return Ok(ArgValue::Array(tensor.get().0.view()));
         }
@@ -191,6 +194,25 @@ impl<'py> Reader<'py> {
     }
 }
 
+/// A tensor's address means nothing on another device than its own.
+pub fn check_device(
+    py: Python<'_>,
+    context: &Context,
+    name: &str,
+    tensor: &Bound<'_, PyTensor>,
+) -> PyResult<()> {
+    let own = tensor.get().0.context();
+    if own.same_device(context) {
+        return Ok(());
+    }
+    let message = format!("`{name}` is a Tensor of another device than the function's module");
+    Err(diagnostic(
+        py,
+        Diagnostic::error(Code::DeviceMismatch, message)
+            .help("make the Tensor with the device the module was loaded on"),
+    ))
+}
+
 /// A Python bool, int or float; `None` for anything else.
 fn python_number(value: &Bound<'_, PyAny>) -> PyResult<Option<Number>> {
     if value.is_exact_instance_of::<PyFloat>() {
@@ -219,7 +241,7 @@ fn numpy_scalar(value: &Bound<'_, PyAny>) -> PyResult<Option<Numbers>> {
 }
 
 /// The exchange functions of an object that is a torch tensor, found once per type.
-fn exchange_of(value: &Bound<'_, PyAny>) -> PyResult<Option<Exchange>> {
+pub fn exchange_of(value: &Bound<'_, PyAny>) -> PyResult<Option<Exchange>> {
     static KNOWN: RwLock<Vec<(Py<PyType>, Option<Exchange>)>> = RwLock::new(Vec::new());
     let py = value.py();
     let ty = value.get_type();
@@ -244,10 +266,11 @@ fn exchange_of(value: &Bound<'_, PyAny>) -> PyResult<Option<Exchange>> {
 
 /// Reads positional and keyword arguments. Keywords are borrowed from `kwargs`.
 pub fn parse<'a, 'py>(
+    context: &Context,
     args: &Bound<'py, PyTuple>,
     kwargs: &'a [(Bound<'py, PyString>, Bound<'py, PyAny>)],
 ) -> PyResult<Parsed<'a, 'py>> {
-    let mut reader = Reader::new(args.py());
+    let mut reader = Reader::new(args.py(), context);
     let mut out = SmallVec::new();
     for value in args.iter_borrowed() {
         out.push(Arg { name: "", value: reader.value("", &value)? });

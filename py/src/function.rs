@@ -1,6 +1,6 @@
 //! `Function`: calls, gradients, and looking inside.
 
-use crate::args::{Origin, Parsed, parse};
+use crate::args::{Origin, Parsed, exchange_of, parse};
 use crate::errors::{diagnostic, guard, to_py};
 use crate::output::{self, Library, Output};
 use crate::recorded::PyRecordedCall;
@@ -87,24 +87,29 @@ impl PyFunction {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = args.py();
         let (keywords, result) = split_keywords(kwargs)?;
-        let parsed = parse(args, &keywords)?;
+        let parsed = parse(self.0.context(), args, &keywords)?;
         if parsed.exchange.is_some()
-            && Torch::get(py).is_some_and(|torch| torch.grad_enabled(py))
-            && let Some(wrt) = needs_grad(&parsed)?
+            && let Some(torch) = Torch::get(py)
         {
-            return self.record(py, &parsed, &wrt, result.as_ref());
+            refuse_tangents(py, torch, &parsed)?;
+            if torch.grad_enabled(py)
+                && let Some(wrt) = needs_grad(&parsed)?
+            {
+                return self.record(py, &parsed, &wrt, result.as_ref());
+            }
         }
         let (given, library) = match &result {
             None => (None, Library::of(&parsed)),
             Some(value) => match value.cast::<PyString>() {
                 Ok(name) => (None, Library::named(py, name.to_str()?, &parsed)?),
-                Err(_) => (Some(output::given_result(py, value, parsed.exchange)?), Library::of(&parsed)),
+                Err(_) => (Some(output::given_result(py, self.0.context(), value)?), Library::of(&parsed)),
             },
         };
         let given: SmallVec<[ArrayView; 1]> = given.into_iter().collect();
         let prepared = self.prepare(py, &parsed.args, Mode::Forward { results: &given })?;
         let paths = result_paths(&prepared, usize::from(!given.is_empty()) + prepared.outputs().len());
         let outputs = output::make_all(py, self.0.context(), &prepared, |_| library)?;
+        mark_written(&parsed, &prepared, result.as_ref())?;
         // SAFETY: arguments and outputs are Python objects that this frame keeps alive.
         unsafe { output::launch(py, prepared, &outputs, output::stream(&parsed)) }?;
         let written = result.filter(|_| !given.is_empty());
@@ -164,7 +169,7 @@ impl PyFunction {
     ) -> PyResult<(Bound<'py, PyAny>, Vec<Bound<'py, PyAny>>)> {
         let py = args.py();
         let (keywords, _) = split_keywords(Some(kwargs))?;
-        let parsed = parse(args, &keywords)?;
+        let parsed = parse(self.0.context(), args, &keywords)?;
         let wrt = self.wanted(argnums, &parsed)?;
         let prepared = self.prepare(py, &parsed.args, Mode::ValueAndGrad { wrt: &wrt })?;
         let wanted: Vec<usize> = (0..wrt.len()).filter(|&leaf| wrt[leaf]).collect();
@@ -286,6 +291,39 @@ fn split_keywords<'py>(
         }
     }
     Ok((keywords, result))
+}
+
+/// Forward mode would lose a tangent here without a word.
+fn refuse_tangents(py: Python<'_>, torch: &Torch, parsed: &Parsed<'_, '_>) -> PyResult<()> {
+    if torch.in_forward_mode(py) {
+        for tensor in parsed.torch_tensors() {
+            if torch.has_tangent(tensor)? {
+                return Err(diagnostic(
+                    py,
+                    Diagnostic::error(Code::NotDifferentiable, "an argument carries a forward-mode tangent")
+                        .help("use backward mode, or pass the primal alone"),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Tells torch of the tensors that the call will write, so that a backward pass that needs what they held is refused.
+fn mark_written(
+    parsed: &Parsed<'_, '_>,
+    prepared: &Prepared,
+    result: Option<&Bound<'_, PyAny>>,
+) -> PyResult<()> {
+    for leaf in prepared.written_leaves() {
+        if let Some(Origin::Torch(tensor)) = parsed.origins.get(leaf) {
+            state::mark_written(tensor)?;
+        }
+    }
+    match result {
+        Some(result) if exchange_of(result)?.is_some() => state::mark_written(result),
+        _ => Ok(()),
+    }
 }
 
 /// For each leaf whether its gradient will be wanted; `None` when none will.

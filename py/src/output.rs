@@ -1,6 +1,6 @@
 //! Results and gradients, in the library the arguments came from.
 
-use crate::args::{Origin, Parsed};
+use crate::args::{Origin, Parsed, check_device, exchange_of};
 use crate::errors::{diagnostic, to_py};
 use crate::numpy_array;
 use crate::tensor::PyTensor;
@@ -183,16 +183,17 @@ pub fn assemble<'py>(
 /// The view of an array given as `_result`.
 pub fn given_result<'py>(
     py: Python<'py>,
+    context: &Context,
     value: &Bound<'py, PyAny>,
-    exchange: Option<Exchange>,
 ) -> PyResult<ArrayView> {
     if let Ok(array) = value.cast::<PyUntypedArray>() {
         return numpy_array::view(array).map_err(|d| diagnostic(py, d));
     }
     if let Ok(tensor) = value.cast::<PyTensor>() {
+        check_device(py, context, "_result", tensor)?;
         return Ok(tensor.get().0.view());
     }
-    if let Some(exchange) = exchange
+    if let Some(exchange) = exchange_of(value)?
         && let Ok(Ok(view)) = exchange.view(value)
     {
         return Ok(view);

@@ -47,7 +47,7 @@ impl PyRecordedCall {
     }
 
     fn parsed<'a, 'py>(&'a self, tensors: &Bound<'py, PyTuple>) -> PyResult<Parsed<'a, 'py>> {
-        let mut reader = Reader::new(tensors.py());
+        let mut reader = Reader::new(tensors.py(), self.function.get().0.context());
         let mut out = SmallVec::new();
         for (name, value) in &self.args {
             out.push(Arg { name, value: restored(name, value, tensors, &mut reader)? });
@@ -94,7 +94,7 @@ fn restored<'py>(
     name: &str,
     value: &Stored,
     tensors: &Bound<'py, PyTuple>,
-    reader: &mut Reader<'py>,
+    reader: &mut Reader<'_, 'py>,
 ) -> PyResult<ArgValue<'static>> {
     match value {
         Stored::Tensor(number) => reader.value(name, &tensors.get_item(*number)?),
@@ -128,7 +128,7 @@ impl PyRecordedCall {
         let py = tensors.py();
         guard(py, || {
             let parsed = self.parsed(tensors)?;
-            let mut reader = Reader::new(py);
+            let mut reader = Reader::new(py, self.function.get().0.context());
             let mut seeds: SmallVec<[Option<ArrayView>; 4]> = SmallVec::new();
             for cotangent in cotangents {
                 seeds.push(match cotangent.is_none() {

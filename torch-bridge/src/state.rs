@@ -9,6 +9,7 @@ use pyo3::sync::PyOnceLock;
 pub struct Torch {
     tensor_type: Py<PyAny>,
     is_grad_enabled: Py<PyAny>,
+    forward_ad: Py<PyAny>,
 }
 
 static TORCH: PyOnceLock<Torch> = PyOnceLock::new();
@@ -24,6 +25,7 @@ impl Torch {
         let torch = Torch {
             tensor_type: module.getattr(intern!(py, "Tensor")).ok()?.unbind(),
             is_grad_enabled: module.getattr(intern!(py, "is_grad_enabled")).ok()?.unbind(),
+            forward_ad: module.getattr("autograd").and_then(|m| m.getattr("forward_ad")).ok()?.unbind(),
         };
         Some(TORCH.get_or_init(py, || torch))
     }
@@ -40,6 +42,19 @@ impl Torch {
         Exchange::of_type(self.tensor_type.bind(py))
     }
 
+    /// Whether a forward-mode level is open.
+    pub fn in_forward_mode(&self, py: Python<'_>) -> bool {
+        let level = self.forward_ad.bind(py).getattr(intern!(py, "_current_level"));
+        level.and_then(|level| level.extract::<i64>()).is_ok_and(|level| level >= 0)
+    }
+
+    /// Whether the tensor carries a tangent of the open forward-mode level.
+    pub fn has_tangent(&self, tensor: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = tensor.py();
+        let dual = self.forward_ad.bind(py).call_method1(intern!(py, "unpack_dual"), (tensor,))?;
+        Ok(!dual.getattr(intern!(py, "tangent"))?.is_none())
+    }
+
     /// Whether operations are being recorded on this thread.
     pub fn grad_enabled(&self, py: Python<'_>) -> bool {
         self.is_grad_enabled.bind(py).call0().and_then(|on| on.is_truthy()).unwrap_or(false)
@@ -54,4 +69,10 @@ pub fn requires_grad(tensor: &Bound<'_, PyAny>) -> PyResult<bool> {
 /// Whether the tensor is a lazy negation, whose memory holds the numbers with the other sign.
 pub fn is_negated_view(tensor: &Bound<'_, PyAny>) -> PyResult<bool> {
     tensor.call_method0(intern!(tensor.py(), "is_neg"))?.is_truthy()
+}
+
+/// Counts up the tensor's version, as an in-place operation of torch's own does.
+pub fn mark_written(tensor: &Bound<'_, PyAny>) -> PyResult<()> {
+    let graph = tensor.py().import(intern!(tensor.py(), "torch.autograd.graph"))?;
+    graph.call_method1(intern!(tensor.py(), "increment_version"), (tensor,)).map(drop)
 }

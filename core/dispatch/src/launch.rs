@@ -116,6 +116,14 @@ impl Prepared {
         (if output.span.is_none() { "" } else { root }, &output.slot.fields)
     }
 
+    /// The argument leaves that the call writes.
+    pub fn written_leaves(&self) -> impl Iterator<Item = usize> {
+        self.bound.binding.outputs.iter().filter_map(|output| match output.target {
+            Target::Leaf(leaf) => Some(leaf),
+            Target::Returned(_) => None,
+        })
+    }
+
     fn fill_words(&mut self, leaves: &Leaves<'_>, ports: &Ports<'_>) -> Result<(), Diagnostic> {
         let plan = self.plan.clone();
         let bound = self.bound.clone();
@@ -191,6 +199,7 @@ impl Prepared {
         };
         let lanes = self.geometry.lanes as u64;
         if lanes == 0 {
+            run.host.clear(); // the call's own kernel is not launched
             for (place, output) in outputs.iter().enumerate() {
                 if self
                     .plan
@@ -201,8 +210,6 @@ impl Prepared {
                     run.fill_zero(output)?;
                 }
             }
-            run.host
-                .retain(|range| range.launch < run.pending.len() && run.pending[range.launch].0.is_some());
             // SAFETY: the caller's promise covers the outputs.
             return unsafe { run.submit(stream) };
         }
@@ -461,24 +468,26 @@ impl<'a> Ports<'a> {
         Ok(())
     }
 
-    /// An output may be an input too, element for element; any other overlap is refused.
+    /// An output may be an input too, element for element; any other overlap is refused, and so is an output
+    /// with elements on top of one another.
     fn check_overlaps(&self) -> Result<(), Diagnostic> {
+        let refuse = |output: &Port<'_>, what: String| {
+            let message = format!("`{}` is written by the call, and {what}", output.path);
+            Err(Diagnostic::error(Code::OverlappingOutput, message)
+                .at(output.span, "written by the call")
+                .help("pass an array whose elements are all apart, or a copy"))
+        };
         for (place, output) in self.ports.iter().enumerate().filter(|(_, port)| port.written) {
+            if output.array.overlaps_itself() {
+                return refuse(output, "some of its own elements share memory".into());
+            }
             for (other, port) in self.ports.iter().enumerate() {
                 let twice_written = port.written && other > place;
                 if other == place || (port.written && !twice_written) || !output.array.overlaps(port.array) {
                     continue;
                 }
                 if twice_written || !output.array.same_elements(port.array) {
-                    return Err(Diagnostic::error(
-                        Code::OverlappingOutput,
-                        format!(
-                            "`{}` is written by the call, and shares memory with `{}`",
-                            output.path, port.path
-                        ),
-                    )
-                    .at(output.span, "written by the call")
-                    .help("pass a copy of one of them"));
+                    return refuse(output, format!("shares memory with `{}`", port.path));
                 }
             }
         }

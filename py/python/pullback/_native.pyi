@@ -2,20 +2,27 @@
 
 import os
 from collections.abc import Sequence
-from enum import Enum
-from typing import Any
+from typing import Any, ClassVar, final
 
 import numpy as np
 
-class DeviceType(Enum):
+__all__ = ["Device", "DeviceType", "Function", "Module", "RecordedCall", "Tensor", "add_library_path", "error_codes"]
+
+@final
+class DeviceType:
     """Which kind of device. ``automatic`` takes CUDA, else Vulkan on a real GPU, else the CPU."""
 
-    automatic = ...
-    cpu = ...
-    vulkan = ...
-    cuda = ...
-    null = ...
+    automatic: ClassVar[DeviceType]
+    cpu: ClassVar[DeviceType]
+    vulkan: ClassVar[DeviceType]
+    cuda: ClassVar[DeviceType]
+    null: ClassVar[DeviceType]
+    def __eq__(self, other: object) -> bool: ...
+    def __ne__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __int__(self) -> int: ...
 
+@final
 class Device:
     """An open device.
 
@@ -23,9 +30,9 @@ class Device:
         DeviceError: ``no-driver`` or ``no-device``, when the kind asked for is not there.
     """
 
-    def __init__(
-        self, type: DeviceType = DeviceType.automatic, include_paths: Sequence[str | os.PathLike[str]] = ...
-    ) -> None: ...
+    def __new__(
+        cls, type: DeviceType = ..., include_paths: Sequence[str | os.PathLike[str]] = ...
+    ) -> Device: ...
     @property
     def type(self) -> DeviceType:
         """The kind of device this is (never ``automatic``)."""
@@ -35,6 +42,7 @@ class Device:
     def synchronize(self) -> None:
         """Waits until all work submitted is done."""
 
+@final
 class Module:
     """A compiled source file; its functions are its attributes, and its items by name."""
 
@@ -76,6 +84,7 @@ class Module:
     def ir(self) -> str:
         """The compiled functions, as text."""
 
+@final
 class Function:
     """A function of a module.
 
@@ -106,6 +115,7 @@ class Function:
     def dump(self, stage: str = "ir") -> str:
         """The IR of a stage, as text: ``ir`` (as written), ``flat``, ``vjp`` or ``jvp``."""
 
+@final
 class Tensor:
     """A C-contiguous array in a device's memory."""
 
@@ -127,6 +137,7 @@ class Tensor:
     def dtype(self) -> str:
         """NumPy's name of the dtype."""
 
+@final
 class RecordedCall:
     """A call between its forward and its backward launch; for ``pullback._autograd``."""
 

@@ -48,10 +48,42 @@ impl ArrayView {
         (self.address.wrapping_add_signed(low * item), ((high - low + 1) * item) as u64)
     }
 
-    /// Whether two views share a byte.
+    /// Whether two views may share a byte. It says no where their ranges lie apart, and where one lies in the gaps
+    /// of the other: all addresses of both are alike modulo the greatest common divisor of their strides.
     pub fn overlaps(&self, other: &ArrayView) -> bool {
         let ((a, a_len), (b, b_len)) = (self.byte_range(), other.byte_range());
-        self.location == other.location && a < b + b_len && b < a + a_len
+        if self.location != other.location || a >= b + b_len || b >= a + a_len {
+            return false;
+        }
+        let period = gcd(self.period_bytes(), other.period_bytes());
+        if period == 0 {
+            return true;
+        }
+        let apart = (other.address.wrapping_sub(self.address) as i64).rem_euclid(period as i64) as u64;
+        let (item, other_item) = (self.dtype.size_bytes() as u64, other.dtype.size_bytes() as u64);
+        apart < item || apart + other_item > period
+    }
+
+    /// The greatest number of bytes of which every stride walked is a multiple; 0 when none is walked.
+    fn period_bytes(&self) -> u64 {
+        let walked = self.shape.dims().iter().zip(&self.strides).filter(|&(&size, _)| size > 1);
+        walked.fold(0, |period, (_, stride)| gcd(period, stride.unsigned_abs()))
+            * self.dtype.size_bytes() as u64
+    }
+
+    /// Whether two elements may share memory: true unless each stride steps over all that the smaller ones reach.
+    pub fn overlaps_itself(&self) -> bool {
+        let walked = self.shape.dims().iter().zip(&self.strides).filter(|&(&size, _)| size > 1);
+        let mut steps: SmallVec<[(u64, u64); 6]> =
+            walked.map(|(&size, stride)| (stride.unsigned_abs(), size as u64 - 1)).collect();
+        steps.sort_unstable();
+        let mut reached = 0;
+        self.shape.count() > 0
+            && steps.iter().any(|&(stride, count)| {
+                let overlaps = stride <= reached;
+                reached += stride * count;
+                overlaps
+            })
     }
 
     /// Whether two views address the same elements in the same order.
@@ -60,5 +92,45 @@ impl ArrayView {
             && self.dtype == other.dtype
             && self.shape == other.shape
             && self.strides == other.strides
+    }
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(address: u64, shape: &[i64], strides: &[i64]) -> ArrayView {
+        let view = ArrayView::contiguous(address, DType::F32, Shape::from(shape), Location::Host);
+        ArrayView { strides: SmallVec::from_slice(strides), ..view }
+    }
+
+    #[test]
+    fn ranges_that_meet_overlap() {
+        let x = view(0, &[4], &[1]);
+        assert!(x.overlaps(&view(12, &[4], &[1])));
+        assert!(!x.overlaps(&view(16, &[4], &[1])));
+        assert!(x.overlaps(&view(12, &[4], &[-1])));
+    }
+
+    #[test]
+    fn interleaved_columns_are_apart() {
+        let x = view(0, &[4], &[2]);
+        assert!(!x.overlaps(&view(4, &[4], &[2])));
+        assert!(x.overlaps(&view(8, &[4], &[2])));
+        assert!(x.overlaps(&view(4, &[4], &[3])));
+        assert!(!view(0, &[4, 3], &[8, 2]).overlaps(&view(4, &[4], &[4])));
+    }
+
+    #[test]
+    fn an_array_overlaps_itself_where_a_stride_is_too_short() {
+        assert!(!view(0, &[4, 3], &[3, 1]).overlaps_itself());
+        assert!(!view(0, &[4, 3], &[-1, 4]).overlaps_itself());
+        assert!(!view(0, &[1, 3], &[0, 1]).overlaps_itself());
+        assert!(view(0, &[4, 3], &[0, 1]).overlaps_itself());
+        assert!(view(0, &[4, 3], &[2, 1]).overlaps_itself());
     }
 }
