@@ -39,7 +39,8 @@ impl Shelf {
                     self.failures.push(format!("{}: {error}", file.display()));
                 }
             } else {
-                self.failures.push(format!("{} belongs to no case; UPDATE_GOLDEN=1 removes it", file.display()));
+                self.failures
+                    .push(format!("{} belongs to no case; UPDATE_GOLDEN=1 removes it", file.display()));
             }
         }
         self.failures
@@ -65,10 +66,18 @@ pub fn compare(file: &Path, text: &str) -> Result<(), String> {
     }
     if updating() {
         let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
-        return folder.and_then(|()| std::fs::write(file, text)).map_err(|error| format!("{}: {error}", file.display()));
+        return folder
+            .and_then(|()| std::fs::write(file, text))
+            .map_err(|error| format!("{}: {error}", file.display()));
     }
-    let Some(known) = known else { return Err(format!("{} is missing; UPDATE_GOLDEN=1 writes it", file.display())) };
-    Err(format!("{} differs:\n{}\nUPDATE_GOLDEN=1 rewrites it", file.display(), first_difference(&known, text)))
+    let Some(known) = known else {
+        return Err(format!("{} is missing; UPDATE_GOLDEN=1 writes it", file.display()));
+    };
+    Err(format!(
+        "{} differs:\n{}\nUPDATE_GOLDEN=1 rewrites it",
+        file.display(),
+        first_difference(&known, text)
+    ))
 }
 
 fn first_difference(known: &str, text: &str) -> String {

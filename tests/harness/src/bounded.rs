@@ -4,7 +4,7 @@
 //! when an operand moves by its own bound, found by evaluating the op at both ends. So a whole function is held to
 //! what the table says of its ops, and to nothing looser.
 
-use crate::tolerance::{Target, Tolerance, tolerance};
+use crate::tolerance::{Target, Tolerance, is_promised, tolerance};
 use pullback_interp::Number;
 use pullback_ir::{Constant, Op, Scalar, eval};
 
@@ -36,8 +36,13 @@ impl Number for Bounded {
     fn apply(op: &Op, args: &[Self]) -> Option<Self> {
         let values: Vec<Constant> = args.iter().map(|arg| arg.value).collect();
         let value = eval(op, &values)?;
+        let numbers: Vec<f64> = values.iter().map(|value| value.as_f64()).collect();
         let mut bounds = [0.0; TARGETS.len()];
         for (index, target) in TARGETS.into_iter().enumerate() {
+            if !is_promised(op.name(), value.scalar(), target, &numbers, value.as_f64()) {
+                bounds[index] = f64::INFINITY;
+                continue;
+            }
             let own = size(tolerance(op.name(), value.scalar(), target), value);
             let moved: f64 = args
                 .iter()
@@ -80,7 +85,11 @@ impl Bounded {
         if bound.is_infinite() {
             return true;
         }
-        Tolerance { ulps: 0.0, absolute: bound }.accepts(self.value.scalar(), self.value.as_f64(), found.as_f64())
+        Tolerance { ulps: 0.0, absolute: bound }.accepts(
+            self.value.scalar(),
+            self.value.as_f64(),
+            found.as_f64(),
+        )
     }
 }
 

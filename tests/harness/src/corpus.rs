@@ -113,7 +113,9 @@ impl Subject {
         let of_name = |function: &Function| function.interface.as_ref().is_some_and(|i| &*i.name == name);
         let ids: Vec<FuncId> =
             module.functions.iter().filter(|(_, function)| of_name(function)).map(|(id, _)| id).collect();
-        let &[id] = ids.as_slice() else { return Err(format!("{} functions are called `{name}`", ids.len())) };
+        let &[id] = ids.as_slice() else {
+            return Err(format!("{} functions are called `{name}`", ids.len()));
+        };
         let flat = pipeline::flatten(module, id)
             .map_err(|diagnostics| render::render_all(&diagnostics.into_vec(), sources))?;
         let (mut params, mut results) = (Vec::new(), Vec::new());

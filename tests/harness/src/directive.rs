@@ -64,7 +64,8 @@ pub fn parse(text: &str) -> Result<Vec<Directive>, String> {
             "ints" => reader.range().map(|(low, high)| Kind::Ints(low as i64, high as i64)),
             _ => continue,
         };
-        let kind = kind.and_then(|kind| if reader.rest.is_empty() { Ok(kind) } else { Err("ends early".into()) });
+        let kind =
+            kind.and_then(|kind| if reader.rest.is_empty() { Ok(kind) } else { Err("ends early".into()) });
         let kind = kind.map_err(|why: String| format!("line {line}: {why} at `{}`", reader.rest))?;
         out.push(Directive { line, kind });
     }
@@ -207,13 +208,16 @@ mod tests {
 
     #[test]
     fn directives_read_calls_and_values() {
-        let text = "// run: f(float2(1, -2.5), 3u) == (true, (nan, inf))\n// grad: g(0.5) ~= 1 within 1e-3\nint x;";
+        let text =
+            "// run: f(float2(1, -2.5), 3u) == (true, (nan, inf))\n// grad: g(0.5) ~= 1 within 1e-3\nint x;";
         let directives = parse(text).expect("parses");
         assert_eq!(directives.len(), 2);
         let Kind::Run { call, expected } = &directives[0].kind else { panic!("{directives:?}") };
         assert_eq!(call.args, [Number::Int(1), Number::Float(-2.5), Number::Int(3)]);
         assert_eq!(expected.leaves.len(), 3);
-        let Kind::Grad { expected: Some(expected), .. } = &directives[1].kind else { panic!("{directives:?}") };
+        let Kind::Grad { expected: Some(expected), .. } = &directives[1].kind else {
+            panic!("{directives:?}")
+        };
         assert_eq!(expected.within, Some(1e-3));
     }
 

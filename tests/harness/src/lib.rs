@@ -1,7 +1,15 @@
 //! What the cross-crate tests share.
 
+pub mod bless;
+pub mod bounded;
+pub mod corpus;
 pub mod cuda_host;
+pub mod directive;
+pub mod emit;
+pub mod failures;
+pub mod lanes;
 pub mod launch;
 pub mod op_cases;
+pub mod random;
 pub mod spirv_val;
 pub mod tolerance;

@@ -12,7 +12,9 @@ impl Random {
     /// Seeded by a text, so that adding a case leaves the others' numbers as they are.
     pub fn of_name(name: &str) -> Self {
         // FNV-1a.
-        Self(name.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3)))
+        Self(
+            name.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3)),
+        )
     }
 
     pub fn bits(&mut self) -> u64 {

@@ -1,0 +1,17 @@
+//! Kernels to artifacts, by target.
+
+use crate::tolerance::Target;
+use pullback_base::{Artifact, ArtifactFormat};
+use pullback_codegen::{EmitError, cpu, cuda, spirv};
+use pullback_ir::{Module, Verified};
+use pullback_passes::legalize::{Limits, legalize};
+
+/// What the target's device loads.
+pub fn emit(module: &Verified<Module>, target: Target) -> Result<Artifact, EmitError> {
+    let expanded = |format| legalize(module, Limits::of(format));
+    match target {
+        Target::Cpu => cpu::emit(&expanded(ArtifactFormat::Bytecode)),
+        Target::Cuda => cuda::emit(&expanded(ArtifactFormat::KernelText), &cuda::Options::default()),
+        Target::Vulkan => spirv::emit(&expanded(ArtifactFormat::ShaderBinary), &spirv::Options::default()),
+    }
+}
