@@ -31,8 +31,19 @@ def test_numpy_calls_do_not_import_torch():
     assert result.stdout.strip() == "[2.0, 2.0] [1.0, 1.0] False", result.stderr
 
 
-def test_stubs_match_the_package():
-    result = run("-m", "mypy.stubtest", "pullback", "--mypy-config-file", "pyproject.toml")
+def test_stubs_match_the_package(tmp_path):
+    # Classes in Rust have `__getattr__` as a slot without an entry of that name.
+    allowed = tmp_path / "allowed"
+    allowed.write_text(r"pullback\._native\.Module\.__getattr__")
+    result = run(
+        "-m",
+        "mypy.stubtest",
+        "pullback._native",
+        "--mypy-config-file",
+        "pyproject.toml",
+        "--allowlist",
+        str(allowed),
+    )
     assert result.returncode == 0, result.stdout + result.stderr
 
 

@@ -93,49 +93,39 @@ def test_fake_tensors_are_refused(square):
         square(torch.zeros(3))
 
 
-@pytest.mark.parametrize("transform", ["vmap", "grad", "jvp", "functionalize"])
-def test_function_transforms_are_right_or_refused(square, transform):
-    x = torch.tensor([1.0, 2.0, 3.0])
-    expected = {
-        "vmap": (lambda: torch.func.vmap(square)(x), x * x),
-        "grad": (lambda: torch.func.grad(lambda x: square(x).sum())(x), 2 * x),
-        "jvp": (lambda: torch.func.jvp(square, (x,), (torch.ones(3),))[1], 2 * x),
-        "functionalize": (lambda: torch.func.functionalize(square)(x), x * x),
-    }
-    run, wanted = expected[transform]
-    try:
-        found = run()
-    except (pb.PullbackError, RuntimeError, NotImplementedError) as error:
-        assert str(error)
-        return
-    assert torch.equal(found, wanted)
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda f, x: torch.func.vmap(f)(x),
+        lambda f, x: torch.func.grad(lambda x: f(x).sum())(x),
+        lambda f, x: torch.func.jvp(f, (x,), (x,)),
+        lambda f, x: torch.func.functionalize(f)(x),
+    ],
+    ids=["vmap", "grad", "jvp", "functionalize"],
+)
+def test_function_transforms_are_refused(square, run):
+    with pytest.raises((pb.PullbackError, RuntimeError)):
+        run(square, torch.tensor([1.0, 2.0, 3.0]))
 
 
-def test_forward_mode_is_right_or_refused(square):
+def test_a_forward_mode_tangent_is_refused(square):
     import torch.autograd.forward_ad as forward
 
     x = torch.tensor([1.0, 2.0])
     with forward.dual_level():
-        dual = forward.make_dual(x, torch.ones(2))
-        try:
-            result = square(dual)
-        except (pb.PullbackError, RuntimeError, NotImplementedError) as error:
-            assert str(error)
-            return
-        tangent = forward.unpack_dual(result).tangent
-        assert tangent is not None, "a tangent was dropped without a word"
-        assert torch.equal(tangent, 2 * x)
+        assert square(x).tolist() == [1, 4]
+        with pytest.raises(pb.GradientError) as caught:
+            square(forward.make_dual(x, torch.ones(2)))
+    assert caught.value.code == "not-differentiable"
 
 
-def test_compiled_functions_are_right_or_refused(square):
+@pytest.mark.filterwarnings("ignore")
+def test_calls_in_a_compiled_function_run_outside_of_the_graph(square):
     x = torch.tensor([1.0, 2.0], requires_grad=True)
     compiled = torch.compile(lambda x: square(x) + 1, backend="eager")
-    try:
+    for _ in range(2):
         result = compiled(x)
-    except Exception as error:  # torch wraps what a traced call raises in classes of its own
-        assert str(error)
-        return
-    assert result.tolist() == [2, 5]
+        assert result.tolist() == [2, 5]
     result.sum().backward()
     assert x.grad.tolist() == [2, 4]
 
@@ -145,7 +135,6 @@ def test_results_are_ordinary_tensors(square):
     assert type(result) is torch.Tensor
     assert result.is_contiguous()
     result.add_(1)
-    assert result.resize_(4).shape == (4,)
     assert result.device == torch.device("cpu")
 
 
