@@ -146,6 +146,12 @@ pub trait Device: Send + Sync {
     /// Whether host memory is used in place (`true`) or copied for each call.
     fn reads_host_memory(&self) -> bool;
 
+    /// Whether code may ask that NaN, infinities and the sign of zero be kept (all devices but some Vulkan
+    /// drivers keep them unasked).
+    fn preserves_special_floats(&self) -> bool {
+        true
+    }
+
     fn load(&self, artifact: &Artifact) -> Result<LoadedKernel, DeviceError>;
 
     /// Uninitialized memory, at least 256-byte aligned. Zero bytes are allowed.

@@ -6,6 +6,8 @@ use pullback_base::{Artifact, ArtifactFormat, Code, DType, Diagnostic, bug};
 use pullback_codegen as codegen;
 use pullback_device::{Device, DeviceType, LoadedKernel};
 use pullback_ir::{Module, Verified};
+use pullback_passes::legalize::Limits;
+use pullback_passes::pipeline;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -42,22 +44,26 @@ impl Context {
     }
 
     /// Generates code for the module's one kernel.
-    pub fn emit(&self, module: &Verified<Module>) -> Result<Artifact, Error> {
-        let emitted = match self.0.device.artifact_format() {
-            ArtifactFormat::Bytecode => codegen::cpu::emit(module).map_err(|e| e.to_string()),
+    ///
+    /// # Errors
+    /// `unsupported-by-device`.
+    pub fn emit(&self, kernel: Verified<Module>) -> Result<Artifact, Error> {
+        let format = self.0.device.artifact_format();
+        let kernel = pipeline::legalized(kernel, Limits::of(format));
+        let emitted = match format {
+            ArtifactFormat::Bytecode => codegen::cpu::emit(&kernel),
             ArtifactFormat::ShaderBinary => {
-                codegen::spirv::emit(module, &codegen::spirv::Options::default()).map_err(|e| e.to_string())
+                let preserve_special_floats = self.0.device.preserves_special_floats();
+                codegen::spirv::emit(&kernel, &codegen::spirv::Options { preserve_special_floats })
             }
-            ArtifactFormat::KernelText => {
-                codegen::cuda::emit(module, &codegen::cuda::Options::default()).map_err(|e| e.to_string())
-            }
+            ArtifactFormat::KernelText => codegen::cuda::emit(&kernel, &codegen::cuda::Options::default()),
         };
-        emitted.map_err(|why| Diagnostic::error(Code::Unsupported, why).into())
+        emitted.map_err(|why| Diagnostic::error(Code::Unsupported, why.to_string()).into())
     }
 
     /// Generates code and loads it.
-    pub fn compile(&self, module: &Verified<Module>) -> Result<LoadedKernel, Error> {
-        Ok(self.0.device.load(&self.emit(module)?)?)
+    pub fn compile(&self, kernel: Verified<Module>) -> Result<LoadedKernel, Error> {
+        Ok(self.0.device.load(&self.emit(kernel)?)?)
     }
 
     /// A kernel of our own, compiled at first use.
@@ -71,7 +77,7 @@ impl Context {
         }
         let mut module = Module::new();
         let id = module.add(build());
-        let kernel = self.compile(&pullback_passes::pipeline::kernel(&module, id))?;
+        let kernel = self.compile(pipeline::kernel(&module, id))?;
         Ok(self.0.library.lock().entry(name.to_owned()).or_insert(kernel).clone())
     }
 

@@ -156,7 +156,7 @@ impl Plan {
             && (feeds.iter().any(|f| matches!(&f.from, FeedFrom::Array(_, access) if strided(access)))
                 || sinks.iter().any(|s| matches!(&s.into, SinkInto::Array(access) if strided(access))));
         let module = kernel::build(&derived.callee, dims, sizes_first, &feeds, &sinks);
-        Ok(Plan { kernel: context.compile(&module)?, sizes_first, feeds, sinks })
+        Ok(Plan { kernel: context.compile(module)?, sizes_first, feeds, sinks })
     }
 }
 

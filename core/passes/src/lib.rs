@@ -26,6 +26,5 @@ pub mod unroll;
 mod testing;
 
 pub use inline::inline;
-pub use legalize::{LegalizeOptions, legalize};
-pub use pipeline::{flatten, kernel, optimize};
+pub use pipeline::{flatten, kernel, legalized, optimize};
 pub use scalarize::scalarize;

@@ -1,5 +1,6 @@
 //! The order of the passes, here and nowhere else.
 
+use crate::legalize::{Limits, legalize};
 use crate::{arrays, rewrite::rewrite};
 use crate::{compact, dce, fold, gvn, inline, licm, regions, scalarize, simplify, strip_detach, unroll};
 use pullback_base::{Diagnostics, bug};
@@ -24,6 +25,18 @@ pub fn kernel(module: &Module, id: FuncId) -> Verified<Module> {
     };
     strip_detach::strip_detach(&mut kernel);
     verify(alone(optimize(kernel))).unwrap_or_else(|errors| bug!("kernel", "{errors:?}"))
+}
+
+/// A kernel with what the target lacks replaced, optimized again: the input of that target's code generation.
+pub fn legalized(kernel: Verified<Module>, limits: Limits) -> Verified<Module> {
+    if limits == Limits::default() {
+        return kernel;
+    }
+    let mut module = Module::new();
+    for function in legalize(&kernel, limits).functions.values() {
+        module.add(optimize(function.clone()));
+    }
+    verify(module).unwrap_or_else(|errors| bug!("legalized", "{errors:?}"))
 }
 
 fn scalar_form(module: &Module, id: FuncId) -> Result<Function, Diagnostics> {

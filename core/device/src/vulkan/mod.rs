@@ -49,11 +49,6 @@ impl VulkanDevice {
         self.gpu.abilities.is_hardware
     }
 
-    /// Whether kernels may declare that signed zeros, infinities and NaNs are kept exact.
-    pub fn preserves_special_floats(&self) -> bool {
-        self.gpu.abilities.features.special_floats
-    }
-
     /// The buffer's memory, when this device made it.
     fn memory_of<'b>(&self, buffer: &'b Buffer) -> Result<&'b DeviceBuffer, DeviceError> {
         buffer.owner.downcast_ref::<DeviceBuffer>().filter(|own| own.belongs_to(&self.gpu)).ok_or_else(|| {
@@ -66,6 +61,10 @@ impl VulkanDevice {
 }
 
 impl Device for VulkanDevice {
+    fn preserves_special_floats(&self) -> bool {
+        self.gpu.abilities.features.special_floats
+    }
+
     fn device_type(&self) -> DeviceType {
         DeviceType::Vulkan
     }

@@ -127,18 +127,6 @@ fn compact_keeps_results() {
 }
 
 #[test]
-fn legalize_keeps_results() {
-    pass_keeps_results(|function| {
-        let options = pullback_passes::LegalizeOptions {
-            guard_integer_division: true,
-            mask_shift_counts: true,
-            saturate_conversions: true,
-        };
-        pullback_passes::legalize(function, options)
-    });
-}
-
-#[test]
 fn the_whole_pipeline_keeps_results() {
     keeps_results(1000..1200, |module, id| pullback_passes::flatten(module, id).expect("flattens"));
 }
