@@ -8,7 +8,7 @@ from picture import curve, side_by_side, write_png
 
 import pullback as pb
 
-SIZE = 96
+SIZE = 72
 SPLATS = 120
 STEPS = 300
 OUT = Path("out/02_fit.png")

@@ -46,7 +46,7 @@ def curve(values: list[float], height: int, width: int) -> np.ndarray:
     at = np.interp(across, np.linspace(across[0], across[-1], len(logs)), logs)
     tops = height * scale - margin - (at - low) * rise
     rows = np.arange(height * scale)[:, None]
-    reach = 3.5 + np.abs(np.gradient(tops)) / 2  # a steep line covers more of a column
+    reach = 3.5 * np.hypot(1, np.gradient(tops))  # a steep line covers more of a column
     canvas[:, across] = np.where((np.abs(rows - tops) <= reach)[..., None], ink, canvas[:, across])
     return canvas.reshape(height, scale, width, scale, 3).mean(axis=(1, 3))
 
