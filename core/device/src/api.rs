@@ -143,8 +143,8 @@ pub trait Device: Send + Sync {
     /// Whether kernels may compute with this dtype.
     fn supports(&self, dtype: DType) -> bool;
 
-    /// Whether host memory is used in place (`true`) or copied for each call.
-    fn reads_host_memory(&self) -> bool;
+    /// Whether kernels use host addresses as they are, so that submissions need no host ranges.
+    fn shares_host_addresses(&self) -> bool;
 
     /// Whether code may ask that NaN, infinities and the sign of zero be kept (all devices but some Vulkan
     /// drivers keep them unasked).

@@ -3,7 +3,7 @@
 use crate::args::{Arg, ArgValue, ArrayView, Number, Numbers};
 use crate::error::Error;
 use crate::function::{Function, Mode};
-use crate::launch::Prepared;
+use crate::prepare::Prepared;
 use crate::tensor::Tensor;
 use pullback_base::{Code, Diagnostic, Shape};
 use smallvec::SmallVec;

@@ -17,6 +17,7 @@ pub struct Context(Arc<Shared>);
 
 struct Shared {
     device: Arc<dyn Device>,
+    shares_host_addresses: bool,
     /// Kernels that do not depend on user code, by name.
     library: Mutex<FxHashMap<String, LoadedKernel>>,
 }
@@ -31,11 +32,17 @@ impl Context {
     }
 
     pub fn new(device: Arc<dyn Device>) -> Self {
-        Self(Arc::new(Shared { device, library: Mutex::default() }))
+        let shares_host_addresses = device.shares_host_addresses();
+        Self(Arc::new(Shared { device, shares_host_addresses, library: Mutex::default() }))
     }
 
     pub fn device(&self) -> &Arc<dyn Device> {
         &self.0.device
+    }
+
+    /// Whether the device's kernels use host addresses as they are.
+    pub fn shares_host_addresses(&self) -> bool {
+        self.0.shares_host_addresses
     }
 
     /// Whether two contexts share one device.

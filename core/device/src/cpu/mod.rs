@@ -77,7 +77,7 @@ impl Device for CpuDevice {
         true
     }
 
-    fn reads_host_memory(&self) -> bool {
+    fn shares_host_addresses(&self) -> bool {
         true
     }
 

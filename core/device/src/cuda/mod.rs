@@ -62,7 +62,7 @@ impl Device for CudaDevice {
         true
     }
 
-    fn reads_host_memory(&self) -> bool {
+    fn shares_host_addresses(&self) -> bool {
         false
     }
 

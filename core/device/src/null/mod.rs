@@ -80,7 +80,7 @@ impl Device for NullDevice {
         true
     }
 
-    fn reads_host_memory(&self) -> bool {
+    fn shares_host_addresses(&self) -> bool {
         true
     }
 

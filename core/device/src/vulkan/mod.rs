@@ -49,6 +49,11 @@ impl VulkanDevice {
         self.gpu.abilities.is_hardware
     }
 
+    /// Whether host memory can be used in place, by import.
+    pub fn imports_host_memory(&self) -> bool {
+        self.gpu.host_import.is_some()
+    }
+
     /// The buffer's memory, when this device made it.
     fn memory_of<'b>(&self, buffer: &'b Buffer) -> Result<&'b DeviceBuffer, DeviceError> {
         buffer.owner.downcast_ref::<DeviceBuffer>().filter(|own| own.belongs_to(&self.gpu)).ok_or_else(|| {
@@ -81,8 +86,8 @@ impl Device for VulkanDevice {
         self.gpu.abilities.supports(dtype)
     }
 
-    fn reads_host_memory(&self) -> bool {
-        self.gpu.host_import.is_some()
+    fn shares_host_addresses(&self) -> bool {
+        false
     }
 
     fn load(&self, artifact: &Artifact) -> Result<LoadedKernel, DeviceError> {

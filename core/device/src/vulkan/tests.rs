@@ -51,7 +51,7 @@ fn imported_and_staged_host_memory_give_equal_results() {
         let mut x: Vec<f32> = (0..count).map(|i| i as f32 * 0.5).collect();
         let expected: Vec<f32> = x.iter().map(|x| x * 2.0).collect();
         let mut paths = vec![HostPath::Best, HostPath::Staged];
-        if device.reads_host_memory() {
+        if device.imports_host_memory() {
             paths.push(HostPath::Imported);
         }
         for path in paths {

@@ -1,0 +1,237 @@
+//! A prepared call: the plan of its signature and geometry, and the words of this call.
+
+use crate::args::{Arg, Leaf};
+use crate::bind::{Source, Target, bind};
+use crate::cache::BoundCall;
+use crate::error::Error;
+use crate::function::{Function, Mode};
+use crate::launch::{HostRanges, Words, host_range};
+use crate::plan::{Blueprint, FeedFrom, Plan, PlanKey, Role, SinkInto, Wanted};
+use crate::ports::{Leaves, Ports};
+use crate::signature::Signature;
+use crate::vectorize::{Geometry, Reach};
+use pullback_base::{Code, DType, Diagnostic, Shape, bug};
+use pullback_device::Access;
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// An array the caller makes for the call to write: C-contiguous.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputSpec {
+    pub dtype: DType,
+    pub shape: Shape,
+}
+
+/// A call that is ready to run.
+pub struct Prepared {
+    pub(crate) function: Function,
+    pub(crate) plan: Arc<Plan>,
+    bound: Arc<BoundCall>,
+    shape: Shape,
+    pub(crate) words: Words,
+    pub(crate) host: HostRanges,
+    outputs: SmallVec<[OutputSpec; 2]>,
+    /// Word of each sink's first pointer.
+    pub(crate) sink_words: SmallVec<[usize; 4]>,
+}
+
+impl Prepared {
+    pub(crate) fn new(function: &Function, args: &[Arg<'_>], mode: Mode<'_>) -> Result<Self, Error> {
+        let module = &function.module;
+        let bound = function
+            .set
+            .calls
+            .bound(Signature::of(args, mode, function.set.overloads.len() > 1), || {
+                bind(&function.set, args, mode)
+            })
+            .map_err(|diagnostics| Error::new(diagnostics, module.sources.clone()))?;
+        let leaves = Leaves::of(args);
+        let ports = Ports::of(&bound, &leaves, mode)?;
+        let located = |diagnostic: Diagnostic| Error::new(diagnostic.into(), module.sources.clone());
+        ports.check_places(function).map_err(located)?;
+        let geometry = Geometry::new(&ports.ports).map_err(located)?;
+        ports.check_overlaps().map_err(located)?;
+        let wanted = wanted(&bound, &leaves, mode).map_err(located)?;
+        let key = PlanKey::of(&geometry, !wanted.is_empty());
+        let overload = &function.set.overloads[bound.binding.overload];
+        let blueprint = Blueprint {
+            module,
+            overload,
+            binding: &bound.binding,
+            geometry: &geometry,
+            leaves: &leaves,
+            mode,
+            wanted: &wanted,
+            input_walks: &ports.inputs,
+            output_walks: &ports.outputs,
+            cotangent_walks: &ports.cotangents,
+        };
+        let plan = bound.plan(&key, || Plan::build(&blueprint))?;
+        let outputs = outputs(&bound, &ports, &geometry, &leaves, mode, &wanted);
+        let mut prepared = Self {
+            function: function.clone(),
+            plan,
+            bound: bound.clone(),
+            shape: Shape::scalar(),
+            words: Words::new(),
+            host: HostRanges::new(),
+            outputs,
+            sink_words: SmallVec::new(),
+        };
+        prepared.fill_words(&leaves, &ports, &geometry).map_err(located)?;
+        prepared.shape = geometry.shape;
+        Ok(prepared)
+    }
+
+    /// The call's shape: one lane per element.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// The arrays to make for the call: the results that none were given for, then the gradients in the order of
+    /// the argument leaves asked for.
+    pub fn outputs(&self) -> &[OutputSpec] {
+        &self.outputs
+    }
+
+    /// Field names below the return value or `out` parameter that returned result `index` belongs to, and the
+    /// name of that parameter (empty for the return value).
+    pub fn result_path(&self, index: usize) -> (&str, &[String]) {
+        let output =
+            self.bound.binding.outputs.iter().find(|output| output.target == Target::Returned(index));
+        let Some(output) = output else { return ("", &[]) };
+        let root = output.slot.path.split('.').next().unwrap_or("");
+        (if output.span.is_none() { "" } else { root }, &output.slot.fields)
+    }
+
+    /// The argument leaves that the call writes.
+    pub fn written_leaves(&self) -> impl Iterator<Item = usize> {
+        self.bound.binding.outputs.iter().filter_map(|output| match output.target {
+            Target::Leaf(leaf) => Some(leaf),
+            Target::Returned(_) => None,
+        })
+    }
+
+    fn fill_words(
+        &mut self,
+        leaves: &Leaves<'_>,
+        ports: &Ports<'_>,
+        geometry: &Geometry,
+    ) -> Result<(), Diagnostic> {
+        let plan = self.plan.clone();
+        let bound = self.bound.clone();
+        if plan.sizes_first {
+            self.words.extend(geometry.dims[1..].iter().map(|&size| size as u64));
+        }
+        for (place, feed) in plan.feeds.iter().enumerate() {
+            match &feed.from {
+                FeedFrom::Constants(_) => {}
+                FeedFrom::Array(walk, _) => self.array_words(*walk, ports, geometry),
+                FeedFrom::Numbers => {
+                    let input = &bound.binding.inputs[place];
+                    let numbers = match input.source {
+                        Source::Leaf(leaf) => match leaves.0.get(leaf) {
+                            Some(Leaf::Numbers(numbers)) => numbers,
+                            _ => bug!("dispatch", "leaf {leaf} is not numbers"),
+                        },
+                        Source::Default(_) => bug!("dispatch", "a default value is built into the kernel"),
+                    };
+                    for leaf in 0..input.slot.leaf_count() {
+                        let number = numbers.values[if numbers.values.len() == 1 { 0 } else { leaf }];
+                        let constant = number
+                            .to_constant(feed.dtype, &input.slot.path)
+                            .map_err(|d| d.at(input.span, "declared here"))?;
+                        self.words.push(constant.bits());
+                    }
+                }
+            }
+        }
+        for sink in &plan.sinks {
+            self.sink_words.push(self.words.len());
+            match (&sink.into, sink.role) {
+                (_, Role::Given(walk)) => self.array_words(walk, ports, geometry),
+                (SinkInto::GroupSums(_), _) => self.words.extend(sink.leaves.clone().map(|_| 0)),
+                (SinkInto::Array(_), _) => self.words.push(0),
+            }
+        }
+        Ok(())
+    }
+
+    fn array_words(&mut self, walk: usize, ports: &Ports<'_>, geometry: &Geometry) {
+        let port = &ports.ports[walk];
+        let access = if port.written { Access::Write } else { Access::Read };
+        self.host.extend(host_range(self.function.context(), 0, self.words.len(), port.array, access));
+        self.words.push(port.array.address);
+        let walk = &geometry.walks[walk];
+        if walk.reach == Reach::Strided {
+            self.words.extend(walk.lane_strides.iter().map(|&stride| stride as u64));
+        }
+        if let Some(strides) = &walk.element_strides {
+            self.words.extend(strides.iter().map(|&stride| stride as u64));
+        }
+    }
+}
+
+/// The gradients asked for, in the order of the argument leaves.
+fn wanted(
+    bound: &BoundCall,
+    leaves: &Leaves<'_>,
+    mode: Mode<'_>,
+) -> Result<SmallVec<[Wanted; 4]>, Diagnostic> {
+    let wrt = match mode {
+        Mode::Forward { .. } => return Ok(SmallVec::new()),
+        Mode::Backward { wrt, .. } | Mode::ValueAndGrad { wrt } => wrt,
+    };
+    let mut out: SmallVec<[Wanted; 4]> = SmallVec::new();
+    for (place, input) in bound.binding.inputs.iter().enumerate() {
+        let Source::Leaf(leaf) = input.source else { continue };
+        if wrt.get(leaf) != Some(&true) {
+            continue;
+        }
+        if let Some(Leaf::Numbers(numbers)) = leaves.0.get(leaf)
+            && numbers.shape != input.slot.element_shape
+        {
+            return Err(Diagnostic::error(
+                Code::NotDifferentiable,
+                format!(
+                    "`{}` was given one number for {} components: its gradient is not one number",
+                    input.slot.path,
+                    input.slot.leaf_count()
+                ),
+            )
+            .at(input.span, "declared here")
+            .help("pass one number per component, or an array"));
+        }
+        out.push(Wanted { input: place, leaf });
+    }
+    out.sort_by_key(|wanted| wanted.leaf);
+    Ok(out)
+}
+
+fn outputs(
+    bound: &BoundCall,
+    ports: &Ports<'_>,
+    geometry: &Geometry,
+    leaves: &Leaves<'_>,
+    mode: Mode<'_>,
+    wanted: &[Wanted],
+) -> SmallVec<[OutputSpec; 2]> {
+    let mut out = SmallVec::new();
+    if !matches!(mode, Mode::Backward { .. }) {
+        for (output, walk) in bound.binding.outputs.iter().zip(&ports.outputs) {
+            if walk.is_none() {
+                let mut dims: SmallVec<[i64; 6]> = SmallVec::from_slice(geometry.shape.dims());
+                dims.extend_from_slice(output.slot.element_shape.dims());
+                out.push(OutputSpec { dtype: output.slot.dtype, shape: Shape::from(dims) });
+            }
+        }
+    }
+    for wanted in wanted {
+        let slot = &bound.binding.inputs[wanted.input].slot;
+        out.push(match leaves.array(wanted.leaf) {
+            Some(array) => OutputSpec { dtype: array.dtype, shape: array.shape.clone() },
+            None => OutputSpec { dtype: slot.dtype, shape: slot.element_shape.clone() },
+        });
+    }
+    out
+}
