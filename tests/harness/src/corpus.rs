@@ -109,7 +109,8 @@ impl Case {
 }
 
 impl Subject {
-    fn of(module: &Module, sources: &SourceMap, name: &str, domain: Domain) -> Result<Subject, String> {
+    /// The one function of that name.
+    pub fn of(module: &Module, sources: &SourceMap, name: &str, domain: Domain) -> Result<Subject, String> {
         let of_name = |function: &Function| function.interface.as_ref().is_some_and(|i| &*i.name == name);
         let ids: Vec<FuncId> =
             module.functions.iter().filter(|(_, function)| of_name(function)).map(|(id, _)| id).collect();

@@ -10,6 +10,7 @@ pub mod failures;
 pub mod lanes;
 pub mod launch;
 pub mod op_cases;
+pub mod programs;
 pub mod random;
 pub mod spirv_val;
 pub mod tolerance;

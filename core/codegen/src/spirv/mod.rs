@@ -73,6 +73,8 @@ struct Emitter<'a> {
     /// The group's sums in the making, by element type.
     sums: FxHashMap<Scalar, Word>,
     float_widths: BTreeSet<u32>,
+    /// How many lanes there are, u64.
+    lanes: Word,
     /// The lane's number, u64.
     lane: Word,
     /// The lane's number within its group, u32.
@@ -95,6 +97,7 @@ impl<'a> Emitter<'a> {
             slot_variables: Vec::new(),
             sums: FxHashMap::default(),
             float_widths: BTreeSet::new(),
+            lanes: 0,
             lane: 0,
             local: 0,
             active: 0,
@@ -111,6 +114,7 @@ impl<'a> Emitter<'a> {
             let pointer = self.asm.value(Op::AccessChain, pointer_type, &[constants, member]);
             self.asm.value(Op::Load, long, &[pointer])
         });
+        self.lanes = lanes;
         self.local = self.input(BuiltIn::LocalInvocationId);
         let global = self.input(BuiltIn::GlobalInvocationId);
         let global = self.asm.value(Op::UConvert, long, &[global]);

@@ -5,6 +5,7 @@ use crate::EmitError;
 use pullback_base::Scalar;
 use pullback_ir::{Op as IrOp, Type, Value};
 use rspirv::spirv::{Decoration, GlslStd450Op as Glsl, Op, Word};
+use smallvec::SmallVec;
 
 impl Emitter<'_> {
     pub fn let_op(&mut self, result: Value, op: &IrOp, args: &[Value]) -> Result<(), EmitError> {
@@ -93,6 +94,13 @@ impl Emitter<'_> {
     fn float_op(&mut self, op: &IrOp, scalar: Scalar, args: &[Word]) -> Option<Word> {
         let ty = self.scalar_type(scalar);
         let bool_type = self.bool_type();
+        let hidden: SmallVec<[Word; 3]>;
+        let args = if matches!(op, IrOp::Mul | IrOp::Div | IrOp::Fma) {
+            hidden = args.iter().map(|&arg| self.hidden_zero(scalar, arg)).collect();
+            &hidden
+        } else {
+            args
+        };
         let plain = match op {
             IrOp::Neg => Op::FNegate,
             IrOp::Add => Op::FAdd,
@@ -116,6 +124,26 @@ impl Emitter<'_> {
             _ => return self.float_function(op, scalar, ty, args),
         };
         Some(self.asm.value(test, bool_type, args))
+    }
+
+    /// A literal zero made from the push constants, any other id as it is. Mesa's lavapipe takes `x * 0.0` and `0.0 / x`
+    /// to be zero and `x / 0.0` to be undefined, special floats or not, where it sees the literal.
+    fn hidden_zero(&mut self, scalar: Scalar, arg: Word) -> Word {
+        if arg != self.number(scalar, 0.0) {
+            return arg;
+        }
+        let long = self.int_type(64);
+        let shift = self.u32(63);
+        // There are fewer than 2^63 lanes.
+        let zero = self.asm.value(Op::ShiftRightLogical, long, &[self.lanes, shift]);
+        let narrow = match scalar.bits() {
+            64 => zero,
+            bits => {
+                let ty = self.int_type(bits);
+                self.asm.value(Op::UConvert, ty, &[zero])
+            }
+        };
+        self.bitcast(narrow, scalar)
     }
 
     /// Arithmetic that the driver must round by itself, so that it equals the interpreter's op by op.
