@@ -2,8 +2,9 @@
 //! but for telling overloads apart.
 
 use crate::args::{Arg, ArgValue, ArrayView, Leaf, Location, Numbers};
-use crate::function::{Mode, Overload, OverloadSet};
-use crate::module::edit_distance;
+use crate::edit_distance::edit_distance;
+use crate::mode::Mode;
+use crate::overload::Overload;
 use crate::slot::Slot;
 use pullback_base::{Code, DType, Diagnostic, Diagnostics, Span};
 use pullback_device::DeviceType;
@@ -46,10 +47,10 @@ pub enum Target {
 }
 
 /// Matches arguments to the overload they fit best.
-pub fn bind(set: &OverloadSet, args: &[Arg<'_>], mode: Mode<'_>) -> Result<Binding, Diagnostics> {
-    let tries: Vec<Result<(Binding, i64), Diagnostics>> = (0..set.overloads.len())
+pub fn bind(overloads: &[Overload], args: &[Arg<'_>], mode: Mode<'_>) -> Result<Binding, Diagnostics> {
+    let tries: Vec<Result<(Binding, i64), Diagnostics>> = (0..overloads.len())
         .map(|index| {
-            Binder { overload: &set.overloads[index], found: Diagnostics::new(), cost: 0, next_leaf: 0 }
+            Binder { overload: &overloads[index], found: Diagnostics::new(), cost: 0, next_leaf: 0 }
                 .bind(index, args)
         })
         .collect();
@@ -63,17 +64,20 @@ pub fn bind(set: &OverloadSet, args: &[Arg<'_>], mode: Mode<'_>) -> Result<Bindi
         }
     }
     let Some(best) = fits.iter().map(|(_, cost)| *cost).min() else {
-        return Err(if several { no_overload(set, args, misfits) } else { misfits.remove(0) });
+        return Err(if several { no_overload(overloads, args, misfits) } else { misfits.remove(0) });
     };
     let mut best: Vec<Binding> = fits.into_iter().filter(|(_, cost)| *cost == best).map(|(b, _)| b).collect();
     if best.len() > 1 {
         let mut diagnostic = Diagnostic::error(
             Code::AmbiguousCall,
-            format!("{} overloads of `{}` take these arguments equally well", best.len(), set.name),
+            format!(
+                "{} overloads of `{}` take these arguments equally well",
+                best.len(),
+                overloads[0].interface.name
+            ),
         );
         for binding in &best {
-            diagnostic =
-                diagnostic.note(format!("candidate: {}", set.overloads[binding.overload].describe()));
+            diagnostic = diagnostic.note(format!("candidate: {}", overloads[binding.overload].describe()));
         }
         return Err(diagnostic.help("pass typed values (a NumPy scalar or array of the dtype meant)").into());
     }
@@ -82,11 +86,11 @@ pub fn bind(set: &OverloadSet, args: &[Arg<'_>], mode: Mode<'_>) -> Result<Bindi
     Ok(binding)
 }
 
-fn no_overload(set: &OverloadSet, args: &[Arg<'_>], misfits: Vec<Diagnostics>) -> Diagnostics {
+fn no_overload(overloads: &[Overload], args: &[Arg<'_>], misfits: Vec<Diagnostics>) -> Diagnostics {
     let shown: Vec<String> = args.iter().map(|arg| describe(&arg.value)).collect();
-    let message = format!("no overload of `{}` takes ({})", set.name, shown.join(", "));
+    let message = format!("no overload of `{}` takes ({})", overloads[0].interface.name, shown.join(", "));
     let mut diagnostic = Diagnostic::error(Code::ArgumentType, message);
-    for (overload, why) in set.overloads.iter().zip(misfits) {
+    for (overload, why) in overloads.iter().zip(misfits) {
         let reason = why.iter().next().map_or("", |d| d.message.as_str()).to_owned();
         diagnostic = diagnostic.note(format!("not {}: {reason}", overload.describe()));
     }

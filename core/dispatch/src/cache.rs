@@ -1,11 +1,30 @@
 //! The plans of a function's calls, found by signature and geometry. Readers do not block one another.
 
 use crate::bind::Binding;
+use crate::overload::Overload;
 use crate::plan::{Plan, PlanKey};
 use crate::signature::Signature;
 use parking_lot::RwLock;
+use pullback_ir::{FuncId, Interface};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
+
+/// The declarations that share a name, and the plans of their calls.
+pub struct OverloadSet {
+    pub name: Arc<str>,
+    pub overloads: Vec<Overload>,
+    pub calls: Calls,
+}
+
+impl OverloadSet {
+    pub fn new(name: &str) -> Self {
+        Self { name: name.into(), overloads: Vec::new(), calls: Calls::default() }
+    }
+
+    pub fn add(&mut self, id: FuncId, interface: &Interface) {
+        self.overloads.push(Overload::new(id, interface));
+    }
+}
 
 /// Signature to binding, binding to plans.
 #[derive(Default)]

@@ -2,7 +2,8 @@
 
 use crate::args::{Arg, ArgValue, ArrayView, Number, Numbers};
 use crate::error::Error;
-use crate::function::{Function, Mode};
+use crate::function::Function;
+use crate::mode::Mode;
 use crate::prepare::Prepared;
 use crate::tensor::Tensor;
 use pullback_base::{Code, Diagnostic, Shape};

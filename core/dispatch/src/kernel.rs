@@ -1,6 +1,6 @@
 //! The call kernel, built in IR: load a lane's arguments, call the function, store its results.
 
-use crate::plan::{Access, Feed, FeedFrom, Sink, SinkInto};
+use crate::layout::{Access, Feed, FeedFrom, Sink, SinkInto};
 use crate::vectorize::Reach;
 use pullback_base::{DType, Shape};
 use pullback_ir::function::loaded_type;

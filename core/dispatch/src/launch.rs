@@ -1,20 +1,15 @@
 //! The launches of a prepared call: its kernel, and the second pass of shared gradients.
 
-use crate::args::{ArrayView, Location};
+use crate::args::ArrayView;
 use crate::context::Context;
 use crate::error::Error;
-use crate::function::Function;
-use crate::plan::{Role, SinkInto};
+use crate::layout::{Role, SinkInto};
 use crate::prepare::Prepared;
 use crate::reduce::{self, Sums};
+use crate::words::{HostRanges, Words, host_range};
 use pullback_base::{DType, GROUP_LANES, Shape, bug};
-use pullback_device::{Access, Buffer, HostRange, Launch, LoadedKernel, Submission};
+use pullback_device::{Access, Buffer, Launch, LoadedKernel, Submission};
 use smallvec::SmallVec;
-
-/// The words of one launch.
-pub type Words = SmallVec<[u64; 16]>;
-
-pub type HostRanges = SmallVec<[HostRange; 4]>;
 
 impl Prepared {
     /// Runs the call, writing `outputs` (as [`Prepared::outputs`] says). With host memory it returns when the results
@@ -31,7 +26,7 @@ impl Prepared {
             bug!("dispatch", "{} outputs where {} are needed", outputs.len(), self.outputs().len());
         }
         let mut run = Run {
-            function: &self.function,
+            context: self.context().clone(),
             pending: SmallVec::new(),
             host: std::mem::take(&mut self.host),
             buffers: SmallVec::new(),
@@ -89,16 +84,16 @@ impl Prepared {
 }
 
 /// The launches of one call.
-struct Run<'a> {
-    function: &'a Function,
+struct Run {
+    context: Context,
     pending: SmallVec<[(LoadedKernel, Words, u64); 2]>,
     host: HostRanges,
     buffers: SmallVec<[Buffer; 2]>,
 }
 
-impl Run<'_> {
+impl Run {
     fn allocate(&mut self, count: u64, dtype: DType) -> Result<u64, Error> {
-        let buffer = self.function.context().device().allocate(count * dtype.size_bytes() as u64)?;
+        let buffer = self.context.device().allocate(count * dtype.size_bytes() as u64)?;
         let address = buffer.address;
         self.buffers.push(buffer);
         Ok(address)
@@ -110,16 +105,14 @@ impl Run<'_> {
     }
 
     fn written_host_range(&mut self, launch: usize, word: usize, output: &ArrayView) {
-        self.host.extend(host_range(self.function.context(), launch, word, output, Access::Write));
+        self.host.extend(host_range(&self.context, launch, word, output, Access::Write));
     }
 
     fn fill_zero(&mut self, output: &ArrayView) -> Result<(), Error> {
         let (dtype, count) = (output.dtype, output.shape.count() as u64);
         if count > 0 {
-            let kernel = self
-                .function
-                .context()
-                .library_kernel(&format!("fill_zero {dtype}"), || reduce::fill_zero(dtype))?;
+            let kernel =
+                self.context.library_kernel(&format!("fill_zero {dtype}"), || reduce::fill_zero(dtype))?;
             let launch = self.push(kernel, &[output.address], count);
             self.written_host_range(launch, 0, output);
         }
@@ -134,7 +127,7 @@ impl Run<'_> {
         words: &mut [u64],
         output: &ArrayView,
     ) -> Result<(), Error> {
-        let context = self.function.context().clone();
+        let context = self.context.clone();
         let leaves = words.len() as u64;
         let size = dtype.size_bytes() as u64;
         let mut groups = lanes.div_ceil(u64::from(GROUP_LANES));
@@ -169,7 +162,7 @@ impl Run<'_> {
         dtype: DType,
         output: &ArrayView,
     ) -> Result<u64, Error> {
-        let context = self.function.context().clone();
+        let context = self.context.clone();
         let sum = context.sum_dtype(dtype);
         let lanes = self.allocate(shape.count() as u64 * leaves as u64, dtype)?;
         let sums = Sums::of(lane_shape, shape, leaves);
@@ -218,22 +211,7 @@ impl Run<'_> {
         }
         let submission = Submission { launches: &launches, host_ranges: &self.host, stream };
         // SAFETY: passed on to the caller.
-        unsafe { self.function.context().device().submit(&submission) }?;
+        unsafe { self.context.device().submit(&submission) }?;
         Ok(())
     }
-}
-
-/// Tells the device of word `word` of launch `launch`, when it is a host address that the device must translate.
-pub fn host_range(
-    context: &Context,
-    launch: usize,
-    word: usize,
-    array: &ArrayView,
-    access: Access,
-) -> Option<HostRange> {
-    if context.shares_host_addresses() || array.location != Location::Host {
-        return None;
-    }
-    let (start, size_bytes) = array.byte_range();
-    Some(HostRange { launch, word, start: start as *mut u8, size_bytes: size_bytes as usize, access })
 }

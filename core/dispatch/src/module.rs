@@ -1,9 +1,12 @@
 //! Loaded modules: a source file compiled to IR, and its functions by name.
 
+use crate::cache::OverloadSet;
 use crate::context::Context;
+use crate::edit_distance::edit_distance;
 use crate::error::Error;
-use crate::function::{Function, OverloadSet};
-use pullback_base::{Code, Diagnostic, Diagnostics, SourceMap};
+use crate::function::Function;
+use crate::source::Source;
+use pullback_base::{Code, Diagnostic, Diagnostics};
 use pullback_lang as lang;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,11 +25,8 @@ pub struct LoadOptions {
 #[derive(Clone)]
 pub struct Module(Arc<Loaded>);
 
-pub(crate) struct Loaded {
-    pub context: Context,
-    pub name: String,
-    pub ir: pullback_ir::Module,
-    pub sources: SourceMap,
+struct Loaded {
+    source: Arc<Source>,
     warnings: Diagnostics,
     functions: BTreeMap<Arc<str>, Arc<OverloadSet>>,
 }
@@ -84,32 +84,34 @@ impl Module {
             }
         }
         Ok(Module(Arc::new(Loaded {
-            context: context.clone(),
-            name: name.to_owned(),
-            ir: compiled.module,
-            sources: compiled.sources,
+            source: Arc::new(Source {
+                context: context.clone(),
+                name: name.to_owned(),
+                ir: compiled.module,
+                texts: compiled.sources,
+            }),
             warnings: compiled.diagnostics,
             functions: functions.into_iter().map(|(name, set)| (name, Arc::new(set))).collect(),
         })))
     }
 
     pub fn context(&self) -> &Context {
-        &self.0.context
+        &self.0.source.context
     }
 
     /// The file's name as found, or the name given.
     pub fn name(&self) -> &str {
-        &self.0.name
+        &self.0.source.name
     }
 
     /// The compiled functions, as IR text.
     pub fn ir(&self) -> &pullback_ir::Module {
-        &self.0.ir
+        &self.0.source.ir
     }
 
     /// What the compiler warned of.
     pub fn warnings(&self) -> Error {
-        Error::new(self.0.warnings.clone(), self.0.sources.clone())
+        self.0.source.error(self.0.warnings.clone())
     }
 
     pub fn has_warnings(&self) -> bool {
@@ -126,10 +128,12 @@ impl Module {
     /// `unknown-function`, with the nearest name.
     pub fn function(&self, name: &str) -> Result<Function, Error> {
         if let Some(set) = self.0.functions.get(name) {
-            return Ok(Function::new(self.0.clone(), set.clone()));
+            return Ok(Function::new(self.0.source.clone(), set.clone()));
         }
-        let mut diagnostic =
-            Diagnostic::error(Code::UnknownFunction, format!("{} has no function `{name}`", self.0.name));
+        let mut diagnostic = Diagnostic::error(
+            Code::UnknownFunction,
+            format!("{} has no function `{name}`", self.0.source.name),
+        );
         let nearest = self.function_names().min_by_key(|known| edit_distance(known, name));
         diagnostic = match nearest {
             Some(known) if edit_distance(known, name) <= name.len().div_ceil(3) => {
@@ -185,19 +189,4 @@ fn shown(paths: &[PathBuf]) -> String {
         false => path.display().to_string(),
     };
     paths.iter().map(name).collect::<Vec<_>>().join(", ")
-}
-
-/// Levenshtein's distance, in bytes.
-pub(crate) fn edit_distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let cost = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = cost.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }

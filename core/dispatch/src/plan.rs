@@ -1,23 +1,20 @@
 //! A plan: the compiled call kernel of one signature and geometry class, and the order of its words.
-//!
-//! Words: sizes of the merged dims but the outermost (only when some array is strided over two or more); then per
-//! feed, then per sink: numbers one word per leaf; arrays a pointer, then, when strided, lane strides, then, when
-//! the element is not packed, element strides; group sums one pointer per leaf.
 
-use crate::bind::{Binding, Source, Target};
+use crate::bind::{self, Binding, Target};
 use crate::context::Context;
 use crate::error::Error;
-use crate::function::{Mode, Overload};
 use crate::kernel;
-use crate::module::Loaded;
+use crate::layout::{Access, Feed, FeedFrom, Role, Sink, SinkInto};
+use crate::mode::Mode;
+use crate::overload::Overload;
 use crate::ports::Leaves;
-use crate::vectorize::{Extent, Geometry, Reach, Walk};
+use crate::source::Source;
+use crate::vectorize::{Extent, Geometry, Reach};
 use pullback_autodiff as autodiff;
-use pullback_base::{DType, Shape};
+use pullback_base::DType;
 use pullback_device::LoadedKernel;
 use pullback_ir::{Constant, Function};
 use smallvec::SmallVec;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// What of a geometry the call kernel depends on.
@@ -34,73 +31,6 @@ impl PlanKey {
         }
         PlanKey(bytes)
     }
-}
-
-/// How the kernel finds an array's element for a lane.
-#[derive(Clone, Debug)]
-pub struct Access {
-    pub reach: Reach,
-    pub element_packed: bool,
-    /// The dtype in memory.
-    pub memory: DType,
-}
-
-impl Access {
-    pub fn of(walk: &Walk, memory: DType) -> Self {
-        Self { reach: walk.reach, element_packed: walk.element_strides.is_none(), memory }
-    }
-
-    pub fn packed(memory: DType) -> Self {
-        Self { reach: Reach::Packed, element_packed: true, memory }
-    }
-}
-
-/// Where a group of callee parameters comes from.
-#[derive(Clone, Debug)]
-pub struct Feed {
-    pub dtype: DType,
-    pub element_shape: Shape,
-    pub from: FeedFrom,
-}
-
-#[derive(Clone, Debug)]
-pub enum FeedFrom {
-    /// A word per leaf.
-    Numbers,
-    /// Built into the kernel.
-    Constants(Vec<Constant>),
-    /// The walk of that number.
-    Array(usize, Access),
-}
-
-/// Where a group of callee results goes.
-#[derive(Clone, Debug)]
-pub struct Sink {
-    /// Of the callee's results.
-    pub leaves: Range<usize>,
-    pub element_shape: Shape,
-    pub into: SinkInto,
-    pub role: Role,
-}
-
-#[derive(Clone, Debug)]
-pub enum SinkInto {
-    Array(Access),
-    /// Sums over groups of lanes, in that dtype.
-    GroupSums(DType),
-}
-
-/// Whose memory a sink writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// The array of that walk.
-    Given(usize),
-    /// The output of that number, straight.
-    Output(usize),
-    /// The gradient that is the output of that number, of an argument shared over all lanes.
-    Whole(usize),
-    /// The same, shared over some dims.
-    Partial(usize),
 }
 
 /// A gradient asked for: input by place in the binding, and argument leaf.
@@ -127,7 +57,7 @@ struct Derived {
 
 /// Everything a plan is built from.
 pub struct Blueprint<'a, 'l> {
-    pub module: &'a Loaded,
+    pub source: &'a Source,
     pub overload: &'a Overload,
     pub binding: &'a Binding,
     pub geometry: &'a Geometry,
@@ -144,7 +74,7 @@ pub struct Blueprint<'a, 'l> {
 
 impl Plan {
     pub fn build(blueprint: &Blueprint<'_, '_>) -> Result<Plan, Error> {
-        let context: &Context = &blueprint.module.context;
+        let context: &Context = &blueprint.source.context;
         let derived = blueprint.derive()?;
         let mut feeds: Vec<Feed> =
             (0..blueprint.binding.inputs.len()).map(|input| blueprint.input_feed(input)).collect();
@@ -164,9 +94,9 @@ impl Blueprint<'_, '_> {
     fn input_feed(&self, input: usize) -> Feed {
         let bound = &self.binding.inputs[input];
         let from = match (&bound.source, self.input_walks[input]) {
-            (Source::Default(leaves), _) => FeedFrom::Constants(leaves.clone()),
-            (Source::Leaf(_), None) => FeedFrom::Numbers,
-            (Source::Leaf(leaf), Some(walk)) => {
+            (bind::Source::Default(leaves), _) => FeedFrom::Constants(leaves.clone()),
+            (bind::Source::Leaf(_), None) => FeedFrom::Numbers,
+            (bind::Source::Leaf(leaf), Some(walk)) => {
                 let memory = self.leaves.array(*leaf).map_or(bound.slot.dtype, |array| array.dtype);
                 FeedFrom::Array(walk, Access::of(&self.geometry.walks[walk], memory))
             }
@@ -176,7 +106,7 @@ impl Blueprint<'_, '_> {
 
     /// The function the kernel calls, and what becomes of its results.
     fn derive(&self) -> Result<Derived, Error> {
-        let flat = self.overload.flat(self.module)?;
+        let flat = self.overload.flat(self.source)?;
         if let Mode::Forward { .. } = self.mode {
             return Ok(Derived { callee: flat, cotangents: Vec::new(), sinks: self.result_sinks() });
         }
@@ -206,8 +136,7 @@ impl Blueprint<'_, '_> {
         }
         let convention = autodiff::Convention::default();
         let request = autodiff::VjpRequest { active_params, seeded_results, keep_results, convention };
-        let derived = autodiff::vjp(&flat, &request)
-            .map_err(|diagnostics| Error::new(diagnostics, self.module.sources.clone()))?;
+        let derived = autodiff::vjp(&flat, &request).map_err(|diagnostics| self.source.error(diagnostics))?;
         let mut sinks = if keep_results { self.result_sinks() } else { Vec::new() };
         let first = if keep_results { flat.results.len() } else { 0 };
         self.gradient_sinks(first, sinks.len(), &mut sinks);
@@ -245,7 +174,7 @@ impl Blueprint<'_, '_> {
             let (into, role) = match walk.map_or(Extent::Whole, |walk| walk.extent) {
                 Extent::Full => (SinkInto::Array(Access::packed(memory)), Role::Output(output)),
                 Extent::Whole => {
-                    (SinkInto::GroupSums(self.module.context.sum_dtype(slot.dtype)), Role::Whole(output))
+                    (SinkInto::GroupSums(self.source.context.sum_dtype(slot.dtype)), Role::Whole(output))
                 }
                 Extent::Partial => {
                     (SinkInto::Array(Access::packed(partial_dtype(slot.dtype))), Role::Partial(output))

@@ -4,10 +4,11 @@ use crate::args::{self, Arg, ArrayView, Leaf};
 use crate::bind::{Source, Target, reaches};
 use crate::cache::BoundCall;
 use crate::error::Error;
-use crate::function::{Function, Mode};
+use crate::mode::Mode;
 use crate::slot::Slot;
 use crate::vectorize::Port;
 use pullback_base::{Code, Diagnostic, Span};
+use pullback_device::DeviceType;
 use smallvec::SmallVec;
 
 /// The leaves of a call's arguments.
@@ -81,8 +82,7 @@ impl<'a> Ports<'a> {
         Ok(Self { ports, inputs, outputs, cotangents })
     }
 
-    pub fn check_places(&self, function: &Function) -> Result<(), Diagnostic> {
-        let device = function.context().device().device_type();
+    pub fn check_places(&self, device: DeviceType) -> Result<(), Diagnostic> {
         for port in &self.ports {
             if !reaches(device, port.array.location) {
                 return Err(Diagnostic::error(

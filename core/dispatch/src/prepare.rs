@@ -1,15 +1,18 @@
 //! A prepared call: the plan of its signature and geometry, and the words of this call.
 
 use crate::args::{Arg, Leaf};
-use crate::bind::{Source, Target, bind};
-use crate::cache::BoundCall;
+use crate::bind::{self, Target, bind};
+use crate::cache::{BoundCall, OverloadSet};
+use crate::context::Context;
 use crate::error::Error;
-use crate::function::{Function, Mode};
-use crate::launch::{HostRanges, Words, host_range};
-use crate::plan::{Blueprint, FeedFrom, Plan, PlanKey, Role, SinkInto, Wanted};
+use crate::layout::{FeedFrom, Role, SinkInto};
+use crate::mode::Mode;
+use crate::plan::{Blueprint, Plan, PlanKey, Wanted};
 use crate::ports::{Leaves, Ports};
 use crate::signature::Signature;
+use crate::source::Source;
 use crate::vectorize::{Geometry, Reach};
+use crate::words::{HostRanges, Words, host_range};
 use pullback_base::{Code, DType, Diagnostic, Shape, bug};
 use pullback_device::Access;
 use smallvec::SmallVec;
@@ -24,7 +27,7 @@ pub struct OutputSpec {
 
 /// A call that is ready to run.
 pub struct Prepared {
-    pub(crate) function: Function,
+    source: Arc<Source>,
     pub(crate) plan: Arc<Plan>,
     bound: Arc<BoundCall>,
     shape: Shape,
@@ -36,26 +39,28 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    pub(crate) fn new(function: &Function, args: &[Arg<'_>], mode: Mode<'_>) -> Result<Self, Error> {
-        let module = &function.module;
-        let bound = function
-            .set
+    pub(crate) fn new(
+        source: &Arc<Source>,
+        set: &OverloadSet,
+        args: &[Arg<'_>],
+        mode: Mode<'_>,
+    ) -> Result<Self, Error> {
+        let signature = Signature::of(args, mode, set.overloads.len() > 1);
+        let bound = set
             .calls
-            .bound(Signature::of(args, mode, function.set.overloads.len() > 1), || {
-                bind(&function.set, args, mode)
-            })
-            .map_err(|diagnostics| Error::new(diagnostics, module.sources.clone()))?;
+            .bound(signature, || bind(&set.overloads, args, mode))
+            .map_err(|diagnostics| source.error(diagnostics))?;
         let leaves = Leaves::of(args);
         let ports = Ports::of(&bound, &leaves, mode)?;
-        let located = |diagnostic: Diagnostic| Error::new(diagnostic.into(), module.sources.clone());
-        ports.check_places(function).map_err(located)?;
+        let located = |diagnostic: Diagnostic| source.error_of(diagnostic);
+        ports.check_places(source.context.device().device_type()).map_err(located)?;
         let geometry = Geometry::new(&ports.ports).map_err(located)?;
         ports.check_overlaps().map_err(located)?;
         let wanted = wanted(&bound, &leaves, mode).map_err(located)?;
         let key = PlanKey::of(&geometry, !wanted.is_empty());
-        let overload = &function.set.overloads[bound.binding.overload];
+        let overload = &set.overloads[bound.binding.overload];
         let blueprint = Blueprint {
-            module,
+            source,
             overload,
             binding: &bound.binding,
             geometry: &geometry,
@@ -69,7 +74,7 @@ impl Prepared {
         let plan = bound.plan(&key, || Plan::build(&blueprint))?;
         let outputs = outputs(&bound, &ports, &geometry, &leaves, mode, &wanted);
         let mut prepared = Self {
-            function: function.clone(),
+            source: source.clone(),
             plan,
             bound: bound.clone(),
             shape: Shape::scalar(),
@@ -81,6 +86,10 @@ impl Prepared {
         prepared.fill_words(&leaves, &ports, &geometry).map_err(located)?;
         prepared.shape = geometry.shape;
         Ok(prepared)
+    }
+
+    pub(crate) fn context(&self) -> &Context {
+        &self.source.context
     }
 
     /// The call's shape: one lane per element.
@@ -130,11 +139,13 @@ impl Prepared {
                 FeedFrom::Numbers => {
                     let input = &bound.binding.inputs[place];
                     let numbers = match input.source {
-                        Source::Leaf(leaf) => match leaves.0.get(leaf) {
+                        bind::Source::Leaf(leaf) => match leaves.0.get(leaf) {
                             Some(Leaf::Numbers(numbers)) => numbers,
                             _ => bug!("dispatch", "leaf {leaf} is not numbers"),
                         },
-                        Source::Default(_) => bug!("dispatch", "a default value is built into the kernel"),
+                        bind::Source::Default(_) => {
+                            bug!("dispatch", "a default value is built into the kernel")
+                        }
                     };
                     for leaf in 0..input.slot.leaf_count() {
                         let number = numbers.values[if numbers.values.len() == 1 { 0 } else { leaf }];
@@ -160,7 +171,7 @@ impl Prepared {
     fn array_words(&mut self, walk: usize, ports: &Ports<'_>, geometry: &Geometry) {
         let port = &ports.ports[walk];
         let access = if port.written { Access::Write } else { Access::Read };
-        self.host.extend(host_range(self.function.context(), 0, self.words.len(), port.array, access));
+        self.host.extend(host_range(self.context(), 0, self.words.len(), port.array, access));
         self.words.push(port.array.address);
         let walk = &geometry.walks[walk];
         if walk.reach == Reach::Strided {
@@ -184,7 +195,7 @@ fn wanted(
     };
     let mut out: SmallVec<[Wanted; 4]> = SmallVec::new();
     for (place, input) in bound.binding.inputs.iter().enumerate() {
-        let Source::Leaf(leaf) = input.source else { continue };
+        let bind::Source::Leaf(leaf) = input.source else { continue };
         if wrt.get(leaf) != Some(&true) {
             continue;
         }

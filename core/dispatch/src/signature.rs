@@ -3,7 +3,7 @@
 //! It is a list of words, compared in full, so two calls that differ never share a plan.
 
 use crate::args::{Arg, ArgValue, ArrayView, Leaf, Location, Number, leaves};
-use crate::function::Mode;
+use crate::mode::Mode;
 use smallvec::SmallVec;
 
 #[derive(Clone, PartialEq, Eq, Hash)]

@@ -1,0 +1,15 @@
+//! What a call computes: results, gradients, or both.
+
+use crate::args::ArrayView;
+
+/// What a call computes.
+#[derive(Clone, Copy, Debug)]
+pub enum Mode<'a> {
+    /// The results, into the arrays given for them, or into new ones when none are given.
+    Forward { results: &'a [ArrayView] },
+    /// The gradients of the argument leaves that `wrt` marks, for cotangents of the results
+    /// (`None`: the result does not count). Leaves beyond `wrt` are not marked.
+    Backward { wrt: &'a [bool], cotangents: &'a [Option<ArrayView>] },
+    /// The results, and the gradients of their sum, in one launch.
+    ValueAndGrad { wrt: &'a [bool] },
+}
