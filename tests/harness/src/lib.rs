@@ -2,6 +2,7 @@
 
 pub mod bless;
 pub mod bounded;
+pub mod calls;
 pub mod corpus;
 pub mod cuda_host;
 pub mod directive;

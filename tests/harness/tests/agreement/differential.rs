@@ -23,7 +23,9 @@ fn jobs_of(seed: u64) -> Result<Vec<Job>, String> {
     let scalars = subject.param_scalars();
     let lanes: Vec<Lane> = (0..LANES).map(|_| lanes::random_lane(&scalars, DOMAIN, &mut random)).collect();
     let name = format!("program {seed}\n{text}");
-    let mut jobs = vec![Job::new(name.clone(), &subject.flat, (&case.module, subject.id), lanes.clone()).map_err(shown)?];
+    let mut jobs = vec![
+        Job::new(name.clone(), &subject.flat, (&case.module, subject.id), lanes.clone()).map_err(shown)?,
+    ];
     if let Ok(reverse) = lanes::reverse_derivative(&subject.flat, &subject.params, &subject.results) {
         jobs.push(crate::targets::reverse_job(&name, &reverse, &lanes, &mut random).map_err(shown)?);
     }

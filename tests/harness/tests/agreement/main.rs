@@ -1,7 +1,10 @@
 //! One program, one meaning: golden texts, and every executor against the interpreter.
 
+mod broadcasting;
 mod differential;
+mod errors;
 mod golden;
 mod gradients;
 mod runs;
+mod sums;
 mod targets;

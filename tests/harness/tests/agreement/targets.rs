@@ -94,7 +94,12 @@ fn corpus_jobs(failures: &mut Failures) -> Vec<Job> {
     jobs
 }
 
-pub fn reverse_job(name: &str, reverse: &Function, lanes: &[Lane], random: &mut Random) -> Result<Job, String> {
+pub fn reverse_job(
+    name: &str,
+    reverse: &Function,
+    lanes: &[Lane],
+    random: &mut Random,
+) -> Result<Job, String> {
     let module = lanes::alone(reverse);
     let seeds = &scalars(&reverse.param_types())[lanes[0].len()..];
     let domain = corpus::Domain { floats: (-2.0, 2.0), ints: (0, 0) };
