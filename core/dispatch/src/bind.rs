@@ -114,7 +114,7 @@ fn describe(value: &ArgValue<'_>) -> String {
 fn check_mode(binding: &Binding, mode: Mode<'_>) -> Result<(), Diagnostics> {
     let wrt = match mode {
         Mode::Forward { .. } => return Ok(()),
-        Mode::Backward { wrt, .. } | Mode::ValueAndGrad { wrt } => wrt,
+        Mode::Recorded { wrt } | Mode::Backward { wrt, .. } | Mode::ValueAndGrad { wrt } => wrt,
     };
     let mut found = Diagnostics::new();
     for output in &binding.outputs {

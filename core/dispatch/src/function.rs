@@ -4,6 +4,7 @@ use crate::args::Arg;
 use crate::cache::OverloadSet;
 use crate::context::Context;
 use crate::error::Error;
+use crate::held::{Held, Nothing};
 use crate::mode::Mode;
 use crate::overload::Overload;
 use crate::prepare::Prepared;
@@ -44,7 +45,20 @@ impl Function {
     /// # Errors
     /// Whatever is wrong with the arguments, their shapes, or the gradient asked for.
     pub fn prepare(&self, args: &[Arg<'_>], mode: Mode<'_>) -> Result<Prepared, Error> {
-        Prepared::new(&self.source, &self.set, args, mode)
+        self.prepare_holding(&Nothing, args, mode)
+    }
+
+    /// As [`Function::prepare`], letting go of `held` while a plan is built.
+    ///
+    /// # Errors
+    /// As [`Function::prepare`].
+    pub fn prepare_holding(
+        &self,
+        held: &impl Held,
+        args: &[Arg<'_>],
+        mode: Mode<'_>,
+    ) -> Result<Prepared, Error> {
+        Prepared::new(&self.source, &self.set, held, args, mode)
     }
 
     /// The IR of a stage, for readers: the function as written (`ir`), flattened (`flat`), or its derived

@@ -7,6 +7,9 @@ use crate::args::ArrayView;
 pub enum Mode<'a> {
     /// The results, into the arrays given for them, or into new ones when none are given.
     Forward { results: &'a [ArrayView] },
+    /// The results, into new ones, of a call whose gradients will be asked for later: what makes [`Mode::Backward`]
+    /// impossible for the argument leaves that `wrt` marks is found now.
+    Recorded { wrt: &'a [bool] },
     /// The gradients of the argument leaves that `wrt` marks, for cotangents of the results
     /// (`None`: the result does not count). Leaves beyond `wrt` are not marked.
     Backward { wrt: &'a [bool], cotangents: &'a [Option<ArrayView>] },

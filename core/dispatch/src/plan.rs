@@ -107,7 +107,10 @@ impl Blueprint<'_, '_> {
     /// The function the kernel calls, and what becomes of its results.
     fn derive(&self) -> Result<Derived, Error> {
         let flat = self.overload.flat(self.source)?;
-        if let Mode::Forward { .. } = self.mode {
+        if let Mode::Recorded { wrt } = self.mode {
+            self.check_derivative(&flat, wrt)?;
+        }
+        if let Mode::Forward { .. } | Mode::Recorded { .. } = self.mode {
             return Ok(Derived { callee: flat, cotangents: Vec::new(), sinks: self.result_sinks() });
         }
         let keep_results = matches!(self.mode, Mode::ValueAndGrad { .. });
@@ -141,6 +144,23 @@ impl Blueprint<'_, '_> {
         let first = if keep_results { flat.results.len() } else { 0 };
         self.gradient_sinks(first, sinks.len(), &mut sinks);
         Ok(Derived { callee: Arc::new(derived), cotangents, sinks })
+    }
+
+    /// That a backward call can be derived, for cotangents of all results.
+    fn check_derivative(&self, flat: &Function, wrt: &[bool]) -> Result<(), Error> {
+        let mut active_params = vec![false; flat.params.len()];
+        for input in &self.binding.inputs {
+            if matches!(input.source, Source::Leaf(leaf) if wrt.get(leaf) == Some(&true)) {
+                active_params[input.slot.leaves.clone()].fill(true);
+            }
+        }
+        let mut seeded_results = vec![false; flat.results.len()];
+        for output in self.binding.outputs.iter().filter(|output| !output.slot.no_diff) {
+            seeded_results[output.slot.leaves.clone()].fill(true);
+        }
+        let convention = autodiff::Convention::default();
+        let request = autodiff::VjpRequest { active_params, seeded_results, keep_results: false, convention };
+        autodiff::vjp(flat, &request).map(drop).map_err(|diagnostics| self.source.error(diagnostics))
     }
 
     fn result_sinks(&self) -> Vec<Sink> {

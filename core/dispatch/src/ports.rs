@@ -57,7 +57,7 @@ impl<'a> Ports<'a> {
         let (results, given): (&[ArrayView], &[Option<ArrayView>]) = match mode {
             Mode::Forward { results } => (results, &[]),
             Mode::Backward { cotangents, .. } => (&[], cotangents),
-            Mode::ValueAndGrad { .. } => (&[], &[]),
+            Mode::Recorded { .. } | Mode::ValueAndGrad { .. } => (&[], &[]),
         };
         let mut outputs = SmallVec::new();
         let mut cotangents: SmallVec<[Option<usize>; 4]> = SmallVec::from_elem(None, given.len());

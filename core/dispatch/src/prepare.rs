@@ -5,6 +5,7 @@ use crate::bind::{self, Target, bind};
 use crate::cache::{BoundCall, OverloadSet};
 use crate::context::Context;
 use crate::error::Error;
+use crate::held::Held;
 use crate::layout::{FeedFrom, Role, SinkInto};
 use crate::mode::Mode;
 use crate::plan::{Blueprint, Plan, PlanKey, Wanted};
@@ -42,13 +43,14 @@ impl Prepared {
     pub(crate) fn new(
         source: &Arc<Source>,
         set: &OverloadSet,
+        held: &impl Held,
         args: &[Arg<'_>],
         mode: Mode<'_>,
     ) -> Result<Self, Error> {
         let signature = Signature::of(args, mode, set.overloads.len() > 1);
         let bound = set
             .calls
-            .bound(signature, || bind(&set.overloads, args, mode))
+            .bound(signature, || held.released(|| bind(&set.overloads, args, mode)))
             .map_err(|diagnostics| source.error(diagnostics))?;
         let leaves = Leaves::of(args);
         let ports = Ports::of(&bound, &leaves, mode)?;
@@ -71,7 +73,7 @@ impl Prepared {
             output_walks: &ports.outputs,
             cotangent_walks: &ports.cotangents,
         };
-        let plan = bound.plan(&key, || Plan::build(&blueprint))?;
+        let plan = bound.plan(&key, || held.released(|| Plan::build(&blueprint)))?;
         let outputs = outputs(&bound, &ports, &geometry, &leaves, mode, &wanted);
         let mut prepared = Self {
             source: source.clone(),
@@ -190,7 +192,7 @@ fn wanted(
     mode: Mode<'_>,
 ) -> Result<SmallVec<[Wanted; 4]>, Diagnostic> {
     let wrt = match mode {
-        Mode::Forward { .. } => return Ok(SmallVec::new()),
+        Mode::Forward { .. } | Mode::Recorded { .. } => return Ok(SmallVec::new()),
         Mode::Backward { wrt, .. } | Mode::ValueAndGrad { wrt } => wrt,
     };
     let mut out: SmallVec<[Wanted; 4]> = SmallVec::new();

@@ -35,6 +35,10 @@ impl Signature {
                     }
                 }
             }
+            Mode::Recorded { wrt } => {
+                words.push(10, 0);
+                words.flags(wrt);
+            }
             Mode::ValueAndGrad { wrt } => {
                 words.push(3, 0);
                 words.flags(wrt);
