@@ -373,7 +373,9 @@ impl Generator {
             3 | 4 => format!("({a} * {b})"),
             5 => format!("min({a}, {b})"),
             6 => format!("max({a}, {b})"),
-            7 => format!("{}({a})", self.random.pick(&["abs", "floor", "ceil", "trunc", "round", "sign", "-"])),
+            7 => {
+                format!("{}({a})", self.random.pick(&["abs", "floor", "ceil", "trunc", "round", "sign", "-"]))
+            }
             8 => format!("float({})", self.expression(Ty::Int, depth)),
             9 => format!("({} ? {a} : {b})", self.expression(Ty::Bool, depth)),
             10 => format!("{}.z", self.parenthesized(Ty::Float3, depth)),
