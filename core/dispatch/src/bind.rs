@@ -5,7 +5,7 @@ use crate::args::{Arg, ArgValue, ArrayView, Leaf, Location, Numbers};
 use crate::edit_distance::edit_distance;
 use crate::mode::Mode;
 use crate::overload::Overload;
-use crate::slot::Slot;
+use crate::slot::{Slot, accepted};
 use pullback_base::{Code, DType, Diagnostic, Diagnostics, Span};
 use pullback_device::DeviceType;
 use pullback_ir::{Constant, InterfaceParam, Type};
@@ -263,7 +263,7 @@ impl<'a> Binder<'a> {
                 Code::MissingArgument,
                 format!("`{}` got no argument for `{}`", self.overload.interface.name, param.name),
             )
-            .at(param.span, format!("{} {}", param.direction.name(), param.ty))
+            .at(param.span, format!("takes {}", accepted(&param.ty)))
             .help(format!("pass {}=...", param.name)),
         );
     }
@@ -288,7 +288,7 @@ impl<'a> Binder<'a> {
     }
 
     fn unfit(&mut self, what: &str, ty: Option<&Type>, span: Span) {
-        let ty = ty.map_or_else(String::new, |ty| format!(" of type {ty}"));
+        let ty = ty.map_or_else(String::new, |ty| format!(" of type {}", accepted(ty)));
         self.found.push(
             Diagnostic::error(Code::ArgumentType, format!("{what}{ty} cannot be passed from outside a kernel"))
                 .at(span, "declared here")
@@ -325,7 +325,7 @@ impl<'a> Binder<'a> {
                     if !names.contains(&name.as_ref()) {
                         self.found.push(
                             Diagnostic::error(Code::UnknownField, format!("`{path}` has no field `{name}`"))
-                                .at(param.span, format!("{}", param.ty))
+                                .at(param.span, accepted(&param.ty))
                                 .help(format!("its fields are: {}", names.join(", "))),
                         );
                         *leaf += leaf_count(field);
@@ -338,7 +338,7 @@ impl<'a> Binder<'a> {
                 for name in names.iter().filter(|name| !given.iter().any(|(g, _)| g == **name)) {
                     self.found.push(
                         Diagnostic::error(Code::MissingField, format!("`{path}` lacks the field `{name}`"))
-                            .at(param.span, format!("{}", param.ty))
+                            .at(param.span, accepted(&param.ty))
                             .help(format!("add {name:?} to the dict")),
                     );
                 }
@@ -348,7 +348,7 @@ impl<'a> Binder<'a> {
                 *leaf += given.iter().map(|(_, field)| leaf_count(field)).sum::<usize>();
                 self.found.push(
                     Diagnostic::error(Code::ArgumentType, format!("`{path}` is no struct, but got a dict"))
-                        .at(param.span, format!("{}", param.ty))
+                        .at(param.span, accepted(&param.ty))
                         .help(format!("pass a {} array or number", slots[slot].dtype.numpy_name())),
                 );
                 Vec::new()
@@ -360,7 +360,7 @@ impl<'a> Binder<'a> {
                         Code::ArgumentType,
                         format!("`{path}` is a struct, but got {}", describe(other)),
                     )
-                    .at(param.span, format!("{}", param.ty))
+                    .at(param.span, accepted(&param.ty))
                     .help("pass a dict with one entry per field"),
                 );
                 Vec::new()
@@ -395,13 +395,13 @@ impl<'a> Binder<'a> {
         } else if numbers.shape.rank() > 0 && numbers.shape != slot.element_shape {
             self.found.push(
                 Diagnostic::error(Code::ElementShape, described())
-                    .at(param.span, format!("{}", param.ty))
+                    .at(param.span, accepted(&param.ty))
                     .help("pass as many numbers as it has, or an array to vectorize over"),
             );
         } else if !numbers.converts_to(dtype) {
             self.found.push(
                 Diagnostic::error(Code::DtypeMismatch, described())
-                    .at(param.span, format!("{}", param.ty))
+                    .at(param.span, accepted(&param.ty))
                     .help(format!("convert it first, for example with {}(...)", python_type(dtype))),
             );
         }
@@ -419,7 +419,7 @@ impl<'a> Binder<'a> {
                     Code::DtypeMismatch,
                     format!("`{path}` is {}, but got {from} {}", shown(slot), array.shape),
                 )
-                .at(param.span, format!("{}", param.ty))
+                .at(param.span, accepted(&param.ty))
                 .help(format!("convert it: x.astype('{to}') in NumPy, x.to(torch.{to}) in torch")),
             );
         }

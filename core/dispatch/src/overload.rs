@@ -1,7 +1,7 @@
 //! One declaration of a function, taken apart into the slots that arguments fill.
 
 use crate::error::Error;
-use crate::slot::{Slot, slots};
+use crate::slot::{Slot, accepted, slots};
 use crate::source::Source;
 use pullback_ir as ir;
 use pullback_ir::{FuncId, Interface};
@@ -45,10 +45,10 @@ impl Overload {
         Self { id, interface: interface.clone(), params, returned, flat: OnceLock::new() }
     }
 
-    /// `float polynomial(float a, float b)`, for messages.
+    /// `polynomial(a: float32, b: float32)`, for messages.
     pub fn describe(&self) -> String {
         let params: Vec<String> =
-            self.interface.params.iter().map(|p| format!("{}: {}", p.name, p.ty)).collect();
+            self.interface.params.iter().map(|p| format!("{}: {}", p.name, accepted(&p.ty))).collect();
         format!("{}({})", self.interface.name, params.join(", "))
     }
 

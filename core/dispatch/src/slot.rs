@@ -58,6 +58,20 @@ fn push(
     true
 }
 
+/// What a parameter of that type takes, in the caller's words: `float32`, `float32 (3,)`, `struct Ray of origin, direction`.
+pub fn accepted(ty: &Type) -> String {
+    let mut dims = Vec::new();
+    match (ty, element_dims(ty, &mut dims)) {
+        (Type::Struct(structure), _) => {
+            let fields: Vec<&str> = structure.fields.iter().map(|field| &*field.name).collect();
+            format!("struct {} of {}", structure.name, fields.join(", "))
+        }
+        (_, Some(dtype)) if dims.is_empty() => dtype.numpy_name().into(),
+        (_, Some(dtype)) => format!("{} {}", dtype.numpy_name(), Shape::from(dims)),
+        (other, None) => other.to_string(),
+    }
+}
+
 fn element_dims(ty: &Type, dims: &mut Vec<i64>) -> Option<DType> {
     match ty {
         Type::Scalar(scalar) => Some(*scalar),
