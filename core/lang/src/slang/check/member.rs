@@ -100,8 +100,8 @@ impl Context<'_, '_> {
             if let Some(near) = nearest(&name.text, names.map(|name| &**name)) {
                 diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
             }
-        } else if matches!(ty.number(), Some((_, Shape::Vector(_)))) {
-            diagnostic = diagnostic.help("components are `x`, `y`, `z`, `w`, or `r`, `g`, `b`, `a`");
+        } else if let Some((_, Shape::Vector(size))) = ty.number() {
+            diagnostic = diagnostic.help(components(size));
         }
         self.report(diagnostic);
         Expr::error(name.span)
@@ -220,4 +220,17 @@ impl Context<'_, '_> {
         let kind = ExprKind::Pick(Box::new(base), Pick::Index(Box::new(index)));
         Expr { kind, ty: element, span }
     }
+}
+
+/// What the components of a vector of that size are called, for messages.
+fn components(size: Count) -> String {
+    let size = match size {
+        Count::Known(size) => size as usize,
+        Count::Param(_) => 4,
+    };
+    let quoted = |names: &str| {
+        let names: Vec<String> = names.chars().take(size).map(|name| format!("`{name}`")).collect();
+        names.join(", ")
+    };
+    format!("its components are {}, or {}", quoted("xyzw"), quoted("rgba"))
 }
