@@ -6,7 +6,7 @@ use crate::tensor::PyTensor;
 use numpy::PyUntypedArray;
 use parking_lot::RwLock;
 use pullback_base::{Code, DType, Diagnostic, Shape};
-use pullback_dispatch::{Arg, ArgValue, Context, Number, Numbers};
+use pullback_dispatch::{Arg, ArgValue, ArrayView, Context, Number, Numbers};
 use pullback_torch_bridge::{Exchange, TensorKind, Torch, state};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
@@ -22,38 +22,47 @@ pub enum Origin<'py> {
     Torch(Bound<'py, PyAny>),
 }
 
-/// Arguments and what is known of their leaves, in order.
+/// The arguments of a call, read one by one, and what is known of their leaves.
+///
+/// Filled in place: it is large, and calls are short.
 pub struct Parsed<'a, 'py> {
-    pub args: SmallVec<[Arg<'a>; 8]>,
-    pub origins: SmallVec<[Origin<'py>; 8]>,
+    py: Python<'py>,
+    /// Of the function that is called.
+    context: &'a Context,
+    pub args: SmallVec<[Arg<'a>; 4]>,
+    /// Of each leaf, in order.
+    pub origins: SmallVec<[Origin<'py>; 4]>,
     pub exchange: Option<Exchange>,
 }
 
-impl<'py> Parsed<'_, 'py> {
+impl<'a, 'py> Parsed<'a, 'py> {
+    pub fn new(py: Python<'py>, context: &'a Context) -> Self {
+        Self { py, context, args: SmallVec::new(), origins: SmallVec::new(), exchange: None }
+    }
+
     pub fn torch_tensors(&self) -> impl Iterator<Item = &Bound<'py, PyAny>> {
         self.origins.iter().filter_map(|origin| match origin {
             Origin::Torch(tensor) => Some(tensor),
             _ => None,
         })
     }
-}
 
-/// Reads argument values one by one.
-pub struct Reader<'c, 'py> {
-    py: Python<'py>,
-    /// Of the function that is called.
-    context: &'c Context,
-    origins: SmallVec<[Origin<'py>; 8]>,
-    exchange: Option<Exchange>,
-}
-
-impl<'c, 'py> Reader<'c, 'py> {
-    pub fn new(py: Python<'py>, context: &'c Context) -> Self {
-        Self { py, context, origins: SmallVec::new(), exchange: None }
-    }
-
-    pub fn finish<'a>(self, args: SmallVec<[Arg<'a>; 8]>) -> Parsed<'a, 'py> {
-        Parsed { args, origins: self.origins, exchange: self.exchange }
+    /// Reads positional and keyword arguments. Keywords are borrowed from `kwargs`.
+    pub fn read(
+        &mut self,
+        args: &Bound<'py, PyTuple>,
+        kwargs: &'a [(Bound<'py, PyString>, Bound<'py, PyAny>)],
+    ) -> PyResult<()> {
+        for value in args.iter_borrowed() {
+            let value = self.value("", &value)?;
+            self.args.push(Arg { name: "", value });
+        }
+        for (name, value) in kwargs {
+            let name = name.to_str()?;
+            let value = self.value(name, value)?;
+            self.args.push(Arg { name, value });
+        }
+        Ok(())
     }
 
     /// The value as an argument; `name` is for messages.
@@ -68,7 +77,10 @@ impl<'c, 'py> Reader<'c, 'py> {
             return Ok(ArgValue::Array(view));
         }
         if let Some(exchange) = exchange_of(value)? {
-            return self.torch(name, value, exchange);
+            let view = shared_view(exchange, name, value)?;
+            self.origins.push(Origin::Torch(value.clone()));
+            self.exchange = Some(exchange);
+            return Ok(ArgValue::Array(view));
         }
         if let Ok(tensor) = value.cast::<PyTensor>() {
             check_device(self.py, self.context, name, tensor)?;
@@ -113,42 +125,6 @@ impl<'c, 'py> Reader<'c, 'py> {
         ArgValue::Numbers(numbers.clone())
     }
 
-    fn torch(
-        &mut self,
-        name: &str,
-        value: &Bound<'py, PyAny>,
-        exchange: Exchange,
-    ) -> PyResult<ArgValue<'static>> {
-        let view = match exchange.view(value) {
-            Ok(view) => view,
-            Err(error) => {
-                let what = format!("a tensor whose memory torch does not share ({})", error.value(self.py));
-                return Err(self.refused(name, &what, "pass a dense CPU or CUDA tensor"));
-            }
-        };
-        let view = match view {
-            Ok(view) => view,
-            Err(kind) => {
-                let what = match kind {
-                    TensorKind::Dtype(..) => format!("a tensor of dtype {}", value.getattr("dtype")?),
-                    TensorKind::Device(_) => format!("a tensor on {}", value.getattr("device")?),
-                    TensorKind::NoMemory => "a tensor without memory of its own".into(),
-                };
-                return Err(self.refused(
-                    name,
-                    &what,
-                    "pass a CPU or CUDA tensor of a bool, integer or float dtype",
-                ));
-            }
-        };
-        if state::is_negated_view(value)? {
-            return Err(self.refused(name, "a lazily negated tensor", "pass x.resolve_neg()"));
-        }
-        self.origins.push(Origin::Torch(value.clone()));
-        self.exchange = Some(exchange);
-        Ok(ArgValue::Array(view))
-    }
-
     /// Nested tuples and lists of numbers, all of one length per level.
     fn sequence(
         &self,
@@ -183,8 +159,7 @@ impl<'c, 'py> Reader<'c, 'py> {
     }
 
     fn refused(&self, name: &str, what: &str, help: &str) -> PyErr {
-        let shown = if name.is_empty() { "an argument is".to_owned() } else { format!("`{name}` is") };
-        diagnostic(self.py, Diagnostic::error(Code::ArgumentType, format!("{shown} {what}")).help(help))
+        refused(self.py, name, what, help)
     }
 
     fn named(&self, name: &str, found: Diagnostic) -> PyErr {
@@ -192,6 +167,40 @@ impl<'c, 'py> Reader<'c, 'py> {
             if name.is_empty() { found.message.clone() } else { format!("`{name}`: {}", found.message) };
         diagnostic(self.py, Diagnostic { message, ..found })
     }
+}
+
+fn refused(py: Python<'_>, name: &str, what: &str, help: &str) -> PyErr {
+    let shown = if name.is_empty() { "an argument is".to_owned() } else { format!("`{name}` is") };
+    diagnostic(py, Diagnostic::error(Code::ArgumentType, format!("{shown} {what}")).help(help))
+}
+
+/// The memory of a torch tensor, or why a kernel cannot use it.
+pub fn torch_view(name: &str, value: &Bound<'_, PyAny>) -> PyResult<ArrayView> {
+    match exchange_of(value)? {
+        Some(exchange) => shared_view(exchange, name, value),
+        None => Err(refused(value.py(), name, "not a torch tensor", "pass one")),
+    }
+}
+
+fn shared_view(exchange: Exchange, name: &str, value: &Bound<'_, PyAny>) -> PyResult<ArrayView> {
+    let py = value.py();
+    let kind = match exchange.view(value) {
+        Ok(Ok(_)) if state::is_negated_view(value)? => {
+            return Err(refused(py, name, "a lazily negated tensor", "pass x.resolve_neg()"));
+        }
+        Ok(Ok(view)) => return Ok(view),
+        Ok(Err(kind)) => kind,
+        Err(error) => {
+            let what = format!("a tensor whose memory torch does not share ({})", error.value(py));
+            return Err(refused(py, name, &what, "pass a dense CPU or CUDA tensor"));
+        }
+    };
+    let what = match kind {
+        TensorKind::Dtype(..) => format!("a tensor of dtype {}", value.getattr("dtype")?),
+        TensorKind::Device(_) => format!("a tensor on {}", value.getattr("device")?),
+        TensorKind::NoMemory => "a tensor without memory of its own".into(),
+    };
+    Err(refused(py, name, &what, "pass a CPU or CUDA tensor of a bool, integer or float dtype"))
 }
 
 /// A tensor's address means nothing on another device than its own.
@@ -262,22 +271,4 @@ pub fn exchange_of(value: &Bound<'_, PyAny>) -> PyResult<Option<Exchange>> {
     }
     KNOWN.write().push((ty.unbind(), exchange));
     Ok(exchange)
-}
-
-/// Reads positional and keyword arguments. Keywords are borrowed from `kwargs`.
-pub fn parse<'a, 'py>(
-    context: &Context,
-    args: &Bound<'py, PyTuple>,
-    kwargs: &'a [(Bound<'py, PyString>, Bound<'py, PyAny>)],
-) -> PyResult<Parsed<'a, 'py>> {
-    let mut reader = Reader::new(args.py(), context);
-    let mut out = SmallVec::new();
-    for value in args.iter_borrowed() {
-        out.push(Arg { name: "", value: reader.value("", &value)? });
-    }
-    for (name, value) in kwargs {
-        let name = name.to_str()?;
-        out.push(Arg { name, value: reader.value(name, value)? });
-    }
-    Ok(reader.finish(out))
 }

@@ -1,15 +1,13 @@
 //! `Function`: calls, gradients, and looking inside.
 
-use crate::args::{Origin, Parsed, exchange_of, parse};
+use crate::args::{Origin, Parsed, exchange_of};
 use crate::errors::{diagnostic, guard, to_py};
 use crate::output::{self, Library, Output};
-use crate::recorded::PyRecordedCall;
+use crate::recorded::{PyRecordedCall, hand_over};
 use pullback_base::{Code, Diagnostic};
-use pullback_dispatch::{Arg, ArgValue, ArrayView, Function, Mode, Prepared};
+use pullback_dispatch::{Arg, ArgValue, ArrayView, Function, Held, Mode, Prepared};
 use pullback_torch_bridge::{Torch, state};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use smallvec::SmallVec;
 
@@ -87,7 +85,8 @@ impl PyFunction {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = args.py();
         let (keywords, result) = split_keywords(kwargs)?;
-        let parsed = parse(self.0.context(), args, &keywords)?;
+        let mut parsed = Parsed::new(py, self.0.context());
+        parsed.read(args, &keywords)?;
         if parsed.exchange.is_some()
             && let Some(torch) = Torch::get(py)
         {
@@ -95,7 +94,7 @@ impl PyFunction {
             if torch.grad_enabled(py)
                 && let Some(wrt) = needs_grad(&parsed)?
             {
-                return self.record(py, &parsed, &wrt, result.as_ref());
+                return self.record(py, torch, &parsed, &wrt, result.as_ref());
             }
         }
         let (given, library) = match &result {
@@ -106,7 +105,7 @@ impl PyFunction {
             },
         };
         let given: SmallVec<[ArrayView; 1]> = given.into_iter().collect();
-        let prepared = self.prepare(py, &parsed.args, Mode::Forward { results: &given })?;
+        let prepared = prepare(py, &self.0, &parsed.args, Mode::Forward { results: &given })?;
         let paths = result_paths(&prepared, usize::from(!given.is_empty()) + prepared.outputs().len());
         let outputs = output::make_all(py, self.0.context(), &prepared, |_| library)?;
         mark_written(&parsed, &prepared, result.as_ref())?;
@@ -114,18 +113,14 @@ impl PyFunction {
         unsafe { output::launch(py, prepared, &outputs, output::stream(&parsed)) }?;
         let written = result.filter(|_| !given.is_empty());
         let finished = written.into_iter().map(Ok).chain(outputs.into_iter().map(Output::finish));
-        finish(py, &paths, finished.collect::<PyResult<Vec<_>>>()?)
-    }
-
-    /// Finds or builds the plan; the interpreter is free for other threads meanwhile.
-    pub fn prepare(&self, py: Python<'_>, args: &[Arg<'_>], mode: Mode<'_>) -> PyResult<Prepared> {
-        py.detach(|| self.0.prepare(args, mode)).map_err(|e| to_py(py, &e))
+        finish(py, &paths, finished.collect::<PyResult<_>>()?)
     }
 
     /// Hands the call to torch's autograd, which calls back for the forward and the backward launch.
     fn record<'py>(
         &self,
         py: Python<'py>,
+        torch: &Torch,
         parsed: &Parsed<'_, 'py>,
         wrt: &[bool],
         result: Option<&Bound<'py, PyAny>>,
@@ -140,25 +135,18 @@ impl PyFunction {
                 .help("leave `_result` out, or call under torch.no_grad()"),
             ));
         }
-        static APPLY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let apply = APPLY.get_or_try_init(py, || {
-            py.import(intern!(py, "pullback._autograd"))?.getattr(intern!(py, "apply")).map(Bound::unbind)
-        })?;
-        // What has no gradient is refused now, not when the backward pass comes to it.
-        self.prepare(py, &parsed.args, Mode::ValueAndGrad { wrt })?;
-        let prepared = self.prepare(py, &parsed.args, Mode::Forward { results: &[] })?;
+        let prepared = prepare(py, &self.0, &parsed.args, Mode::Recorded { wrt })?;
         let paths = result_paths(&prepared, prepared.outputs().len());
         let library = Library::of(parsed);
         let outputs = output::make_all(py, self.0.context(), &prepared, |_| library)?;
         // SAFETY: arguments and outputs are Python objects that this frame keeps alive.
         unsafe { output::launch(py, prepared, &outputs, output::stream(parsed)) }?;
-        let results = outputs.into_iter().map(Output::finish).collect::<PyResult<Vec<_>>>()?;
-        let recorded = PyRecordedCall::new(py, self, parsed, PyTuple::new(py, results)?)?;
+        let results = outputs.into_iter().map(Output::finish).collect::<PyResult<SmallVec<[_; 4]>>>()?;
+        let recorded = PyRecordedCall::new(py, &self.0, parsed, PyTuple::new(py, results)?)?;
         let mut given: SmallVec<[Bound<'py, PyAny>; 8]> = SmallVec::new();
         given.push(Bound::new(py, recorded)?.into_any());
         given.extend(parsed.torch_tensors().cloned());
-        let results = apply.bind(py).call1(PyTuple::new(py, given)?)?;
-        finish(py, &paths, results.cast::<PyTuple>()?.iter().collect())
+        finish(py, &paths, hand_over(torch, PyTuple::new(py, given)?)?)
     }
 
     fn value_and_grad<'py>(
@@ -169,9 +157,10 @@ impl PyFunction {
     ) -> PyResult<(Bound<'py, PyAny>, Vec<Bound<'py, PyAny>>)> {
         let py = args.py();
         let (keywords, _) = split_keywords(Some(kwargs))?;
-        let parsed = parse(self.0.context(), args, &keywords)?;
+        let mut parsed = Parsed::new(py, self.0.context());
+        parsed.read(args, &keywords)?;
         let wrt = self.wanted(argnums, &parsed)?;
-        let prepared = self.prepare(py, &parsed.args, Mode::ValueAndGrad { wrt: &wrt })?;
+        let prepared = prepare(py, &self.0, &parsed.args, Mode::ValueAndGrad { wrt: &wrt })?;
         let wanted: Vec<usize> = (0..wrt.len()).filter(|&leaf| wrt[leaf]).collect();
         let results = prepared.outputs().len() - wanted.len();
         let paths = result_paths(&prepared, results);
@@ -182,8 +171,9 @@ impl PyFunction {
         let outputs = output::make_all(py, self.0.context(), &prepared, library)?;
         // SAFETY: arguments and outputs are Python objects that this frame keeps alive.
         unsafe { output::launch(py, prepared, &outputs, output::stream(&parsed)) }?;
-        let mut finished: Vec<_> = outputs.into_iter().map(Output::finish).collect::<PyResult<_>>()?;
-        let gradients = finished.split_off(results);
+        let mut finished: SmallVec<[Bound<'py, PyAny>; 4]> =
+            outputs.into_iter().map(Output::finish).collect::<PyResult<_>>()?;
+        let gradients: Vec<_> = finished.drain(results..).collect();
         Ok((finish(py, &paths, finished)?, self.by_argument(py, argnums, &parsed, gradients)?))
     }
 
@@ -250,6 +240,17 @@ impl PyFunction {
         }
         Ok(places.into_iter().filter_map(|place| by_place[place].clone()).collect())
     }
+}
+
+/// Finds or builds the plan of a call; the interpreter is free for other threads while one is built.
+pub fn prepare(py: Python<'_>, function: &Function, args: &[Arg<'_>], mode: Mode<'_>) -> PyResult<Prepared> {
+    struct Interpreter<'py>(Python<'py>);
+    impl Held for Interpreter<'_> {
+        fn released<T: Send>(&self, build: impl FnOnce() -> T + Send) -> T {
+            self.0.detach(build)
+        }
+    }
+    function.prepare_holding(&Interpreter(py), args, mode).map_err(|e| to_py(py, &e))
 }
 
 /// Gradients in the shape of the argument: one, or a dict for a struct.
@@ -356,7 +357,7 @@ pub fn result_paths(prepared: &Prepared, count: usize) -> Vec<(String, Vec<Strin
 fn finish<'py>(
     py: Python<'py>,
     paths: &[(String, Vec<String>)],
-    mut results: Vec<Bound<'py, PyAny>>,
+    mut results: SmallVec<[Bound<'py, PyAny>; 4]>,
 ) -> PyResult<Bound<'py, PyAny>> {
     if paths.is_empty() && results.len() == 1 {
         Ok(results.remove(0))

@@ -152,7 +152,7 @@ pub unsafe fn launch(
 pub fn assemble<'py>(
     py: Python<'py>,
     paths: &[(String, Vec<String>)],
-    results: Vec<Bound<'py, PyAny>>,
+    results: impl IntoIterator<Item = Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let mut roots: Vec<(String, Bound<'py, PyAny>)> = Vec::new();
     for ((root, fields), result) in paths.iter().zip(results) {

@@ -1,21 +1,23 @@
 //! A call that torch's autograd records: everything of it but the tensors, which autograd keeps.
 
-use crate::args::{Origin, Parsed, Reader};
+use crate::args::{Origin, Parsed, torch_view};
 use crate::errors::{diagnostic, guard};
-use crate::function::PyFunction;
+use crate::function::prepare;
 use crate::output::{self, Library, Output};
 use parking_lot::Mutex;
 use pullback_base::{Code, Diagnostic};
-use pullback_dispatch::{Arg, ArgValue, ArrayView, Mode, Numbers};
+use pullback_dispatch::{Arg, ArgValue, ArrayView, Function, Mode, Numbers};
+use pullback_torch_bridge::Torch;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
 use smallvec::SmallVec;
 
 /// A call between its forward and its backward launch.
 #[pyclass(name = "RecordedCall", module = "pullback", frozen)]
 pub struct PyRecordedCall {
-    function: Py<PyFunction>,
-    args: Vec<(String, Stored)>,
+    function: Function,
+    args: SmallVec<[(String, Stored); 2]>,
     /// The results, from the forward launch until autograd takes them.
     results: Mutex<Option<Py<PyTuple>>>,
 }
@@ -33,7 +35,7 @@ enum Stored {
 impl PyRecordedCall {
     pub fn new(
         py: Python<'_>,
-        function: &PyFunction,
+        function: &Function,
         parsed: &Parsed<'_, '_>,
         results: Bound<'_, PyTuple>,
     ) -> PyResult<Self> {
@@ -41,18 +43,16 @@ impl PyRecordedCall {
         let mut tensors = 0;
         let mut store = |value: &ArgValue<'_>| stored(py, value, &parsed.origins, &mut leaf, &mut tensors);
         let args = parsed.args.iter().map(|arg| Ok((arg.name.to_owned(), store(&arg.value)?)));
-        let args = args.collect::<PyResult<Vec<_>>>()?;
-        let function = Py::new(py, PyFunction(function.0.clone()))?;
-        Ok(Self { function, args, results: Mutex::new(Some(results.unbind())) })
+        let args = args.collect::<PyResult<_>>()?;
+        Ok(Self { function: function.clone(), args, results: Mutex::new(Some(results.unbind())) })
     }
 
-    fn parsed<'a, 'py>(&'a self, tensors: &Bound<'py, PyTuple>) -> PyResult<Parsed<'a, 'py>> {
-        let mut reader = Reader::new(tensors.py(), self.function.get().0.context());
-        let mut out = SmallVec::new();
+    fn read<'a, 'py>(&'a self, parsed: &mut Parsed<'a, 'py>, tensors: &Bound<'py, PyTuple>) -> PyResult<()> {
         for (name, value) in &self.args {
-            out.push(Arg { name, value: restored(name, value, tensors, &mut reader)? });
+            let value = restored(name, value, tensors, parsed)?;
+            parsed.args.push(Arg { name, value });
         }
-        Ok(reader.finish(out))
+        Ok(())
     }
 }
 
@@ -78,7 +78,7 @@ fn stored(
             Ok(Stored::Tensor(*tensors - 1))
         }
         (Origin::Numpy(array), _) => Ok(Stored::Copy(array.call_method0("copy")?.unbind())),
-        (_, ArgValue::Numbers(numbers)) => Ok(Stored::Numbers(Box::new(numbers.clone()))),
+        (_, ArgValue::Numbers(numbers)) => Ok(Stored::Numbers(numbers.clone().into())),
         _ => Err(diagnostic(
             py,
             Diagnostic::error(
@@ -94,20 +94,36 @@ fn restored<'py>(
     name: &str,
     value: &Stored,
     tensors: &Bound<'py, PyTuple>,
-    reader: &mut Reader<'_, 'py>,
+    parsed: &mut Parsed<'_, 'py>,
 ) -> PyResult<ArgValue<'static>> {
     match value {
-        Stored::Tensor(number) => reader.value(name, &tensors.get_item(*number)?),
-        Stored::Numbers(numbers) => Ok(reader.numbers(numbers)),
-        Stored::Copy(array) => reader.value(name, array.bind(tensors.py())),
+        Stored::Tensor(number) => parsed.value(name, &*tensors.get_borrowed_item(*number)?),
+        Stored::Numbers(numbers) => Ok(parsed.numbers(numbers)),
+        Stored::Copy(array) => parsed.value(name, array.bind(tensors.py())),
         Stored::Struct(fields) => {
             let mut out = Vec::new();
             for (field, value) in fields {
-                out.push((field.clone().into(), restored(field, value, tensors, reader)?));
+                out.push((field.clone().into(), restored(field, value, tensors, parsed)?));
             }
             Ok(ArgValue::Struct(out))
         }
     }
+}
+
+/// Makes the results part of torch's graph: `given` is the recorded call and its tensors.
+pub fn hand_over<'py>(
+    torch: &Torch,
+    given: Bound<'py, PyTuple>,
+) -> PyResult<SmallVec<[Bound<'py, PyAny>; 4]>> {
+    static APPLY: PyOnceLock<[Py<PyAny>; 2]> = PyOnceLock::new();
+    let py = given.py();
+    let [plain, checked] = APPLY.get_or_try_init(py, || -> PyResult<_> {
+        let module = py.import("pullback._autograd")?;
+        Ok([module.getattr("apply_plain")?.unbind(), module.getattr("apply")?.unbind()])
+    })?;
+    let apply = if torch.transforms_active(py) { checked } else { plain };
+    let results = apply.bind(py).call1(given)?;
+    Ok(results.cast::<PyTuple>()?.iter().collect())
 }
 
 #[pymethods]
@@ -117,51 +133,58 @@ impl PyRecordedCall {
         self.results.lock().take()
     }
 
-    /// The backward launch: for each tensor its gradient where `needs` asks for it, else `None`. `cotangents` has one
-    /// tensor per output, or `None` where the output does not count.
+    /// The backward launch: what `backward` of an autograd function returns. `needs` and the result begin with an entry
+    /// for the recorded call itself; then there is one per tensor: its gradient where `needs` asks for it, else
+    /// `None`. `cotangents` has one tensor per output, or `None` where the output does not count.
     fn backward<'py>(
         &self,
         tensors: &Bound<'py, PyTuple>,
-        needs: Vec<bool>,
+        needs: &Bound<'py, PyTuple>,
+        cotangents: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        guard(tensors.py(), || self.run_backward(tensors, needs, cotangents))
+    }
+}
+
+impl PyRecordedCall {
+    fn run_backward<'py>(
+        &self,
+        tensors: &Bound<'py, PyTuple>,
+        needs: &Bound<'py, PyTuple>,
         cotangents: &Bound<'py, PyTuple>,
     ) -> PyResult<Bound<'py, PyTuple>> {
         let py = tensors.py();
-        guard(py, || {
-            let parsed = self.parsed(tensors)?;
-            let mut reader = Reader::new(py, self.function.get().0.context());
-            let mut seeds: SmallVec<[Option<ArrayView>; 4]> = SmallVec::new();
-            for cotangent in cotangents {
-                seeds.push(match cotangent.is_none() {
-                    true => None,
-                    false => match reader.value("the cotangent", &cotangent)? {
-                        ArgValue::Array(array) => Some(array),
-                        _ => None,
-                    },
-                });
+        let context = self.function.context();
+        let mut parsed = Parsed::new(py, context);
+        self.read(&mut parsed, tensors)?;
+        let mut seeds: SmallVec<[Option<ArrayView>; 2]> = SmallVec::new();
+        for cotangent in cotangents.iter_borrowed() {
+            seeds.push(match cotangent.is_none() {
+                true => None,
+                false => Some(torch_view("the cotangent", &cotangent)?),
+            });
+        }
+        let mut place = 0;
+        let mut wrt: SmallVec<[bool; 8]> = SmallVec::new();
+        for origin in &parsed.origins {
+            let is_tensor = matches!(origin, Origin::Torch(_));
+            place += usize::from(is_tensor);
+            wrt.push(is_tensor && needs.get_borrowed_item(place)?.is_truthy()?);
+        }
+        let mode = Mode::Backward { wrt: &wrt, cotangents: &seeds };
+        let prepared = prepare(py, &self.function, &parsed.args, mode)?;
+        let library = Library::of(&parsed);
+        let outputs = output::make_all(py, context, &prepared, |_| library)?;
+        // SAFETY: tensors, cotangents and outputs are Python objects that this frame keeps alive.
+        unsafe { output::launch(py, prepared, &outputs, output::stream(&parsed)) }?;
+        let mut outputs = outputs.into_iter();
+        let mut gradients: SmallVec<[Option<Bound<'py, PyAny>>; 8]> = SmallVec::from_iter([None]);
+        for (origin, wanted) in parsed.origins.iter().zip(wrt) {
+            if matches!(origin, Origin::Torch(_)) {
+                let gradient = if wanted { outputs.next() } else { None };
+                gradients.push(gradient.map(Output::finish).transpose()?);
             }
-            let mut tensor = 0;
-            let mut wrt: SmallVec<[bool; 8]> = SmallVec::new();
-            for origin in &parsed.origins {
-                let is_tensor = matches!(origin, Origin::Torch(_));
-                wrt.push(is_tensor && needs.get(tensor) == Some(&true));
-                tensor += usize::from(is_tensor);
-            }
-            let function = self.function.get();
-            let prepared =
-                function.prepare(py, &parsed.args, Mode::Backward { wrt: &wrt, cotangents: &seeds })?;
-            let library = Library::of(&parsed);
-            let outputs = output::make_all(py, function.0.context(), &prepared, |_| library)?;
-            // SAFETY: tensors, cotangents and outputs are Python objects that this frame keeps alive.
-            unsafe { output::launch(py, prepared, &outputs, output::stream(&parsed)) }?;
-            let mut outputs = outputs.into_iter();
-            let mut gradients = Vec::new();
-            for (leaf, origin) in parsed.origins.iter().enumerate() {
-                if matches!(origin, Origin::Torch(_)) {
-                    let gradient = if wrt[leaf] { outputs.next() } else { None };
-                    gradients.push(gradient.map(Output::finish).transpose()?);
-                }
-            }
-            PyTuple::new(py, gradients)
-        })
+        }
+        PyTuple::new(py, gradients)
     }
 }

@@ -9,6 +9,7 @@ use pyo3::sync::PyOnceLock;
 pub struct Torch {
     tensor_type: Py<PyAny>,
     is_grad_enabled: Py<PyAny>,
+    transforms_active: Py<PyAny>,
     forward_ad: Py<PyAny>,
 }
 
@@ -25,6 +26,11 @@ impl Torch {
         let torch = Torch {
             tensor_type: module.getattr(intern!(py, "Tensor")).ok()?.unbind(),
             is_grad_enabled: module.getattr(intern!(py, "is_grad_enabled")).ok()?.unbind(),
+            transforms_active: module
+                .getattr("_C")
+                .and_then(|m| m.getattr("_are_functorch_transforms_active"))
+                .ok()?
+                .unbind(),
             forward_ad: module.getattr("autograd").and_then(|m| m.getattr("forward_ad")).ok()?.unbind(),
         };
         Some(TORCH.get_or_init(py, || torch))
@@ -40,6 +46,11 @@ impl Torch {
     /// The exchange functions of plain tensors.
     pub fn exchange(&self, py: Python<'_>) -> Option<Exchange> {
         Exchange::of_type(self.tensor_type.bind(py))
+    }
+
+    /// Whether a function transform (`torch.func.vmap` and its kin) is open.
+    pub fn transforms_active(&self, py: Python<'_>) -> bool {
+        self.transforms_active.bind(py).call0().and_then(|on| on.is_truthy()).unwrap_or(true)
     }
 
     /// Whether a forward-mode level is open.

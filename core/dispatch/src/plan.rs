@@ -150,7 +150,7 @@ impl Blueprint<'_, '_> {
     fn check_derivative(&self, flat: &Function, wrt: &[bool]) -> Result<(), Error> {
         let mut active_params = vec![false; flat.params.len()];
         for input in &self.binding.inputs {
-            if matches!(input.source, Source::Leaf(leaf) if wrt.get(leaf) == Some(&true)) {
+            if matches!(input.source, bind::Source::Leaf(leaf) if wrt.get(leaf) == Some(&true)) {
                 active_params[input.slot.leaves.clone()].fill(true);
             }
         }

@@ -47,7 +47,6 @@ pub struct Walk {
 #[derive(Clone, Debug)]
 pub struct Geometry {
     pub shape: Shape,
-    pub lanes: i64,
     /// Sizes of the merged dims, outermost first; none for a single lane.
     pub dims: Dims,
     pub walks: SmallVec<[Walk; 8]>,
@@ -82,7 +81,7 @@ impl Geometry {
         let walks = ports.iter().zip(&lane_shapes).zip(strides);
         let walks =
             walks.map(|((port, lane_shape), strides)| walk(port, lane_shape, &shape, strides)).collect();
-        Ok(Geometry { lanes: shape.count(), shape, dims, walks })
+        Ok(Geometry { shape, dims, walks })
     }
 }
 
@@ -243,7 +242,7 @@ mod tests {
     fn contiguous_arrays_merge_to_one_dim() {
         let (x, y) = (array(&[4, 5, 3], &[15, 3, 1]), array(&[4, 5], &[5, 1]));
         let geometry = geometry(&[(&x, &[3]), (&y, &[])]).expect("fits");
-        assert_eq!((geometry.dims.as_slice(), geometry.lanes), ([20].as_slice(), 20));
+        assert_eq!((geometry.dims.as_slice(), geometry.shape.count()), ([20].as_slice(), 20));
         assert!(geometry.walks.iter().all(|walk| walk.reach == Reach::Packed && walk.extent == Extent::Full));
     }
 

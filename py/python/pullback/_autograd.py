@@ -18,12 +18,10 @@ class _Forward(torch.autograd.Function):
     @staticmethod
     def backward(ctx, *cotangents):
         tensors = ctx.saved_tensors  # raises if one was changed in place since the call
-        needs = ctx.needs_input_grad[1:]
+        needs = ctx.needs_input_grad
         if torch.is_grad_enabled():
-            gradients = _Backward.apply(ctx.recorded, needs, len(tensors), *tensors, *cotangents)
-        else:
-            gradients = ctx.recorded.backward(tensors, needs, cotangents)
-        return (None, *gradients)
+            return _Backward.apply(ctx.recorded, needs, len(tensors), *tensors, *cotangents)
+        return ctx.recorded.backward(tensors, needs, cotangents)
 
 
 class _Backward(torch.autograd.Function):
@@ -44,3 +42,5 @@ class _Backward(torch.autograd.Function):
 
 
 apply = _Forward.apply
+# The same without Python's detour for function transforms: half the time of a call that has none of them open.
+apply_plain = super(torch.autograd.Function, _Forward).apply
