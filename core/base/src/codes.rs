@@ -16,7 +16,7 @@ pub enum ErrorClass {
 }
 
 macro_rules! codes {
-    ($($variant:ident $text:literal $class:ident $meaning:literal;)*) => {
+    ($($variant:ident $text:literal $class:ident $meaning:literal $advice:literal;)*) => {
         /// The kebab-case name of one kind of error, searchable and speakable.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Code { $(#[doc = $meaning] $variant,)* }
@@ -37,52 +37,98 @@ macro_rules! codes {
             pub fn meaning(self) -> &'static str {
                 match self { $(Code::$variant => $meaning,)* }
             }
+
+            /// One thing to do, where the place of the error knows nothing better.
+            pub fn advice(self) -> &'static str {
+                match self { $(Code::$variant => $advice,)* }
+            }
         }
     };
 }
 
 codes! {
-    SyntaxError "syntax-error" Compile "The text does not follow the language's grammar.";
-    PreprocessorError "preprocessor-error" Compile "A preprocessor directive is wrong, or an included file is missing.";
-    UnknownName "unknown-name" Compile "A name is used that nothing in scope declares.";
-    DuplicateName "duplicate-name" Compile "Two declarations of one scope share a name.";
-    TypeMismatch "type-mismatch" Compile "An expression has a type that its place cannot take.";
-    NoOverload "no-overload" Compile "No function of that name takes these arguments.";
-    AmbiguousOverload "ambiguous-overload" Compile "Several functions of that name fit these arguments equally well.";
-    NotAssignable "not-assignable" Compile "The left side of an assignment cannot be written.";
-    NotConstant "not-constant" Compile "A constant expression was needed.";
-    MissingReturn "missing-return" Compile "A path through the function ends without a value.";
-    InvalidControlFlow "invalid-control-flow" Compile "break, continue, case or return stands where it means nothing.";
-    RecursiveCall "recursive-call" Compile "Functions call one another in a circle; kernels cannot.";
-    UnsupportedFeature "unsupported-feature" Compile "The construct is part of the language, but not yet of Pullback.";
-    InvalidWgsl "invalid-wgsl" Compile "The WGSL front end refused the text.";
-    UnknownFunction "unknown-function" Bind "The module has no function of that name.";
-    MissingArgument "missing-argument" Bind "A parameter without a default value got no argument.";
-    UnknownArgument "unknown-argument" Bind "An argument names no parameter, or names one twice.";
-    ArgumentType "argument-type" Bind "The parameter cannot be fed from a value of this kind.";
-    DtypeMismatch "dtype-mismatch" Bind "An array's dtype does not convert to the parameter's without loss.";
-    ValueRange "value-range" Bind "A number does not fit the parameter's integer type.";
-    MissingField "missing-field" Bind "A struct argument lacks a field.";
-    UnknownField "unknown-field" Bind "A struct argument has a field the struct has not.";
-    ReadOnlyOutput "read-only-output" Bind "An output array cannot be written.";
-    OverlappingOutput "overlapping-output" Bind "An output array shares memory with another argument.";
-    AmbiguousCall "ambiguous-call" Bind "Several overloads take these arguments equally well.";
-    DeviceMismatch "device-mismatch" Bind "An argument lives on another device than the call.";
-    ShapeMismatch "shape-mismatch" Shape "The arguments' shapes do not broadcast together.";
-    ElementShape "element-shape" Shape "An array's last dimensions are not those of the parameter's type.";
-    BroadcastOutput "broadcast-output" Shape "Two lanes would write one element of an output.";
-    NoDerivative "no-derivative" Gradient "The function has a construct that has no derivative rule.";
-    NoDerivativeLoop "no-derivative-loop" Gradient "Reverse mode does not go through loops yet.";
-    NoSecondDerivative "no-second-derivative" Gradient "A second derivative was asked for where none is given.";
-    NotDifferentiable "not-differentiable" Gradient "A gradient was asked of an argument that can have none.";
-    ModifiedInPlace "modified-in-place" Gradient "A tensor was changed between the call and its backward.";
-    FileNotFound "file-not-found" Device "The module's file cannot be read.";
-    NoDriver "no-driver" Device "The device's driver is not installed or does not start.";
-    NoDevice "no-device" Device "The driver runs, but has no such device.";
-    OutOfMemory "out-of-memory" Device "The device has not the memory the call needs.";
-    LaunchFailed "launch-failed" Device "The driver refused or lost a launch.";
-    CompilerFailed "compiler-failed" Device "The driver's own compiler refused generated code.";
-    Unsupported "unsupported-by-device" Device "The device lacks a capability the kernel needs.";
+    SyntaxError "syntax-error" Compile "The text does not follow the language's grammar."
+        "mend the text at the mark; what follows it may be fine";
+    PreprocessorError "preprocessor-error" Compile "A preprocessor directive is wrong, or an included file is missing."
+        "mend the directive at the mark; included files are looked for beside the including file and in include_paths";
+    UnknownName "unknown-name" Compile "A name is used that nothing in scope declares."
+        "declare it, or check its spelling";
+    DuplicateName "duplicate-name" Compile "Two declarations of one scope share a name."
+        "rename or remove one of them";
+    TypeMismatch "type-mismatch" Compile "An expression has a type that its place cannot take."
+        "convert one of the values explicitly";
+    NoOverload "no-overload" Compile "No function of that name takes these arguments."
+        "pass arguments that fit one of the declarations";
+    AmbiguousOverload "ambiguous-overload" Compile "Several functions of that name fit these arguments equally well."
+        "convert an argument explicitly, so that one declaration fits best";
+    NotAssignable "not-assignable" Compile "The left side of an assignment cannot be written."
+        "assign to a variable, a parameter, or a part of one";
+    NotConstant "not-constant" Compile "A constant expression was needed."
+        "use a literal or a `static const`";
+    MissingReturn "missing-return" Compile "A path through the function ends without a value."
+        "return a value at the end of the function";
+    InvalidControlFlow "invalid-control-flow" Compile "break, continue, case or return stands where it means nothing."
+        "move it into the loop, switch or function it belongs to, or remove it";
+    RecursiveCall "recursive-call" Compile "Functions call one another in a circle; kernels cannot."
+        "write the recursion as a loop";
+    UnsupportedFeature "unsupported-feature" Compile "The construct is part of the language, but not yet of Pullback."
+        "write it without this construct";
+    InvalidWgsl "invalid-wgsl" Compile "The WGSL front end refused the text."
+        "mend the text at the mark";
+    UnknownFunction "unknown-function" Bind "The module has no function of that name."
+        "call one of the functions that the module has";
+    MissingArgument "missing-argument" Bind "A parameter without a default value got no argument."
+        "pass the argument";
+    UnknownArgument "unknown-argument" Bind "An argument names no parameter, or names one twice."
+        "leave it out, or check its name";
+    ArgumentType "argument-type" Bind "The parameter cannot be fed from a value of this kind."
+        "pass a number, an array, or a dict for a struct";
+    DtypeMismatch "dtype-mismatch" Bind "An array's dtype does not convert to the parameter's without loss."
+        "convert the array first";
+    ValueRange "value-range" Bind "A number does not fit the parameter's integer type."
+        "pass a number in the range of the type";
+    MissingField "missing-field" Bind "A struct argument lacks a field."
+        "add the field";
+    UnknownField "unknown-field" Bind "A struct argument has a field the struct has not."
+        "leave the field out, or check its name";
+    ReadOnlyOutput "read-only-output" Bind "An output array cannot be written."
+        "pass a writable array";
+    OverlappingOutput "overlapping-output" Bind "An output array shares memory with another argument."
+        "pass a copy of one of the arrays";
+    AmbiguousCall "ambiguous-call" Bind "Several overloads take these arguments equally well."
+        "pass typed values";
+    DeviceMismatch "device-mismatch" Bind "An argument lives on another device than the call."
+        "move the array to the call's device";
+    ShapeMismatch "shape-mismatch" Shape "The arguments' shapes do not broadcast together."
+        "make sizes that meet equal or 1, counted from the right";
+    ElementShape "element-shape" Shape "An array's last dimensions are not those of the parameter's type."
+        "make the array's last dims those of the parameter's type";
+    BroadcastOutput "broadcast-output" Shape "Two lanes would write one element of an output."
+        "pass an output with an element per lane";
+    NoDerivative "no-derivative" Gradient "The function has a construct that has no derivative rule."
+        "mark the value no_diff, or write it with operations that have derivatives";
+    NoDerivativeLoop "no-derivative-loop" Gradient "Reverse mode does not go through loops yet."
+        "unroll the loop with [ForceUnroll], or use forward mode";
+    NoSecondDerivative "no-second-derivative" Gradient "A second derivative was asked for where none is given."
+        "leave out create_graph=True";
+    NotDifferentiable "not-differentiable" Gradient "A gradient was asked of an argument that can have none."
+        "do not ask for this gradient";
+    ModifiedInPlace "modified-in-place" Gradient "A tensor was changed between the call and its backward."
+        "pass a copy to the call";
+    FileNotFound "file-not-found" Device "The module's file cannot be read."
+        "check the path";
+    NoDriver "no-driver" Device "The device's driver is not installed or does not start."
+        "install the device's driver, or choose another device";
+    NoDevice "no-device" Device "The driver runs, but has no such device."
+        "choose another device";
+    OutOfMemory "out-of-memory" Device "The device has not the memory the call needs."
+        "free memory, or call on fewer lanes at once";
+    LaunchFailed "launch-failed" Device "The driver refused or lost a launch."
+        "run the call again on the CPU device to tell a kernel fault from a driver fault";
+    CompilerFailed "compiler-failed" Device "The driver's own compiler refused generated code."
+        "report the kernel and the log: generated code should always compile";
+    Unsupported "unsupported-by-device" Device "The device lacks a capability the kernel needs."
+        "choose another device, or a narrower dtype";
 }
 
 impl std::fmt::Display for Code {

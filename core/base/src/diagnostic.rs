@@ -29,7 +29,8 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// An error. Message: one terse phrase, lower case, names in backticks, no full stop.
+    /// An error. Message: one terse phrase, lower case, names in backticks, no full stop. The help is the code's
+    /// advice until [`Diagnostic::help`] gives a better one.
     pub fn error(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -37,12 +38,12 @@ impl Diagnostic {
             message: message.into(),
             labels: Vec::new(),
             notes: Vec::new(),
-            help: None,
+            help: Some(code.advice().to_owned()),
         }
     }
 
     pub fn warning(code: Code, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(code, message) }
+        Self { severity: Severity::Warning, help: None, ..Self::error(code, message) }
     }
 
     /// Points at the place the diagnostic is about. A span of nowhere is left out.

@@ -27,28 +27,30 @@ fn all_errors_of_a_file_are_reported_and_right_functions_are_kept() {
     check(
         text,
         expect![[r#"
-        error[unknown-name]: nothing named `y` is in scope
-          ┌─ t.slang:1:27
-          │
-        1 │ float a(float x) { return y + normalise(x); }
-          │                           ^ not declared
+            error[unknown-name]: nothing named `y` is in scope
+              ┌─ t.slang:1:27
+              │
+            1 │ float a(float x) { return y + normalise(x); }
+              │                           ^ not declared
+              │
+              = help: declare it, or check its spelling
 
-        error[unknown-name]: nothing named `normalise` is in scope
-          ┌─ t.slang:1:31
-          │
-        1 │ float a(float x) { return y + normalise(x); }
-          │                               ^^^^^^^^^ not declared
-          │
-          = help: did you mean `normalize`?
+            error[unknown-name]: nothing named `normalise` is in scope
+              ┌─ t.slang:1:31
+              │
+            1 │ float a(float x) { return y + normalise(x); }
+              │                               ^^^^^^^^^ not declared
+              │
+              = help: did you mean `normalize`?
 
-        error[type-mismatch]: the initializer needs `float2`, not `float3`
-          ┌─ t.slang:3:32
-          │
-        3 │ float c(float3 v) { float2 w = v; return w.z; }
-          │                                ^ is `float3`
-          │
-          = help: take the components you mean: `.xy`
-    "#]],
+            error[type-mismatch]: the initializer needs `float2`, not `float3`
+              ┌─ t.slang:3:32
+              │
+            3 │ float c(float3 v) { float2 w = v; return w.z; }
+              │                                ^ is `float3`
+              │
+              = help: take the components you mean: `.xy`
+        "#]],
     );
     let compiled = compile(Language::Slang, "t.slang", text, &Options::default());
     let names: Vec<String> = compiled.module.functions.values().map(|f| f.name.to_string()).collect();
@@ -265,6 +267,8 @@ fn operands_that_do_not_fit_are_shown() {
               │                         │ │   
               │                         │ cannot be applied
               │                         is `float`
+              │
+              = help: convert one of the values explicitly
 
             warning[type-mismatch]: `float` becomes `int`: the fraction is lost
               ┌─ t.slang:3:28

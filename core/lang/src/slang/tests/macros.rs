@@ -88,48 +88,64 @@ fn wrong_directives_are_located() {
               │
             1 │ #define
               │ ^^^^^^^ no name follows
+              │
+              = help: mend the directive at the mark; included files are looked for beside the including file and in include_paths
 
             error[preprocessor-error]: a macro's parameters are distinct names
               ┌─ t.slang:2:14
               │
             2 │ #define F(a, a)
               │              ^ expected a new name, or `...` last
+              │
+              = help: mend the directive at the mark; included files are looked for beside the including file and in include_paths
 
             error[preprocessor-error]: the condition is not an integer expression
               ┌─ t.slang:3:8
               │
             3 │ #if 1 +
               │        ^ expected a number or a name
+              │
+              = help: mend the directive at the mark; included files are looked for beside the including file and in include_paths
 
             error[preprocessor-error]: the condition is not an integer expression
               ┌─ t.slang:5:7
               │
             5 │ #if 1 / 0
               │       ^ division by zero
+              │
+              = help: mend the directive at the mark; included files are looked for beside the including file and in include_paths
 
             error[preprocessor-error]: there is no directive `#foo`
               ┌─ t.slang:7:1
               │
             7 │ #foo
               │ ^^^^ not a directive
+              │
+              = help: mend the directive at the mark; included files are looked for beside the including file and in include_paths
 
             error[preprocessor-error]: cannot include `x`
               ┌─ t.slang:8:10
               │
             8 │ #include "x"
               │          ^^^ this text has no include path
+              │
+              = help: mend the directive at the mark; included files are looked for beside the including file and in include_paths
 
             error[preprocessor-error]: #error: no luck here
               ┌─ t.slang:9:1
               │
             9 │ #error no luck here
               │ ^^^^^^ the text asks for this message
+              │
+              = help: mend the directive at the mark; included files are looked for beside the including file and in include_paths
 
             error[preprocessor-error]: `#else` without `#if`
                ┌─ t.slang:10:1
                │
             10 │ #else
                │ ^^^^^ nothing is open here
+               │
+               = help: mend the directive at the mark; included files are looked for beside the including file and in include_paths
 
             error[preprocessor-error]: the macro `G` takes 1 argument, not 2
                ┌─ t.slang:12:9
@@ -138,12 +154,16 @@ fn wrong_directives_are_located() {
                │         - defined here
             12 │ int x = G(1, 2);
                │         ^^^^^^^ called here
+               │
+               = help: mend the directive at the mark; included files are looked for beside the including file and in include_paths
 
             error[preprocessor-error]: the arguments of `G` have no `)`
                ┌─ t.slang:13:9
                │
             13 │ int y = G(1;
                │         ^ this macro is called here
+               │
+               = help: mend the directive at the mark; included files are looked for beside the including file and in include_paths
 
             warning[preprocessor-error]: `G` is defined again, differently
                ┌─ t.slang:14:9
@@ -159,6 +179,8 @@ fn wrong_directives_are_located() {
                │
             15 │ #ifdef Q
                │ ^^^^^^ opened here
+               │
+               = help: mend the directive at the mark; included files are looked for beside the including file and in include_paths
         "#]],
     );
 }
@@ -181,12 +203,16 @@ fn included_files_keep_their_names_and_are_read_once_when_they_ask() {
           │
         3 │ #include "c.h"
           │          ^^^^^ no file `c.h` beside `t.slang`
+          │
+          = help: mend the directive at the mark; included files are looked for beside the including file and in include_paths
 
         error[syntax-error]: expected an expression, found `;`
           ┌─ lib/b.h:3:12
           │
         3 │ int b = N +;
           │            ^ expected an expression
+          │
+          = help: mend the text at the mark; what follows it may be fine
     "#]]
     .assert_eq(&render_all(&diagnostics.into_vec(), &sources));
 }
@@ -196,11 +222,13 @@ fn a_macros_errors_point_at_its_call() {
     check(
         "#define BAD(x) (x +)\nint a = 1;\nint y = BAD(a);\n",
         expect![[r#"
-        error[syntax-error]: expected an expression, found `)`
-          ┌─ t.slang:3:9
-          │
-        3 │ int y = BAD(a);
-          │         ^^^^^^ expected an expression
-    "#]],
+            error[syntax-error]: expected an expression, found `)`
+              ┌─ t.slang:3:9
+              │
+            3 │ int y = BAD(a);
+              │         ^^^^^^ expected an expression
+              │
+              = help: mend the text at the mark; what follows it may be fine
+        "#]],
     );
 }

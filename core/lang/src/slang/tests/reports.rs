@@ -9,18 +9,22 @@ fn a_missing_semicolon_is_placed_behind_the_expression() {
     check(
         "float f(float x) {\n    float y = x + 1\n    return y * 2\n}\n",
         expect![[r#"
-        error[syntax-error]: expected `;` after this declaration
-          ┌─ t.slang:2:20
-          │
-        2 │     float y = x + 1
-          │                    ^ `;` missing here
+            error[syntax-error]: expected `;` after this declaration
+              ┌─ t.slang:2:20
+              │
+            2 │     float y = x + 1
+              │                    ^ `;` missing here
+              │
+              = help: mend the text at the mark; what follows it may be fine
 
-        error[syntax-error]: expected `;` after this expression
-          ┌─ t.slang:3:17
-          │
-        3 │     return y * 2
-          │                 ^ `;` missing here
-    "#]],
+            error[syntax-error]: expected `;` after this expression
+              ┌─ t.slang:3:17
+              │
+            3 │     return y * 2
+              │                 ^ `;` missing here
+              │
+              = help: mend the text at the mark; what follows it may be fine
+        "#]],
     );
 }
 
@@ -36,6 +40,8 @@ fn a_missing_parenthesis_is_placed_and_the_rest_is_read() {
               │        -       ^ `)` missing here
               │        │        
               │        to close this `(`
+              │
+              = help: mend the text at the mark; what follows it may be fine
 
             error[syntax-error]: expected `)`, found `;`
               ┌─ t.slang:2:19
@@ -44,18 +50,24 @@ fn a_missing_parenthesis_is_placed_and_the_rest_is_read() {
               │              -    ^ `)` missing here
               │              │     
               │              to close this `(`
+              │
+              = help: mend the text at the mark; what follows it may be fine
 
             error[syntax-error]: expected `,` or `)`, found `1`
               ┌─ t.slang:4:33
               │
             4 │ float h(float y) { return max(y 1) + ; }
               │                                 ^ a `,` may be missing before this
+              │
+              = help: mend the text at the mark; what follows it may be fine
 
             error[syntax-error]: expected an expression, found `;`
               ┌─ t.slang:4:38
               │
             4 │ float h(float y) { return max(y 1) + ; }
               │                                      ^ expected an expression
+              │
+              = help: mend the text at the mark; what follows it may be fine
         "#]],
     );
 }
@@ -73,6 +85,8 @@ fn a_missing_brace_ends_before_the_next_function() {
               ·
             5 │ }
               │  - `}` missing here, or before
+              │
+              = help: mend the text at the mark; what follows it may be fine
         "#]],
     );
 }
@@ -95,72 +109,96 @@ fn all_errors_of_a_file_are_reported() {
               │
             1 │ float f(float, int 3x) { return 1.0q; }
               │                    ^^ expected a parameter's name
+              │
+              = help: mend the text at the mark; what follows it may be fine
 
             error[syntax-error]: `1.0q` is not a number
               ┌─ t.slang:1:33
               │
             1 │ float f(float, int 3x) { return 1.0q; }
               │                                 ^^^^ not a suffix of a float; there are `f`, `h`, `l`, `lf`
+              │
+              = help: mend the text at the mark; what follows it may be fine
 
             error[syntax-error]: expected `;` after this declaration
               ┌─ t.slang:2:19
               │
             2 │ struct S { float a float b; int if; }
               │                   ^ `;` missing here
+              │
+              = help: mend the text at the mark; what follows it may be fine
 
             error[syntax-error]: expected a name after this type, found the keyword `if`
               ┌─ t.slang:2:33
               │
             2 │ struct S { float a float b; int if; }
               │                                 ^^ a keyword cannot be a name
+              │
+              = help: mend the text at the mark; what follows it may be fine
 
             error[syntax-error]: expected an expression, found `;`
               ┌─ t.slang:3:16
               │
             3 │ void g() { x = ; y = 3 +; else z; case 1: 4 = 5 5; }
               │                ^ expected an expression
+              │
+              = help: mend the text at the mark; what follows it may be fine
 
             error[syntax-error]: expected an expression, found `;`
               ┌─ t.slang:3:25
               │
             3 │ void g() { x = ; y = 3 +; else z; case 1: 4 = 5 5; }
               │                         ^ expected an expression
+              │
+              = help: mend the text at the mark; what follows it may be fine
 
             error[syntax-error]: `else` without `if`
               ┌─ t.slang:3:27
               │
             3 │ void g() { x = ; y = 3 +; else z; case 1: 4 = 5 5; }
               │                           ^^^^ no `if` ends right before
+              │
+              = help: mend the text at the mark; what follows it may be fine
 
             error[syntax-error]: `case` stands in no `switch`
               ┌─ t.slang:3:35
               │
             3 │ void g() { x = ; y = 3 +; else z; case 1: 4 = 5 5; }
               │                                   ^^^^ only a `switch` has cases
+              │
+              = help: mend the text at the mark; what follows it may be fine
 
             error[syntax-error]: this `}` closes nothing
               ┌─ t.slang:4:1
               │
             4 │ }
               │ ^ no `{` is open here
+              │
+              = help: mend the text at the mark; what follows it may be fine
 
             error[syntax-error]: expected a name after this type, found `;`
               ┌─ t.slang:5:4
               │
             5 │ foo;
               │    ^ expected a name after this type
+              │
+              = help: mend the text at the mark; what follows it may be fine
 
             error[syntax-error]: `@` means nothing here
               ┌─ t.slang:6:1
               │
             6 │ @ int k = 012;
               │ ^ not part of the language
+              │
+              = help: mend the text at the mark; what follows it may be fine
 
             error[syntax-error]: `012` is not a number
               ┌─ t.slang:6:11
               │
             6 │ @ int k = 012;
               │           ^^^ write octal numbers with `0o`, decimal ones without a leading 0
+              │
+              = help: mend the text at the mark; what follows it may be fine
         "#]],
     );
 }
@@ -191,6 +229,8 @@ fn what_is_not_supported_yet_is_refused_by_name() {
               │
             1 │ void f(float *p) { x => 1; defer { } }
               │                            ^^^^^ used here
+              │
+              = help: write it without this construct
 
             error[unsupported-feature]: pointers are not supported yet
               ┌─ t.slang:2:13
@@ -229,6 +269,8 @@ fn what_is_not_supported_yet_is_refused_by_name() {
               │
             4 │ void i(float? x, some IFoo y) {}
               │             ^ used here
+              │
+              = help: write it without this construct
 
             error[unsupported-feature]: interface-typed values are not supported yet
               ┌─ t.slang:4:18

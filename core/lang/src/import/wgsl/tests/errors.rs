@@ -12,12 +12,14 @@ fn a_syntax_error_points_at_its_token() {
     check(
         "fn f(x: f32) -> f32 { return x + ; }",
         expect![[r#"
-        error[invalid-wgsl]: expected expression, found ";"
-          ┌─ shade.wgsl:1:34
-          │
-        1 │ fn f(x: f32) -> f32 { return x + ; }
-          │                                  ^ expected expression
-    "#]],
+            error[invalid-wgsl]: expected expression, found ";"
+              ┌─ shade.wgsl:1:34
+              │
+            1 │ fn f(x: f32) -> f32 { return x + ; }
+              │                                  ^ expected expression
+              │
+              = help: mend the text at the mark
+        "#]],
     );
 }
 
@@ -26,12 +28,14 @@ fn an_unknown_name_points_at_it() {
     check(
         "fn f(x: f32) -> f32 {\n    return y;\n}",
         expect![[r#"
-        error[invalid-wgsl]: no definition in scope for identifier: `y`
-          ┌─ shade.wgsl:2:12
-          │
-        2 │     return y;
-          │            ^ unknown identifier
-    "#]],
+            error[invalid-wgsl]: no definition in scope for identifier: `y`
+              ┌─ shade.wgsl:2:12
+              │
+            2 │     return y;
+              │            ^ unknown identifier
+              │
+              = help: mend the text at the mark
+        "#]],
     );
 }
 
@@ -45,6 +49,8 @@ fn a_fault_found_by_the_validator_points_at_the_expression() {
               │
             2 │     return x * n;
               │            ^^^^^
+              │
+              = help: mend the text at the mark
         "#]],
     );
 }
@@ -54,12 +60,14 @@ fn types_in_messages_are_those_of_wgsl() {
     check(
         "fn f(m: mat2x3<f32>, v: vec3<f32>, b: bool) -> vec3<f32> { return m * v; }",
         expect![[r#"
-        error[invalid-wgsl]: operation Multiply can't work with `mat2x3<f32>` and `vec3<f32>`
-          ┌─ shade.wgsl:1:67
-          │
-        1 │ fn f(m: mat2x3<f32>, v: vec3<f32>, b: bool) -> vec3<f32> { return m * v; }
-          │                                                                   ^^^^^
-    "#]],
+            error[invalid-wgsl]: operation Multiply can't work with `mat2x3<f32>` and `vec3<f32>`
+              ┌─ shade.wgsl:1:67
+              │
+            1 │ fn f(m: mat2x3<f32>, v: vec3<f32>, b: bool) -> vec3<f32> { return m * v; }
+              │                                                                   ^^^^^
+              │
+              = help: mend the text at the mark
+        "#]],
     );
     check(
         "fn f(b: bool) -> bool { return -b; }",
@@ -69,6 +77,8 @@ fn types_in_messages_are_those_of_wgsl() {
               │
             1 │ fn f(b: bool) -> bool { return -b; }
               │                                ^^
+              │
+              = help: mend the text at the mark
         "#]],
     );
     check(
@@ -79,6 +89,8 @@ fn types_in_messages_are_those_of_wgsl() {
               │
             1 │ fn f(b: bool) -> f32 { return b; }
               │      ^
+              │
+              = help: mend the text at the mark
         "#]],
     );
     check(
@@ -89,6 +101,8 @@ fn types_in_messages_are_those_of_wgsl() {
               │
             1 │ fn f(x: f32) -> f32 { if x { return x; } return 1.0; }
               │      ^
+              │
+              = help: mend the text at the mark
         "#]],
     );
 }
@@ -121,12 +135,14 @@ fn plain(x: f32) -> f32 { return x; }";
     check(
         text,
         expect![[r#"
-        error[unsupported-feature]: a global variable is not supported in functions
-          ┌─ shade.wgsl:3:39
-          │
-        3 │ fn scaled(x: f32) -> f32 { return x * scale; }
-          │                                       ^^^^^ used here
-    "#]],
+            error[unsupported-feature]: a global variable is not supported in functions
+              ┌─ shade.wgsl:3:39
+              │
+            3 │ fn scaled(x: f32) -> f32 { return x * scale; }
+              │                                       ^^^^^ used here
+              │
+              = help: write it without this construct
+        "#]],
     );
     let module = read(text).0;
     let names: Vec<&str> = module.functions.values().map(|function| &*function.name).collect();
@@ -151,54 +167,70 @@ fn k() { workgroupBarrier(); }";
     check(
         text,
         expect![[r#"
-        error[unsupported-feature]: an `override` is not supported in functions
-          ┌─ shade.wgsl:6:30
-          │
-        6 │ fn a(x: f32) -> f32 { return x * gain; }
-          │                              ^^^^^^^^ used here
+            error[unsupported-feature]: an `override` is not supported in functions
+              ┌─ shade.wgsl:6:30
+              │
+            6 │ fn a(x: f32) -> f32 { return x * gain; }
+              │                              ^^^^^^^^ used here
+              │
+              = help: write it without this construct
 
-        error[unsupported-feature]: a texture is not supported in functions
-          ┌─ shade.wgsl:7:30
-          │
-        7 │ fn b(x: f32) -> f32 { return textureLoad(image, vec2(0, 0), 0).x; }
-          │                              ^^^^^^^^^^^ used here
+            error[unsupported-feature]: a texture is not supported in functions
+              ┌─ shade.wgsl:7:30
+              │
+            7 │ fn b(x: f32) -> f32 { return textureLoad(image, vec2(0, 0), 0).x; }
+              │                              ^^^^^^^^^^^ used here
+              │
+              = help: write it without this construct
 
-        error[unsupported-feature]: `discard` is not supported in functions
-          ┌─ shade.wgsl:8:36
-          │
-        8 │ fn c(x: f32) -> f32 { if x > 0.0 { discard; } return x; }
-          │                                    ^^^^^^^^ used here
+            error[unsupported-feature]: `discard` is not supported in functions
+              ┌─ shade.wgsl:8:36
+              │
+            8 │ fn c(x: f32) -> f32 { if x > 0.0 { discard; } return x; }
+              │                                    ^^^^^^^^ used here
+              │
+              = help: write it without this construct
 
-        error[unsupported-feature]: a global variable is not supported in functions
-          ┌─ shade.wgsl:9:30
-          │
-        9 │ fn d(x: f32) -> f32 { return tile[0]; }
-          │                              ^^^^^^^ used here
+            error[unsupported-feature]: a global variable is not supported in functions
+              ┌─ shade.wgsl:9:30
+              │
+            9 │ fn d(x: f32) -> f32 { return tile[0]; }
+              │                              ^^^^^^^ used here
+              │
+              = help: write it without this construct
 
-        error[unsupported-feature]: a global variable is not supported in functions
-           ┌─ shade.wgsl:10:23
-           │
-        10 │ fn e(x: f32) -> f32 { seed += 1u; return x; }
-           │                       ^^^^ used here
+            error[unsupported-feature]: a global variable is not supported in functions
+               ┌─ shade.wgsl:10:23
+               │
+            10 │ fn e(x: f32) -> f32 { seed += 1u; return x; }
+               │                       ^^^^ used here
+               │
+               = help: write it without this construct
 
-        error[unsupported-feature]: a derivative across pixels is not supported in functions
-           ┌─ shade.wgsl:11:30
-           │
-        11 │ fn g(x: f32) -> f32 { return dpdx(x); }
-           │                              ^^^^ used here
+            error[unsupported-feature]: a derivative across pixels is not supported in functions
+               ┌─ shade.wgsl:11:30
+               │
+            11 │ fn g(x: f32) -> f32 { return dpdx(x); }
+               │                              ^^^^ used here
+               │
+               = help: write it without this construct
 
-        error[unsupported-feature]: a texture is not supported in functions
-           ┌─ shade.wgsl:12:6
-           │
-        12 │ fn h(image: texture_2d<f32>) -> f32 { return 1.0; }
-           │      ^^^^^ used here
+            error[unsupported-feature]: a texture is not supported in functions
+               ┌─ shade.wgsl:12:6
+               │
+            12 │ fn h(image: texture_2d<f32>) -> f32 { return 1.0; }
+               │      ^^^^^ used here
+               │
+               = help: write it without this construct
 
-        error[unsupported-feature]: a barrier is not supported in functions
-           ┌─ shade.wgsl:13:10
-           │
-        13 │ fn k() { workgroupBarrier(); }
-           │          ^^^^^^^^^^^^^^^^ used here
-    "#]],
+            error[unsupported-feature]: a barrier is not supported in functions
+               ┌─ shade.wgsl:13:10
+               │
+            13 │ fn k() { workgroupBarrier(); }
+               │          ^^^^^^^^^^^^^^^^ used here
+               │
+               = help: write it without this construct
+        "#]],
     );
 }
 
@@ -226,12 +258,14 @@ fn a_mark_of_no_parameter_is_an_error() {
     check(
         "/// @no_diff y\nfn f(x: f32) -> f32 { return x; }",
         expect![[r#"
-        error[unknown-name]: `@no_diff y` names no parameter of `f`
-          ┌─ shade.wgsl:2:4
-          │
-        2 │ fn f(x: f32) -> f32 { return x; }
-          │    ^ has no such parameter
-    "#]],
+            error[unknown-name]: `@no_diff y` names no parameter of `f`
+              ┌─ shade.wgsl:2:4
+              │
+            2 │ fn f(x: f32) -> f32 { return x; }
+              │    ^ has no such parameter
+              │
+              = help: declare it, or check its spelling
+        "#]],
     );
 }
 
@@ -240,12 +274,14 @@ fn a_recursive_function_is_refused() {
     check(
         "fn f(x: f32) -> f32 { return f(x); }",
         expect![[r#"
-        error[invalid-wgsl]: declaration of `f` is recursive
-          ┌─ shade.wgsl:1:4
-          │
-        1 │ fn f(x: f32) -> f32 { return f(x); }
-          │    ^                         - uses itself here
-    "#]],
+            error[invalid-wgsl]: declaration of `f` is recursive
+              ┌─ shade.wgsl:1:4
+              │
+            1 │ fn f(x: f32) -> f32 { return f(x); }
+              │    ^                         - uses itself here
+              │
+              = help: mend the text at the mark
+        "#]],
     );
 }
 
@@ -254,11 +290,13 @@ fn a_huge_type_is_refused() {
     check(
         "fn f() -> f32 { var a: array<f32, 100000>; return a[3]; }",
         expect![[r#"
-        error[unsupported-feature]: a type of more than 65536 scalars is not supported in functions
-          ┌─ shade.wgsl:1:17
-          │
-        1 │ fn f() -> f32 { var a: array<f32, 100000>; return a[3]; }
-          │                 ^^^^^^^^^^^^^^^^^^^^^^^^^ used here
-    "#]],
+            error[unsupported-feature]: a type of more than 65536 scalars is not supported in functions
+              ┌─ shade.wgsl:1:17
+              │
+            1 │ fn f() -> f32 { var a: array<f32, 100000>; return a[3]; }
+              │                 ^^^^^^^^^^^^^^^^^^^^^^^^^ used here
+              │
+              = help: write it without this construct
+        "#]],
     );
 }
