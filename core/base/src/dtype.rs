@@ -109,6 +109,31 @@ impl DType {
         }
     }
 
+    /// Whether every value of this dtype is a value of the other (NumPy's «safe» casting).
+    pub const fn converts_safely_to(self, to: DType) -> bool {
+        match (self, to) {
+            (DType::Bool, _) => true,
+            _ if self.is_float() => {
+                let exponent_fits =
+                    !matches!((self, to), (DType::F16, DType::BF16) | (DType::BF16, DType::F16));
+                to.is_float() && self.mantissa_bits() <= to.mantissa_bits() && exponent_fits
+            }
+            _ if to.is_float() => self.bits() <= to.mantissa_bits(),
+            _ if self.is_unsigned() && to.is_signed() => self.bits() < to.bits(),
+            _ => to.is_integer() && self.is_unsigned() == to.is_unsigned() && self.bits() <= to.bits(),
+        }
+    }
+
+    /// Binary digits of a float's fraction, the hidden one included.
+    const fn mantissa_bits(self) -> u32 {
+        match self {
+            DType::BF16 => 8,
+            DType::F16 => 11,
+            DType::F32 => 24,
+            _ => 53,
+        }
+    }
+
     pub fn from_name(name: &str) -> Option<DType> {
         DType::ALL.into_iter().find(|dtype| dtype.name() == name)
     }
@@ -117,5 +142,44 @@ impl DType {
 impl std::fmt::Display for DType {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dtypes_convert_safely_only_without_loss() {
+        use DType::*;
+        let yes = [
+            (F16, F32),
+            (BF16, F32),
+            (F32, F64),
+            (Bool, F32),
+            (I8, F16),
+            (U8, I16),
+            (I16, F32),
+            (I32, F64),
+            (I32, I64),
+        ];
+        let no = [
+            (F64, F32),
+            (I32, F32),
+            (F32, I32),
+            (U32, I32),
+            (I32, U32),
+            (F16, BF16),
+            (BF16, F16),
+            (I64, F64),
+            (I8, Bool),
+        ];
+        for (from, to) in yes {
+            assert!(from.converts_safely_to(to), "{from} to {to}");
+        }
+        for (from, to) in no {
+            assert!(!from.converts_safely_to(to), "{from} to {to}");
+        }
+        assert!(DType::ALL.iter().all(|&dtype| dtype.converts_safely_to(dtype)));
     }
 }

@@ -20,9 +20,19 @@ impl Shape {
         &self.0
     }
 
-    /// How many elements; 1 for a scalar, 0 when any size is 0.
+    /// How many elements; 1 for a scalar, 0 when any size is 0. Of a shape whose count fits (see
+    /// [`Shape::checked_count`]), as all arrays in memory have.
     pub fn count(&self) -> i64 {
         self.0.iter().product()
+    }
+
+    /// How many elements, or `None` when that is more than 2^56: beyond any memory, and room for byte counts.
+    pub fn checked_count(&self) -> Option<i64> {
+        if self.0.contains(&0) {
+            return Some(0);
+        }
+        let count = self.0.iter().try_fold(1i64, |count, &size| count.checked_mul(size))?;
+        (0..=1 << 56).contains(&count).then_some(count)
     }
 
     /// Strides in elements of a C-contiguous array of this shape.

@@ -11,7 +11,7 @@ pub enum DeviceType {
     Cpu,
     Vulkan,
     Cuda,
-    /// Compiles and binds, runs nothing: results are zeros. For tests without a device.
+    /// Compiles and binds, runs nothing: results stay as they were. For tests without a device.
     Null,
 }
 

@@ -1,13 +1,12 @@
 //! Which argument feeds which slot: overloads, keywords, defaults, dtype rules. Values and shapes play no part,
 //! but for telling overloads apart.
 
-use crate::args::{Arg, ArgValue, ArrayView, Leaf, Location, Numbers};
+use crate::args::{Arg, ArgValue, ArrayView, Leaf, Numbers};
 use crate::edit_distance::edit_distance;
 use crate::mode::Mode;
 use crate::overload::Overload;
 use crate::slot::{Slot, accepted};
 use pullback_base::{Code, DType, Diagnostic, Diagnostics, Span};
-use pullback_device::DeviceType;
 use pullback_ir::{Constant, InterfaceParam, Type};
 
 /// A call's arguments, matched to one overload.
@@ -117,6 +116,12 @@ fn check_mode(binding: &Binding, mode: Mode<'_>) -> Result<(), Diagnostics> {
         Mode::Recorded { wrt } | Mode::Backward { wrt, .. } | Mode::ValueAndGrad { wrt } => wrt,
     };
     let mut found = Diagnostics::new();
+    if !wrt.is_empty() && binding.outputs.iter().all(|output| output.slot.no_diff) {
+        found.push(
+            Diagnostic::error(Code::NotDifferentiable, "the call has no result that can have a gradient")
+                .help("ask for gradients of functions that return floats not marked no_diff"),
+        );
+    }
     for output in &binding.outputs {
         if let Target::Leaf(_) = output.target {
             found.push(
@@ -161,7 +166,7 @@ impl<'a> Binder<'a> {
         let mut chosen: Vec<Option<(&ArgValue<'a>, usize)>> = vec![None; params.len()];
         for (position, arg) in args.iter().enumerate() {
             let first_leaf = self.next_leaf;
-            self.next_leaf += leaf_count(&arg.value);
+            self.next_leaf += arg.value.leaf_count();
             let at = match arg.name {
                 "" => Some(position).filter(|&p| p < params.len()),
                 name => params.iter().position(|param| &*param.name == name),
@@ -321,14 +326,23 @@ impl<'a> Binder<'a> {
                     .map(|slot| slot.fields[fields.len()].as_str())
                     .collect();
                 names.dedup();
-                for (name, field) in given {
+                for (place, (name, field)) in given.iter().enumerate() {
+                    if given[..place].iter().any(|(earlier, _)| earlier == name) {
+                        self.found.push(
+                            Diagnostic::error(Code::UnknownField, format!("`{path}.{name}` is given twice"))
+                                .at(param.span, "this parameter")
+                                .help("give each field once"),
+                        );
+                        *leaf += field.leaf_count();
+                        continue;
+                    }
                     if !names.contains(&name.as_ref()) {
                         self.found.push(
                             Diagnostic::error(Code::UnknownField, format!("`{path}` has no field `{name}`"))
                                 .at(param.span, accepted(&param.ty))
                                 .help(format!("its fields are: {}", names.join(", "))),
                         );
-                        *leaf += leaf_count(field);
+                        *leaf += field.leaf_count();
                         continue;
                     }
                     let mut deeper = fields.to_vec();
@@ -345,7 +359,7 @@ impl<'a> Binder<'a> {
                 out
             }
             (ArgValue::Struct(given), Some(slot)) => {
-                *leaf += given.iter().map(|(_, field)| leaf_count(field)).sum::<usize>();
+                *leaf += given.iter().map(|(_, field)| field.leaf_count()).sum::<usize>();
                 self.found.push(
                     Diagnostic::error(Code::ArgumentType, format!("`{path}` is no struct, but got a dict"))
                         .at(param.span, accepted(&param.ty))
@@ -354,7 +368,7 @@ impl<'a> Binder<'a> {
                 Vec::new()
             }
             (other, None) => {
-                *leaf += leaf_count(other);
+                *leaf += other.leaf_count();
                 self.found.push(
                     Diagnostic::error(
                         Code::ArgumentType,
@@ -411,7 +425,7 @@ impl<'a> Binder<'a> {
 
     fn array(&mut self, param: &InterfaceParam, path: &str, slot: &Slot, array: &ArrayView) {
         let exact = array.dtype == slot.dtype;
-        let fits = if param.direction.writes() { exact } else { converts_safely(array.dtype, slot.dtype) };
+        let fits = if param.direction.writes() { exact } else { array.dtype.converts_safely_to(slot.dtype) };
         if !fits {
             let (from, to) = (array.dtype.numpy_name(), slot.dtype.numpy_name());
             self.found.push(
@@ -457,71 +471,5 @@ fn python_type(dtype: DType) -> &'static str {
         DType::Bool => "bool",
         _ if dtype.is_float() => "float",
         _ => "int",
-    }
-}
-
-fn leaf_count(value: &ArgValue<'_>) -> usize {
-    match value {
-        ArgValue::Struct(fields) => fields.iter().map(|(_, field)| leaf_count(field)).sum(),
-        _ => 1,
-    }
-}
-
-/// Whether every value of one dtype is a value of the other (NumPy's «safe» casting).
-pub fn converts_safely(from: DType, to: DType) -> bool {
-    let mantissa = |float: DType| match float {
-        DType::BF16 => 8,
-        DType::F16 => 11,
-        DType::F32 => 24,
-        _ => 53,
-    };
-    match (from, to) {
-        _ if from == to => true,
-        (DType::Bool, _) => true,
-        (DType::F16, DType::BF16) => false,
-        (DType::BF16, DType::F16) => false,
-        _ if from.is_float() => to.is_float() && mantissa(from) <= mantissa(to),
-        _ if to.is_float() => from.bits() <= mantissa(to),
-        _ if from.is_unsigned() && to.is_signed() => from.bits() < to.bits(),
-        _ if from.is_unsigned() == to.is_unsigned() => to.is_integer() && from.bits() <= to.bits(),
-        _ => false,
-    }
-}
-
-/// Whether the call's device can use memory at that place.
-pub fn reaches(device: DeviceType, location: Location) -> bool {
-    match location {
-        Location::Host => true,
-        Location::Device => true,
-        Location::Gpu(_) => matches!(device, DeviceType::Cuda | DeviceType::Null),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn arrays_convert_only_without_loss() {
-        use DType::*;
-        let yes = [
-            (F16, F32),
-            (BF16, F32),
-            (F32, F64),
-            (Bool, F32),
-            (I8, F16),
-            (U8, I16),
-            (I16, F32),
-            (I32, F64),
-            (I32, I64),
-        ];
-        let no =
-            [(F64, F32), (I32, F32), (F32, I32), (U32, I32), (I32, U32), (F16, BF16), (I64, F64), (I8, Bool)];
-        for (from, to) in yes {
-            assert!(converts_safely(from, to), "{from} to {to}");
-        }
-        for (from, to) in no {
-            assert!(!converts_safely(from, to), "{from} to {to}");
-        }
     }
 }

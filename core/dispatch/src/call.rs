@@ -114,10 +114,17 @@ impl Function {
     /// What is wrong with the arguments; `no-derivative` and its kin, with the place.
     pub fn backward(&self, args: Args<'_>, cotangent: &Tensor) -> Result<Gradients, Error> {
         self.check_tensors(&args)?;
+        self.check_tensors(&vec![("the cotangent", Value::Tensor(cotangent))])?;
         let (names, wrt) = float_tensors(&args);
         let args = to_args(&args);
         let cotangents = [Some(cotangent.view())];
         let prepared = self.prepare(&args, Mode::Backward { wrt: &wrt, cotangents: &cotangents })?;
+        if prepared.result_count() != 1 {
+            let message = format!("`{}` gives {} results, not one", self.name(), prepared.result_count());
+            return Err(Diagnostic::error(Code::ArgumentType, message)
+                .help("use value_and_grad, or wrap the function in one with a single result")
+                .into());
+        }
         Ok(Gradients(names.into_iter().zip(self.run(prepared)?).collect()))
     }
 

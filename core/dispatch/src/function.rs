@@ -1,6 +1,7 @@
 //! Functions as users call them: a name, its overloads, and looking inside.
 
 use crate::args::Arg;
+use crate::bind::bind;
 use crate::cache::OverloadSet;
 use crate::context::Context;
 use crate::error::Error;
@@ -38,6 +39,16 @@ impl Function {
     /// The declarations that share the name.
     pub fn interfaces(&self) -> impl Iterator<Item = &Interface> {
         self.set.overloads.iter().map(|overload| &overload.interface)
+    }
+
+    /// The declaration that these arguments fit best.
+    ///
+    /// # Errors
+    /// Whatever keeps them from fitting one.
+    pub fn interface_of(&self, args: &[Arg<'_>]) -> Result<&Interface, Error> {
+        let binding = bind(&self.set.overloads, args, Mode::Forward { results: &[] })
+            .map_err(|diagnostics| self.source.error(diagnostics))?;
+        Ok(&self.set.overloads[binding.overload].interface)
     }
 
     /// Finds or builds the plan of a call. Nothing runs, and no argument is touched.

@@ -93,7 +93,7 @@ struct Run {
 
 impl Run {
     fn allocate(&mut self, count: u64, dtype: DType) -> Result<u64, Error> {
-        let buffer = self.context.device().allocate(count * dtype.size_bytes() as u64)?;
+        let buffer = self.context.device().allocate(count.saturating_mul(dtype.size_bytes() as u64))?;
         let address = buffer.address;
         self.buffers.push(buffer);
         Ok(address)
@@ -164,7 +164,7 @@ impl Run {
     ) -> Result<u64, Error> {
         let context = self.context.clone();
         let sum = context.sum_dtype(dtype);
-        let lanes = self.allocate(shape.count() as u64 * leaves as u64, dtype)?;
+        let lanes = self.allocate((shape.count() as u64).saturating_mul(leaves as u64), dtype)?;
         let sums = Sums::of(lane_shape, shape, leaves);
         let (outputs, terms, pieces) = (sums.outputs(), sums.terms(), sums.pieces());
         let kernel = |from: DType, to: DType, kept: usize, summed: usize| {

@@ -109,9 +109,9 @@ impl Module {
         &self.0.source.ir
     }
 
-    /// What the compiler warned of.
-    pub fn warnings(&self) -> Error {
-        self.0.source.error(self.0.warnings.clone())
+    /// What the compiler warned of, rendered; empty when it did not.
+    pub fn warnings(&self) -> String {
+        self.0.source.error(self.0.warnings.clone()).to_string()
     }
 
     pub fn has_warnings(&self) -> bool {

@@ -1,15 +1,18 @@
 //! The arrays of a call as ports: inputs, outputs and cotangents, and what must hold between them.
 
-use crate::args::{self, Arg, ArrayView, Leaf};
-use crate::bind::{Source, Target, reaches};
+use crate::args::{self, Arg, ArrayView, Leaf, Location};
+use crate::bind::{Binding, Source, Target};
 use crate::cache::BoundCall;
 use crate::error::Error;
 use crate::mode::Mode;
 use crate::slot::Slot;
-use crate::vectorize::Port;
+use crate::vectorize::{Port, Role};
 use pullback_base::{Code, Diagnostic, Span};
 use pullback_device::DeviceType;
 use smallvec::SmallVec;
+
+/// The GPU that the CUDA device opens.
+const CUDA_ORDINAL: u32 = 0;
 
 /// The leaves of a call's arguments.
 pub struct Leaves<'a>(pub args::Leaves<'a>);
@@ -41,8 +44,8 @@ pub struct Ports<'a> {
 impl<'a> Ports<'a> {
     pub fn of(bound: &'a BoundCall, leaves: &Leaves<'a>, mode: Mode<'a>) -> Result<Self, Error> {
         let mut ports: SmallVec<[Port<'a>; 8]> = SmallVec::new();
-        let mut add = |array: &'a ArrayView, slot: &'a Slot, span: Span, written: bool| {
-            ports.push(Port { array, element_shape: &slot.element_shape, path: &slot.path, span, written });
+        let mut add = |array: &'a ArrayView, slot: &'a Slot, span: Span, role: Role| {
+            ports.push(Port { array, element_shape: &slot.element_shape, path: &slot.path, span, role });
             ports.len() - 1
         };
         let binding = &bound.binding;
@@ -52,13 +55,17 @@ impl<'a> Ports<'a> {
                 Source::Leaf(leaf) => leaves.array(leaf),
                 Source::Default(_) => None,
             };
-            inputs.push(array.map(|array| add(array, &input.slot, input.span, false)));
+            inputs.push(array.map(|array| add(array, &input.slot, input.span, Role::Read)));
         }
         let (results, given): (&[ArrayView], &[Option<ArrayView>]) = match mode {
             Mode::Forward { results } => (results, &[]),
             Mode::Backward { cotangents, .. } => (&[], cotangents),
             Mode::Recorded { .. } | Mode::ValueAndGrad { .. } => (&[], &[]),
         };
+        let returned = binding.outputs.iter().filter(|output| matches!(output.target, Target::Returned(_)));
+        if !results.is_empty() && results.len() != returned.count() {
+            return Err(wrong_result_count(binding).into());
+        }
         let mut outputs = SmallVec::new();
         let mut cotangents: SmallVec<[Option<usize>; 4]> = SmallVec::from_elem(None, given.len());
         for output in &binding.outputs {
@@ -71,12 +78,15 @@ impl<'a> Ports<'a> {
             {
                 return Err(wrong_result(array, &output.slot).into());
             }
-            outputs.push(array.map(|array| add(array, &output.slot, output.span, true)));
+            outputs.push(array.map(|array| add(array, &output.slot, output.span, Role::Written)));
             if let Target::Returned(index) = output.target
                 && let Some(Some(array)) = given.get(index)
                 && !output.slot.no_diff
             {
-                cotangents[index] = Some(add(array, &output.slot, output.span, false));
+                if array.dtype != output.slot.dtype {
+                    return Err(wrong_cotangent(array, &output.slot).into());
+                }
+                cotangents[index] = Some(add(array, &output.slot, output.span, Role::Cotangent));
             }
         }
         Ok(Self { ports, inputs, outputs, cotangents })
@@ -84,17 +94,18 @@ impl<'a> Ports<'a> {
 
     pub fn check_places(&self, device: DeviceType) -> Result<(), Diagnostic> {
         for port in &self.ports {
-            if !reaches(device, port.array.location) {
-                return Err(Diagnostic::error(
-                    Code::DeviceMismatch,
-                    format!(
-                        "`{}` is in GPU memory, but the call runs on the {} device",
-                        port.path,
-                        device.name()
-                    ),
-                )
-                .at(port.span, "this parameter")
-                .help("load the module on a cuda device, or move the array to the CPU"));
+            if let Location::Gpu(ordinal) = port.array.location
+                && !(device == DeviceType::Cuda && ordinal == CUDA_ORDINAL)
+            {
+                let place = match device {
+                    DeviceType::Cuda => format!("on GPU {CUDA_ORDINAL}"),
+                    other => format!("on the {} device", other.name()),
+                };
+                let message =
+                    format!("`{}` is in the memory of GPU {ordinal}, but the call runs {place}", port.path);
+                return Err(Diagnostic::error(Code::DeviceMismatch, message)
+                    .at(port.span, "this parameter")
+                    .help("move the array to the device the module was loaded on"));
             }
         }
         Ok(())
@@ -109,22 +120,41 @@ impl<'a> Ports<'a> {
                 .at(output.span, "written by the call")
                 .help("pass an array whose elements are all apart, or a copy"))
         };
-        for (place, output) in self.ports.iter().enumerate().filter(|(_, port)| port.written) {
+        for (place, output) in self.ports.iter().enumerate().filter(|(_, port)| port.role == Role::Written) {
             if output.array.overlaps_itself() {
                 return refuse(output, "some of its own elements share memory".into());
             }
             for (other, port) in self.ports.iter().enumerate() {
-                let twice_written = port.written && other > place;
-                if other == place || (port.written && !twice_written) || !output.array.overlaps(port.array) {
+                let is_written = port.role == Role::Written;
+                let twice_written = is_written && other > place;
+                if other == place || (is_written && !twice_written) || !output.array.overlaps(port.array) {
                     continue;
                 }
-                if twice_written || !output.array.same_elements(port.array) {
+                let lane_by_lane =
+                    output.array.same_elements(port.array) && output.element_shape == port.element_shape;
+                if twice_written || !lane_by_lane {
                     return refuse(output, format!("shares memory with `{}`", port.path));
                 }
             }
         }
         Ok(())
     }
+}
+
+fn wrong_result_count(binding: &Binding) -> Diagnostic {
+    let names: Vec<&str> = binding.outputs.iter().map(|output| output.slot.path.as_str()).collect();
+    let what = match names.as_slice() {
+        [] => "returns nothing".to_owned(),
+        names => format!("gives {}", names.join(", ")),
+    };
+    Diagnostic::error(Code::ArgumentType, format!("an array was given for the result, but the call {what}"))
+        .help("leave `_result` out; pass arrays for `out` parameters by their names")
+}
+
+fn wrong_cotangent(array: &ArrayView, slot: &Slot) -> Diagnostic {
+    let (got, need) = (array.dtype.numpy_name(), slot.dtype.numpy_name());
+    Diagnostic::error(Code::DtypeMismatch, format!("the cotangent of `{}` is {got}, not {need}", slot.path))
+        .help(format!("pass a {need} array"))
 }
 
 fn wrong_result(array: &ArrayView, slot: &Slot) -> Diagnostic {

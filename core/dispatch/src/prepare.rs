@@ -6,13 +6,13 @@ use crate::cache::{BoundCall, OverloadSet};
 use crate::context::Context;
 use crate::error::Error;
 use crate::held::Held;
-use crate::layout::{FeedFrom, Role, SinkInto};
+use crate::layout::{self, FeedFrom, SinkInto};
 use crate::mode::Mode;
 use crate::plan::{Blueprint, Plan, PlanKey, Wanted};
 use crate::ports::{Leaves, Ports};
 use crate::signature::Signature;
 use crate::source::Source;
-use crate::vectorize::{Geometry, Reach};
+use crate::vectorize::{Geometry, Reach, Role};
 use crate::words::{HostRanges, Words, host_range};
 use pullback_base::{Code, DType, Diagnostic, Shape, bug};
 use pullback_device::Access;
@@ -115,6 +115,18 @@ impl Prepared {
         (if output.span.is_none() { "" } else { root }, &output.slot.fields)
     }
 
+    /// How many results the call returns: those of the return value, and of `out` parameters left out.
+    pub fn result_count(&self) -> usize {
+        let outputs = self.bound.binding.outputs.iter();
+        outputs.filter(|output| matches!(output.target, Target::Returned(_))).count()
+    }
+
+    /// Whether returned result `index` carries no derivative: by declaration, or because it is not a float.
+    pub fn result_no_diff(&self, index: usize) -> bool {
+        let mut outputs = self.bound.binding.outputs.iter();
+        outputs.any(|output| output.target == Target::Returned(index) && output.slot.no_diff)
+    }
+
     /// The argument leaves that the call writes.
     pub fn written_leaves(&self) -> impl Iterator<Item = usize> {
         self.bound.binding.outputs.iter().filter_map(|output| match output.target {
@@ -162,7 +174,7 @@ impl Prepared {
         for sink in &plan.sinks {
             self.sink_words.push(self.words.len());
             match (&sink.into, sink.role) {
-                (_, Role::Given(walk)) => self.array_words(walk, ports, geometry),
+                (_, layout::Role::Given(walk)) => self.array_words(walk, ports, geometry),
                 (SinkInto::GroupSums(_), _) => self.words.extend(sink.leaves.clone().map(|_| 0)),
                 (SinkInto::Array(_), _) => self.words.push(0),
             }
@@ -172,7 +184,7 @@ impl Prepared {
 
     fn array_words(&mut self, walk: usize, ports: &Ports<'_>, geometry: &Geometry) {
         let port = &ports.ports[walk];
-        let access = if port.written { Access::Write } else { Access::Read };
+        let access = if port.role == Role::Written { Access::Write } else { Access::Read };
         self.host.extend(host_range(self.context(), 0, self.words.len(), port.array, access));
         self.words.push(port.array.address);
         let walk = &geometry.walks[walk];
@@ -200,6 +212,17 @@ fn wanted(
         let bind::Source::Leaf(leaf) = input.source else { continue };
         if wrt.get(leaf) != Some(&true) {
             continue;
+        }
+        if let Some(array) = leaves.array(leaf)
+            && !array.dtype.is_float()
+        {
+            let dtype = array.dtype.numpy_name();
+            return Err(Diagnostic::error(
+                Code::NotDifferentiable,
+                format!("`{}` was given {dtype} numbers, which have no gradient", input.slot.path),
+            )
+            .at(input.span, "declared here")
+            .help("pass a float array"));
         }
         if let Some(Leaf::Numbers(numbers)) = leaves.0.get(leaf)
             && numbers.shape != input.slot.element_shape

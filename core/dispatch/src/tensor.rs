@@ -33,7 +33,15 @@ impl Tensor {
     /// `out-of-memory`.
     pub fn empty(context: &Context, dtype: DType, shape: impl Into<Shape>) -> Result<Self, Error> {
         let shape = shape.into();
-        let size_bytes = shape.count() as u64 * dtype.size_bytes() as u64;
+        let Some(count) = shape.checked_count() else {
+            return Err(Diagnostic::error(
+                Code::OutOfMemory,
+                format!("no memory holds a tensor of shape {shape}"),
+            )
+            .help("give non-negative sizes with a smaller product")
+            .into());
+        };
+        let size_bytes = count as u64 * dtype.size_bytes() as u64;
         let buffer = context.device().allocate(size_bytes)?;
         Ok(Self { context: context.clone(), buffer, dtype, shape })
     }

@@ -58,7 +58,17 @@ pub struct Port<'a> {
     pub element_shape: &'a Shape,
     pub path: &'a str,
     pub span: Span,
-    pub written: bool,
+    pub role: Role,
+}
+
+/// What an array does in a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    Read,
+    /// Written: has a say in the call's shape, and must have all of it.
+    Written,
+    /// The cotangent of a result: must have the call's shape, and has no say in it.
+    Cotangent,
 }
 
 impl Geometry {
@@ -66,11 +76,26 @@ impl Geometry {
     /// `element-shape`, `shape-mismatch`, `broadcast-output`.
     pub fn new(ports: &[Port<'_>]) -> Result<Geometry, Diagnostic> {
         let lane_shapes: SmallVec<[Shape; 8]> = ports.iter().map(lane_shape).collect::<Result<_, _>>()?;
-        let shape = broadcast_shapes(&lane_shapes).map_err(|dim| shape_mismatch(ports, &lane_shapes, dim))?;
+        let voices = ports.iter().zip(&lane_shapes).filter(|(port, _)| port.role != Role::Cotangent);
+        let shape = broadcast_shapes(voices.map(|(_, lane_shape)| lane_shape))
+            .map_err(|dim| shape_mismatch(ports, &lane_shapes, dim))?;
         for (port, lane_shape) in ports.iter().zip(&lane_shapes) {
-            if port.written && *lane_shape != shape {
-                return Err(broadcast_output(port, lane_shape, &shape));
+            match port.role {
+                Role::Written if *lane_shape != shape => {
+                    return Err(broadcast_output(port, lane_shape, &shape));
+                }
+                Role::Cotangent if *lane_shape != shape => {
+                    return Err(wrong_cotangent(port, lane_shape, &shape));
+                }
+                _ => {}
             }
+        }
+        if shape.checked_count().is_none() {
+            return Err(Diagnostic::error(
+                Code::ShapeMismatch,
+                format!("no call can have the shape {shape}"),
+            )
+            .help("pass arrays that broadcast to fewer lanes"));
         }
         let strides: SmallVec<[Dims; 8]> = ports
             .iter()
@@ -128,6 +153,14 @@ fn shape_mismatch(ports: &[Port<'_>], lane_shapes: &[Shape], dim: usize) -> Diag
         "sizes that meet must be equal or 1, counted from the right; make `{}` fit",
         ports[bad].path
     ))
+}
+
+fn wrong_cotangent(port: &Port<'_>, lane_shape: &Shape, shape: &Shape) -> Diagnostic {
+    Diagnostic::error(
+        Code::ShapeMismatch,
+        format!("the cotangent of `{}` has lanes {lane_shape}, but the call has {shape}", port.path),
+    )
+    .help("pass a cotangent of the result's own shape")
 }
 
 fn broadcast_output(port: &Port<'_>, lane_shape: &Shape, shape: &Shape) -> Diagnostic {
@@ -232,7 +265,7 @@ mod tests {
                 element_shape,
                 path: "x",
                 span: Span::NONE,
-                written: false,
+                role: Role::Read,
             })
             .collect();
         Geometry::new(&ports)

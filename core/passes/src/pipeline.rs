@@ -34,7 +34,13 @@ pub fn legalized(kernel: Verified<Module>, limits: Limits) -> Verified<Module> {
     }
     let mut module = Module::new();
     for function in legalize(&kernel, limits).functions.values() {
-        module.add(optimize(function.clone()));
+        let mut function = function.clone();
+        // Simplification would put back what was replaced (half to float to double is half to double).
+        rewrite(&mut function, &mut [&mut fold::Fold, &mut gvn::Gvn::default()]);
+        licm::licm(&mut function);
+        dce::dce(&mut function);
+        compact::compact(&mut function);
+        module.add(function);
     }
     verify(module).unwrap_or_else(|errors| bug!("legalized", "{errors:?}"))
 }

@@ -26,6 +26,16 @@ pub enum ArgValue<'a> {
     Struct(Vec<(Cow<'a, str>, ArgValue<'a>)>),
 }
 
+impl ArgValue<'_> {
+    /// How many leaves it comes down to.
+    pub fn leaf_count(&self) -> usize {
+        match self {
+            ArgValue::Struct(fields) => fields.iter().map(|(_, field)| field.leaf_count()).sum(),
+            _ => 1,
+        }
+    }
+}
+
 /// An argument's leaf: what a struct's fields come down to.
 #[derive(Clone, Copy, Debug)]
 pub enum Leaf<'a> {
