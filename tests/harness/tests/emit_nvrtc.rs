@@ -4,7 +4,8 @@ use pullback_base::{Artifact, ArtifactFormat};
 use pullback_codegen::cuda;
 use pullback_device::DeviceError;
 use pullback_device::cuda::compile_to_cubin;
-use pullback_passes::legalize::{Limits, legalize};
+use pullback_passes::legalize::Limits;
+use pullback_passes::legalized;
 use pullback_tests::op_cases;
 
 /// Compiles each kernel; the complaints, or `None` without the compiler.
@@ -40,7 +41,7 @@ fn every_op_compiles() {
     let kernels: Vec<Artifact> = op_cases::all()
         .iter()
         .map(|case| {
-            let module = legalize(&case.module, Limits::of(ArtifactFormat::KernelText));
+            let module = legalized(case.module.clone(), Limits::of(ArtifactFormat::KernelText));
             cuda::emit(&module, &cuda::Options::default()).unwrap_or_else(|error| panic!("{error}"))
         })
         .collect();

@@ -4,19 +4,20 @@ use pullback_base::{Artifact, ArtifactFormat, Scalar};
 use pullback_codegen::{cuda, spirv};
 use pullback_interp::KernelArg;
 use pullback_ir::{Constant, Module, Op, Verified};
-use pullback_passes::legalize::{Limits, legalize};
+use pullback_passes::legalize::Limits;
+use pullback_passes::legalized;
 use pullback_tests::launch::{interpret, on_device, on_host};
 use pullback_tests::op_cases::{OpCase, all};
 use pullback_tests::tolerance::{Target, is_promised, tolerance};
 use pullback_tests::{cuda_host, spirv_val};
 
 fn emit_cuda(module: &Verified<Module>) -> Artifact {
-    let module = legalize(module, Limits::of(ArtifactFormat::KernelText));
+    let module = legalized(module.clone(), Limits::of(ArtifactFormat::KernelText));
     cuda::emit(&module, &cuda::Options::default()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn emit_spirv(module: &Verified<Module>) -> Artifact {
-    let module = legalize(module, Limits::of(ArtifactFormat::ShaderBinary));
+    let module = legalized(module.clone(), Limits::of(ArtifactFormat::ShaderBinary));
     spirv::emit(&module, &spirv::Options::default()).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -98,7 +99,7 @@ fn legalized_ops_mean_the_same() {
     let mut failures = Vec::new();
     for mut case in all() {
         let wanted = expected(&case);
-        case.module = legalize(&case.module, Limits::of(ArtifactFormat::ShaderBinary));
+        case.module = legalized(case.module.clone(), Limits::of(ArtifactFormat::ShaderBinary));
         let found = expected(&case);
         // The expansions alone, computed exactly as written: the bound is that of f64 expansions for all.
         for ((operands, wanted), found) in case.lanes.iter().zip(wanted).zip(found) {

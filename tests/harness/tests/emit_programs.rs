@@ -4,7 +4,8 @@ use pullback_base::{Artifact, ArtifactFormat};
 use pullback_codegen::{cuda, spirv};
 use pullback_interp::KernelArg;
 use pullback_ir::{Constant, Module, Scalar, Verified};
-use pullback_passes::legalize::{Limits, legalize};
+use pullback_passes::legalize::Limits;
+use pullback_passes::legalized;
 use pullback_tests::launch::{interpret, on_device, on_host};
 use pullback_tests::{cuda_host, spirv_val};
 
@@ -14,8 +15,8 @@ fn module(text: &str) -> Verified<Module> {
 }
 
 fn artifacts(module: &Verified<Module>) -> (Artifact, Artifact) {
-    let text = legalize(module, Limits::of(ArtifactFormat::KernelText));
-    let binary = legalize(module, Limits::of(ArtifactFormat::ShaderBinary));
+    let text = legalized(module.clone(), Limits::of(ArtifactFormat::KernelText));
+    let binary = legalized(module.clone(), Limits::of(ArtifactFormat::ShaderBinary));
     (
         cuda::emit(&text, &cuda::Options::default()).unwrap_or_else(|error| panic!("{error}")),
         spirv::emit(&binary, &spirv::Options::default()).unwrap_or_else(|error| panic!("{error}")),
