@@ -1,11 +1,12 @@
 //! `Function`: calls, gradients, and looking inside.
 
-use crate::args::{Origin, Parsed, exchange_of};
+use crate::argnums;
+use crate::args::{Origin, Parsed};
 use crate::errors::{diagnostic, guard, to_py};
 use crate::output::{self, Library, Output};
 use crate::recorded::{PyRecordedCall, hand_over};
 use pullback_base::{Code, Diagnostic};
-use pullback_dispatch::{Arg, ArgValue, ArrayView, Function, Held, Mode, Prepared};
+use pullback_dispatch::{Arg, ArgValue, Function, Held, Mode, Prepared};
 use pullback_torch_bridge::{Torch, state};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
@@ -85,33 +86,45 @@ impl PyFunction {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = args.py();
         let (keywords, result) = split_keywords(kwargs)?;
-        let mut parsed = Parsed::new(py, self.0.context());
+        let mut parsed = Parsed::new(py, &self.0);
         parsed.read(args, &keywords)?;
+        let named = match &result {
+            None => None,
+            Some(value) => match value.cast::<PyString>() {
+                Ok(name) => Some(Library::named(py, name.to_str()?, &parsed)?),
+                Err(_) => {
+                    parsed.read_result(value)?;
+                    None
+                }
+            },
+        };
         if parsed.exchange.is_some()
             && let Some(torch) = Torch::get(py)
         {
             refuse_tangents(py, torch, &parsed)?;
-            if torch.grad_enabled(py)
-                && let Some(wrt) = needs_grad(&parsed)?
-            {
-                return self.record(py, torch, &parsed, &wrt, result.as_ref());
+            if torch.grad_enabled(py) {
+                if let Some(wrt) = needs_grad(&parsed)? {
+                    return self.record(py, torch, &parsed, &wrt, named);
+                }
+                if let Some(tensor) = parsed.given_tensor()
+                    && state::requires_grad(tensor)?
+                {
+                    return Err(unrecorded(
+                        py,
+                        "`_result` requires grad, but torch would not see it written",
+                    ));
+                }
             }
         }
-        let (given, library) = match &result {
-            None => (None, Library::of(&parsed)),
-            Some(value) => match value.cast::<PyString>() {
-                Ok(name) => (None, Library::named(py, name.to_str()?, &parsed)?),
-                Err(_) => (Some(output::given_result(py, self.0.context(), value)?), Library::of(&parsed)),
-            },
-        };
-        let given: SmallVec<[ArrayView; 1]> = given.into_iter().collect();
-        let prepared = prepare(py, &self.0, &parsed.args, Mode::Forward { results: &given })?;
-        let paths = result_paths(&prepared, usize::from(!given.is_empty()) + prepared.outputs().len());
+        let library = named.unwrap_or_else(|| Library::of(&parsed));
+        let given = parsed.given.as_ref().map_or(&[][..], |(_, view)| std::slice::from_ref(view));
+        let prepared = prepare(py, &self.0, &parsed.args, Mode::Forward { results: given })?;
+        let paths = result_paths(&prepared, given.len() + prepared.outputs().len());
         let outputs = output::make_all(py, self.0.context(), &prepared, |_| library)?;
-        mark_written(&parsed, &prepared, result.as_ref())?;
+        mark_written(&parsed, &prepared)?;
         // SAFETY: arguments and outputs are Python objects that this frame keeps alive.
         unsafe { output::launch(py, prepared, &outputs, output::stream(&parsed)) }?;
-        let written = result.filter(|_| !given.is_empty());
+        let written = result.filter(|_| parsed.given.is_some());
         let finished = written.into_iter().map(Ok).chain(outputs.into_iter().map(Output::finish));
         finish(py, &paths, finished.collect::<PyResult<_>>()?)
     }
@@ -123,26 +136,29 @@ impl PyFunction {
         torch: &Torch,
         parsed: &Parsed<'_, 'py>,
         wrt: &[bool],
-        result: Option<&Bound<'py, PyAny>>,
+        named: Option<Library>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        if result.is_some_and(|value| !value.is_instance_of::<PyString>()) {
-            return Err(diagnostic(
+        if parsed.given.is_some() {
+            return Err(unrecorded(py, "`_result` is written in place, so this call has no gradient"));
+        }
+        if named.is_some_and(|library| !matches!(library, Library::Torch(..))) {
+            return Err(unrecorded(
                 py,
-                Diagnostic::error(
-                    Code::NotDifferentiable,
-                    "`_result` is written in place, so this call has no gradient",
-                )
-                .help("leave `_result` out, or call under torch.no_grad()"),
+                "`_result` names another library than torch, which records this call",
             ));
         }
         let prepared = prepare(py, &self.0, &parsed.args, Mode::Recorded { wrt })?;
         let paths = result_paths(&prepared, prepared.outputs().len());
+        let constants: SmallVec<[usize; 4]> =
+            (0..prepared.outputs().len()).filter(|&place| prepared.result_no_diff(place)).collect();
         let library = Library::of(parsed);
         let outputs = output::make_all(py, self.0.context(), &prepared, |_| library)?;
         // SAFETY: arguments and outputs are Python objects that this frame keeps alive.
         unsafe { output::launch(py, prepared, &outputs, output::stream(parsed)) }?;
         let results = outputs.into_iter().map(Output::finish).collect::<PyResult<SmallVec<[_; 4]>>>()?;
-        let recorded = PyRecordedCall::new(py, &self.0, parsed, PyTuple::new(py, results)?)?;
+        let constants = constants.into_iter().map(|place| &results[place]);
+        let constants = PyTuple::new(py, constants.collect::<SmallVec<[_; 4]>>())?;
+        let recorded = PyRecordedCall::new(py, &self.0, parsed, PyTuple::new(py, &results)?, constants)?;
         let mut given: SmallVec<[Bound<'py, PyAny>; 8]> = SmallVec::new();
         given.push(Bound::new(py, recorded)?.into_any());
         given.extend(parsed.torch_tensors().cloned());
@@ -156,17 +172,32 @@ impl PyFunction {
         kwargs: &Bound<'py, PyDict>,
     ) -> PyResult<(Bound<'py, PyAny>, Vec<Bound<'py, PyAny>>)> {
         let py = args.py();
-        let (keywords, _) = split_keywords(Some(kwargs))?;
-        let mut parsed = Parsed::new(py, self.0.context());
+        let (keywords, result) = split_keywords(Some(kwargs))?;
+        if result.is_some() {
+            let found = Diagnostic::error(Code::UnknownArgument, "gradients are taken without `_result`");
+            return Err(diagnostic(py, found.help("leave it out: value and gradients are new arrays")));
+        }
+        let mut parsed = Parsed::new(py, &self.0);
         parsed.read(args, &keywords)?;
-        let wrt = self.wanted(argnums, &parsed)?;
+        if parsed.exchange.is_some()
+            && let Some(torch) = Torch::get(py)
+        {
+            refuse_tangents(py, torch, &parsed)?;
+            if torch.grad_enabled(py) && needs_grad(&parsed)?.is_some() {
+                let message = "an argument requires grad, but torch cannot differentiate what this gives";
+                let found = Diagnostic::error(Code::NoSecondDerivative, message);
+                return Err(diagnostic(py, found.help("pass x.detach(), or call under torch.no_grad()")));
+            }
+        }
+        let places = argnums::places(argnums, &self.0, &parsed.args)?;
+        let wrt = wanted(&places, &parsed.args);
         let prepared = prepare(py, &self.0, &parsed.args, Mode::ValueAndGrad { wrt: &wrt })?;
         let wanted: Vec<usize> = (0..wrt.len()).filter(|&leaf| wrt[leaf]).collect();
         let results = prepared.outputs().len() - wanted.len();
         let paths = result_paths(&prepared, results);
         let library = |place: usize| match place.checked_sub(results) {
             None => Library::of(&parsed),
-            Some(gradient) => Library::of_leaf(&parsed.origins[wanted[gradient]], &parsed),
+            Some(gradient) => Library::of_leaf(wanted[gradient], &parsed),
         };
         let outputs = output::make_all(py, self.0.context(), &prepared, library)?;
         // SAFETY: arguments and outputs are Python objects that this frame keeps alive.
@@ -174,72 +205,34 @@ impl PyFunction {
         let mut finished: SmallVec<[Bound<'py, PyAny>; 4]> =
             outputs.into_iter().map(Output::finish).collect::<PyResult<_>>()?;
         let gradients: Vec<_> = finished.drain(results..).collect();
-        Ok((finish(py, &paths, finished)?, self.by_argument(py, argnums, &parsed, gradients)?))
+        Ok((finish(py, &paths, finished)?, by_argument(py, &places, &parsed.args, gradients)?))
     }
+}
 
-    /// The place among the arguments given of each of `argnums`.
-    fn places(&self, argnums: &Bound<'_, PyTuple>, parsed: &Parsed<'_, '_>) -> PyResult<Vec<usize>> {
-        let py = argnums.py();
-        let params: Vec<String> = self
-            .0
-            .interfaces()
-            .next()
-            .map(|interface| interface.params.iter().map(|param| param.name.to_string()).collect())
-            .unwrap_or_default();
-        let positional = parsed.args.iter().filter(|arg| arg.name.is_empty()).count();
-        let mut out = Vec::new();
-        for argnum in argnums {
-            let name = match argnum.extract::<String>() {
-                Ok(name) => Some(name),
-                Err(_) => params.get(argnum.extract::<usize>()?).cloned(),
-            };
-            let place = name.as_ref().and_then(|name| {
-                let keyword = parsed.args.iter().position(|arg| arg.name == name);
-                keyword.or_else(|| {
-                    params.iter().position(|param| param == name).filter(|&place| place < positional)
-                })
-            });
-            let Some(place) = place else {
-                let message = format!("`argnums` has {argnum}, which is no argument of this call");
-                return Err(diagnostic(
-                    py,
-                    Diagnostic::error(Code::UnknownArgument, message)
-                        .help(format!("give names or numbers of the parameters: {}", params.join(", "))),
-                ));
-            };
-            out.push(place);
+/// A mark for each argument leaf: whether it is of an argument in `places`.
+fn wanted(places: &[usize], args: &[Arg<'_>]) -> Vec<bool> {
+    let marks = args
+        .iter()
+        .enumerate()
+        .flat_map(|(place, arg)| std::iter::repeat_n(places.contains(&place), arg.value.leaf_count()));
+    marks.collect()
+}
+
+/// Gradients, given in the order of the arguments' leaves, in the shape of the arguments in `places`, in that order.
+fn by_argument<'py>(
+    py: Python<'py>,
+    places: &[usize],
+    args: &[Arg<'_>],
+    gradients: Vec<Bound<'py, PyAny>>,
+) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let mut gradients = gradients.into_iter();
+    let mut by_place: Vec<Option<Bound<'py, PyAny>>> = vec![None; args.len()];
+    for (place, arg) in args.iter().enumerate() {
+        if places.contains(&place) {
+            by_place[place] = Some(like(py, &arg.value, &mut gradients)?);
         }
-        Ok(out)
     }
-
-    /// A mark for each argument leaf whose gradient `argnums` asks for.
-    fn wanted(&self, argnums: &Bound<'_, PyTuple>, parsed: &Parsed<'_, '_>) -> PyResult<Vec<bool>> {
-        let places = self.places(argnums, parsed)?;
-        let counts = parsed.args.iter().map(|arg| leaf_count(&arg.value));
-        Ok(counts
-            .enumerate()
-            .flat_map(|(place, n)| std::iter::repeat_n(places.contains(&place), n))
-            .collect())
-    }
-
-    /// Gradients, given in the order of the arguments' leaves, in the order and shape of `argnums`.
-    fn by_argument<'py>(
-        &self,
-        py: Python<'py>,
-        argnums: &Bound<'py, PyTuple>,
-        parsed: &Parsed<'_, 'py>,
-        gradients: Vec<Bound<'py, PyAny>>,
-    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let places = self.places(argnums, parsed)?;
-        let mut gradients = gradients.into_iter();
-        let mut by_place: Vec<Option<Bound<'py, PyAny>>> = vec![None; parsed.args.len()];
-        for (place, arg) in parsed.args.iter().enumerate() {
-            if places.contains(&place) {
-                by_place[place] = Some(like(py, &arg.value, &mut gradients)?);
-            }
-        }
-        Ok(places.into_iter().filter_map(|place| by_place[place].clone()).collect())
-    }
+    Ok(places.iter().filter_map(|&place| by_place[place].clone()).collect())
 }
 
 /// Finds or builds the plan of a call; the interpreter is free for other threads while one is built.
@@ -271,13 +264,6 @@ fn like<'py>(
     }
 }
 
-fn leaf_count(value: &ArgValue<'_>) -> usize {
-    match value {
-        ArgValue::Struct(fields) => fields.iter().map(|(_, field)| leaf_count(field)).sum(),
-        _ => 1,
-    }
-}
-
 /// Keywords, and `_result` apart.
 fn split_keywords<'py>(
     kwargs: Option<&Bound<'py, PyDict>>,
@@ -297,7 +283,7 @@ fn split_keywords<'py>(
 /// Forward mode would lose a tangent here without a word.
 fn refuse_tangents(py: Python<'_>, torch: &Torch, parsed: &Parsed<'_, '_>) -> PyResult<()> {
     if torch.in_forward_mode(py) {
-        for tensor in parsed.torch_tensors() {
+        for tensor in parsed.torch_tensors().chain(parsed.given_tensor()) {
             if torch.has_tangent(tensor)? {
                 return Err(diagnostic(
                     py,
@@ -311,20 +297,19 @@ fn refuse_tangents(py: Python<'_>, torch: &Torch, parsed: &Parsed<'_, '_>) -> Py
 }
 
 /// Tells torch of the tensors that the call will write, so that a backward pass that needs what they held is refused.
-fn mark_written(
-    parsed: &Parsed<'_, '_>,
-    prepared: &Prepared,
-    result: Option<&Bound<'_, PyAny>>,
-) -> PyResult<()> {
+fn mark_written(parsed: &Parsed<'_, '_>, prepared: &Prepared) -> PyResult<()> {
     for leaf in prepared.written_leaves() {
         if let Some(Origin::Torch(tensor)) = parsed.origins.get(leaf) {
             state::mark_written(tensor)?;
         }
     }
-    match result {
-        Some(result) if exchange_of(result)?.is_some() => state::mark_written(result),
-        _ => Ok(()),
-    }
+    parsed.given_tensor().map_or(Ok(()), state::mark_written)
+}
+
+/// The refusal of a call that torch would have to record but cannot.
+fn unrecorded(py: Python<'_>, why: &str) -> PyErr {
+    let found = Diagnostic::error(Code::NotDifferentiable, why);
+    diagnostic(py, found.help("leave `_result` out, or call under torch.no_grad()"))
 }
 
 /// For each leaf whether its gradient will be wanted; `None` when none will.

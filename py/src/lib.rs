@@ -2,6 +2,7 @@
 //!
 //! Python and torch objects become array views here, and nothing below knows of them.
 
+mod argnums;
 mod args;
 mod device;
 mod errors;
@@ -9,6 +10,7 @@ mod function;
 mod module;
 mod numpy_array;
 mod output;
+mod place;
 mod recorded;
 mod tensor;
 

@@ -127,6 +127,21 @@ fn load(
                 std::ffi::CString::new(module.warnings().to_string().replace('\0', " ")).unwrap_or_default();
             PyErr::warn(py, &py.get_type::<pyo3::exceptions::PyUserWarning>(), &text, 1)?;
         }
+        warn_of_hidden_functions(py, &module)?;
         Ok(PyModule_(module))
     })
+}
+
+/// A function named as one of the module's own attributes cannot be reached as an attribute.
+fn warn_of_hidden_functions(py: Python<'_>, module: &Module) -> PyResult<()> {
+    let class = py.get_type::<PyModule_>();
+    for name in module.function_names() {
+        if class.hasattr(name)? {
+            let text =
+                format!("`{name}` is an attribute of every module: call the function as module[{name:?}]");
+            let text = std::ffi::CString::new(text).unwrap_or_default();
+            PyErr::warn(py, &py.get_type::<pyo3::exceptions::PyUserWarning>(), &text, 1)?;
+        }
+    }
+    Ok(())
 }

@@ -1,13 +1,21 @@
 //! NumPy arrays as array views, and new NumPy arrays.
 
-use numpy::{PyArrayDescrMethods, PyArrayDyn, PyUntypedArray, PyUntypedArrayMethods};
+use crate::output::out_of_memory;
+use numpy::npyffi::{NpyTypes, PY_ARRAY_API, PyArrayObject, get_type_object, npy_intp};
+use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pullback_base::{Code, DType, Diagnostic, Shape};
 use pullback_dispatch::{ArrayView, Location};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::type_object::PyTypeInfo;
+use pyo3::types::PyType;
 use smallvec::SmallVec;
+use std::ffi::c_int;
+use std::ptr;
 
 /// The array's memory as it is, or what keeps a kernel from using it.
 pub fn view(array: &Bound<'_, PyUntypedArray>) -> Result<ArrayView, Diagnostic> {
+    refuse_masked(array)?;
     let described = array.dtype();
     let refuse = |what: String, help: &str| Err(Diagnostic::error(Code::ArgumentType, what).help(help));
     let Some(dtype) = dtype_of(described.num()).filter(|_| described.is_native_byteorder() != Some(false))
@@ -64,33 +72,59 @@ pub fn dtype_of(type_number: i32) -> Option<DType> {
     })
 }
 
-/// A new C-contiguous array, uninitialized, with its view. bfloat16 has no NumPy dtype.
+/// NumPy's type number of a dtype; bfloat16 has none.
+fn type_number(dtype: DType) -> Option<i32> {
+    (0..24).find(|&number| dtype_of(number) == Some(dtype))
+}
+
+/// A new C-contiguous array, uninitialized, with its view.
 pub fn empty<'py>(
     py: Python<'py>,
     dtype: DType,
     shape: &Shape,
 ) -> Result<(Bound<'py, PyAny>, ArrayView), Diagnostic> {
-    let dims: SmallVec<[usize; 6]> = shape.dims().iter().map(|&size| size as usize).collect();
-    macro_rules! make {
-        ($($dtype:ident => $ty:ty),*) => {
-            match dtype {
-                $(DType::$dtype => {
-                    // SAFETY: the memory is only read after the call has written every element of it.
-                    let array = unsafe { PyArrayDyn::<$ty>::new(py, dims.as_slice(), false) };
-                    // SAFETY: the array was just made.
-                    let data = unsafe { (*array.as_array_ptr()).fields.data };
-                    (array.into_any(), data as u64)
-                })*
-                DType::BF16 => {
-                    return Err(Diagnostic::error(Code::DtypeMismatch, "NumPy has no bfloat16")
-                        .help("pass torch tensors, or pullback Tensors"));
-                }
-            }
-        };
-    }
-    let (array, address) = make!(
-        Bool => bool, I8 => i8, I16 => i16, I32 => i32, I64 => i64, U8 => u8, U16 => u16, U32 => u32, U64 => u64,
-        F16 => half::f16, F32 => f32, F64 => f64
-    );
+    let Some(number) = type_number(dtype) else {
+        return Err(Diagnostic::error(Code::DtypeMismatch, "NumPy has no bfloat16")
+            .help("pass torch tensors, or pullback Tensors"));
+    };
+    let mut dims: SmallVec<[npy_intp; 6]> = shape.dims().iter().map(|&size| size as npy_intp).collect();
+    let (rank, null) = (dims.len() as c_int, ptr::null_mut());
+    // SAFETY: `dims` has `rank` sizes; without strides and data NumPy allocates. It gives a new reference, or null with
+    // an exception set. The memory is only read after the call has written every element of it.
+    let array = unsafe {
+        let class = get_type_object(py, NpyTypes::PyArray_Type);
+        let dims = dims.as_mut_ptr();
+        let made = PY_ARRAY_API.PyArray_New(
+            py,
+            class,
+            rank,
+            dims,
+            number,
+            ptr::null_mut(),
+            null,
+            0,
+            0,
+            ptr::null_mut(),
+        );
+        Bound::from_owned_ptr_or_err(py, made)
+    };
+    let array = array.map_err(|error| out_of_memory(py, &error))?;
+    // SAFETY: the array was just made.
+    let address = unsafe { (*array.as_ptr().cast::<PyArrayObject>()).fields.data } as u64;
     Ok((array, ArrayView::contiguous(address, dtype, shape.clone(), Location::Host)))
+}
+
+/// Refuses an array whose mask a kernel would not see.
+pub fn refuse_masked(array: &Bound<'_, PyUntypedArray>) -> Result<(), Diagnostic> {
+    let py = array.py();
+    if array.get_type().is(PyUntypedArray::type_object(py)) {
+        return Ok(());
+    }
+    static MASKED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let masked = MASKED.import(py, "numpy.ma", "MaskedArray");
+    if masked.is_ok_and(|masked| array.is_instance(masked).unwrap_or(false)) {
+        return Err(Diagnostic::error(Code::ArgumentType, "a masked array's mask has no meaning in kernels")
+            .help("pass x.filled(...) with a value for what is masked"));
+    }
+    Ok(())
 }

@@ -1,11 +1,11 @@
 //! Results and gradients, in the library the arguments came from.
 
-use crate::args::{Origin, Parsed, check_device, exchange_of};
+use crate::args::{Origin, Parsed};
 use crate::errors::{diagnostic, to_py};
 use crate::numpy_array;
 use crate::tensor::PyTensor;
-use numpy::PyUntypedArray;
 use pullback_base::{Code, Diagnostic};
+use pullback_dispatch::args::{Leaf, leaves};
 use pullback_dispatch::{ArrayView, Context, Location, OutputSpec, Prepared, Tensor};
 use pullback_torch_bridge::Exchange;
 use pyo3::prelude::*;
@@ -35,9 +35,12 @@ impl Library {
     }
 
     /// The one a gradient of that leaf comes in.
-    pub fn of_leaf(origin: &Origin<'_>, parsed: &Parsed<'_, '_>) -> Library {
-        match (origin, parsed.exchange) {
-            (Origin::Torch(_), Some(exchange)) => Library::Torch(exchange, torch_location(parsed)),
+    pub fn of_leaf(leaf: usize, parsed: &Parsed<'_, '_>) -> Library {
+        match (&parsed.origins[leaf], parsed.exchange) {
+            (Origin::Torch(_), Some(exchange)) => match leaves(&parsed.args)[leaf] {
+                Leaf::Array(array) => Library::Torch(exchange, array.location),
+                Leaf::Numbers(_) => Library::NumpyOrNumber,
+            },
             (Origin::Tensor, _) => Library::Tensor,
             (Origin::Numpy(_), _) => Library::Numpy,
             _ => Library::NumpyOrNumber,
@@ -64,20 +67,12 @@ impl Library {
 }
 
 fn torch_location(parsed: &Parsed<'_, '_>) -> Location {
-    use pullback_dispatch::args::{Leaf, leaves};
-    let gpu = leaves(&parsed.args).iter().find_map(|leaf| match leaf {
-        Leaf::Array(array) if matches!(array.location, Location::Gpu(_)) => Some(array.location),
-        _ => None,
-    });
-    gpu.unwrap_or(Location::Host)
+    parsed.gpu.map_or(Location::Host, Location::Gpu)
 }
 
 /// Torch's current stream where the call's arrays are on a GPU.
 pub fn stream(parsed: &Parsed<'_, '_>) -> Option<u64> {
-    match (parsed.exchange, torch_location(parsed)) {
-        (Some(exchange), Location::Gpu(ordinal)) => exchange.current_stream(ordinal),
-        _ => None,
-    }
+    parsed.exchange?.current_stream(parsed.gpu?)
 }
 
 /// An output array: the Python object, how a call writes it, and whether users get a number instead.
@@ -98,7 +93,8 @@ impl<'py> Output<'py> {
             Library::NumpyOrNumber => numpy(spec.shape.rank() == 0),
             Library::Numpy => numpy(false),
             Library::Torch(exchange, location) => {
-                let (object, view) = exchange.empty(py, spec.dtype, &spec.shape, location)?;
+                let made = exchange.empty(py, spec.dtype, &spec.shape, location);
+                let (object, view) = made.map_err(|error| diagnostic(py, out_of_memory(py, &error)))?;
                 Ok(Self { object, view, as_number: false })
             }
             Library::Tensor => {
@@ -115,6 +111,13 @@ impl<'py> Output<'py> {
     pub fn finish(self) -> PyResult<Bound<'py, PyAny>> {
         if self.as_number { self.object.call_method0("item") } else { Ok(self.object) }
     }
+}
+
+/// An allocation that a library refused, by the first line of its words: torch's go on with a C++ stack.
+pub fn out_of_memory(py: Python<'_>, error: &PyErr) -> Diagnostic {
+    let text = error.value(py).to_string();
+    let why = text.lines().next().unwrap_or_default();
+    Diagnostic::error(Code::OutOfMemory, format!("a result cannot be allocated: {why}"))
 }
 
 /// Outputs of a prepared call, each in its library.
@@ -178,29 +181,4 @@ pub fn assemble<'py>(
         1 => Ok(roots.remove(0).1),
         _ => Ok(PyTuple::new(py, roots.into_iter().map(|(_, result)| result))?.into_any()),
     }
-}
-
-/// The view of an array given as `_result`.
-pub fn given_result<'py>(
-    py: Python<'py>,
-    context: &Context,
-    value: &Bound<'py, PyAny>,
-) -> PyResult<ArrayView> {
-    if let Ok(array) = value.cast::<PyUntypedArray>() {
-        return numpy_array::view(array).map_err(|d| diagnostic(py, d));
-    }
-    if let Ok(tensor) = value.cast::<PyTensor>() {
-        check_device(py, context, "_result", tensor)?;
-        return Ok(tensor.get().0.view());
-    }
-    if let Some(exchange) = exchange_of(value)?
-        && let Ok(Ok(view)) = exchange.view(value)
-    {
-        return Ok(view);
-    }
-    Err(diagnostic(
-        py,
-        Diagnostic::error(Code::ArgumentType, format!("`_result` is a {}", value.get_type().name()?))
-            .help("pass an array to write, or 'numpy', 'tensor' or 'torch'"),
-    ))
 }

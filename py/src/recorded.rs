@@ -4,6 +4,7 @@ use crate::args::{Origin, Parsed, torch_view};
 use crate::errors::{diagnostic, guard};
 use crate::function::prepare;
 use crate::output::{self, Library, Output};
+use crate::place::Place;
 use parking_lot::Mutex;
 use pullback_base::{Code, Diagnostic};
 use pullback_dispatch::{Arg, ArgValue, ArrayView, Function, Mode, Numbers};
@@ -18,8 +19,8 @@ use smallvec::SmallVec;
 pub struct PyRecordedCall {
     function: Function,
     args: SmallVec<[(String, Stored); 2]>,
-    /// The results, from the forward launch until autograd takes them.
-    results: Mutex<Option<Py<PyTuple>>>,
+    /// The results, and those of them that carry no derivative, from the forward launch until autograd takes them.
+    results: Mutex<Option<(Py<PyTuple>, Py<PyTuple>)>>,
 }
 
 /// An argument without its tensor.
@@ -38,18 +39,20 @@ impl PyRecordedCall {
         function: &Function,
         parsed: &Parsed<'_, '_>,
         results: Bound<'_, PyTuple>,
+        constants: Bound<'_, PyTuple>,
     ) -> PyResult<Self> {
         let mut leaf = 0;
         let mut tensors = 0;
         let mut store = |value: &ArgValue<'_>| stored(py, value, &parsed.origins, &mut leaf, &mut tensors);
         let args = parsed.args.iter().map(|arg| Ok((arg.name.to_owned(), store(&arg.value)?)));
         let args = args.collect::<PyResult<_>>()?;
-        Ok(Self { function: function.clone(), args, results: Mutex::new(Some(results.unbind())) })
+        let results = Mutex::new(Some((results.unbind(), constants.unbind())));
+        Ok(Self { function: function.clone(), args, results })
     }
 
     fn read<'a, 'py>(&'a self, parsed: &mut Parsed<'a, 'py>, tensors: &Bound<'py, PyTuple>) -> PyResult<()> {
         for (name, value) in &self.args {
-            let value = restored(name, value, tensors, parsed)?;
+            let value = restored(Place::Name(name), value, tensors, parsed)?;
             parsed.args.push(Arg { name, value });
         }
         Ok(())
@@ -91,19 +94,22 @@ fn stored(
 }
 
 fn restored<'py>(
-    name: &str,
+    place: Place<'_>,
     value: &Stored,
     tensors: &Bound<'py, PyTuple>,
     parsed: &mut Parsed<'_, 'py>,
 ) -> PyResult<ArgValue<'static>> {
     match value {
-        Stored::Tensor(number) => parsed.value(name, &*tensors.get_borrowed_item(*number)?),
+        Stored::Tensor(number) => parsed.value(place, &*tensors.get_borrowed_item(*number)?),
         Stored::Numbers(numbers) => Ok(parsed.numbers(numbers)),
-        Stored::Copy(array) => parsed.value(name, array.bind(tensors.py())),
+        Stored::Copy(array) => parsed.value(place, array.bind(tensors.py())),
         Stored::Struct(fields) => {
             let mut out = Vec::new();
             for (field, value) in fields {
-                out.push((field.clone().into(), restored(field, value, tensors, parsed)?));
+                out.push((
+                    field.clone().into(),
+                    restored(Place::Field(&place, field), value, tensors, parsed)?,
+                ));
             }
             Ok(ArgValue::Struct(out))
         }
@@ -128,8 +134,8 @@ pub fn hand_over<'py>(
 
 #[pymethods]
 impl PyRecordedCall {
-    /// The results of the forward launch; once.
-    fn results(&self) -> Option<Py<PyTuple>> {
+    /// The results of the forward launch, and those of them that carry no derivative; once.
+    fn results(&self) -> Option<(Py<PyTuple>, Py<PyTuple>)> {
         self.results.lock().take()
     }
 
@@ -155,7 +161,7 @@ impl PyRecordedCall {
     ) -> PyResult<Bound<'py, PyTuple>> {
         let py = tensors.py();
         let context = self.function.context();
-        let mut parsed = Parsed::new(py, context);
+        let mut parsed = Parsed::new(py, &self.function);
         self.read(&mut parsed, tensors)?;
         let mut seeds: SmallVec<[Option<ArrayView>; 2]> = SmallVec::new();
         for cotangent in cotangents.iter_borrowed() {

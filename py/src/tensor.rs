@@ -3,11 +3,11 @@
 use crate::device::PyDevice;
 use crate::errors::{diagnostic, guard, to_py};
 use crate::numpy_array;
-use numpy::{PyUntypedArray, PyUntypedArrayMethods};
+use numpy::PyUntypedArray;
 use pullback_base::{Code, DType, Diagnostic, Shape};
 use pullback_dispatch::Tensor;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyDict, PyTuple};
 
 /// A C-contiguous array in a device's memory.
 #[pyclass(name = "Tensor", module = "pullback", frozen)]
@@ -31,13 +31,22 @@ impl PyTensor {
 
     /// A copy of a NumPy array, of its shape and dtype.
     #[staticmethod]
-    fn from_numpy(py: Python<'_>, device: &PyDevice, array: &Bound<'_, PyUntypedArray>) -> PyResult<Self> {
+    fn from_numpy(py: Python<'_>, device: &PyDevice, array: &Bound<'_, PyAny>) -> PyResult<Self> {
         guard(py, || {
             let numpy = py.import("numpy")?;
-            let packed = numpy.call_method1("ascontiguousarray", (array,))?;
+            if let Ok(array) = array.cast::<PyUntypedArray>() {
+                numpy_array::refuse_masked(array).map_err(|d| diagnostic(py, d))?;
+            } else if !array.is_instance(&numpy.getattr("generic")?)? {
+                let message = format!("`array` is a {}", array.get_type().name()?);
+                let found = Diagnostic::error(Code::ArgumentType, message);
+                return Err(diagnostic(py, found.help("pass a NumPy array, or np.array(...) of it")));
+            }
+            let kwargs = PyDict::new(py);
+            kwargs.set_item("order", "C")?;
+            let packed = numpy.call_method("asarray", (array,), Some(&kwargs))?;
             let packed = packed.cast::<PyUntypedArray>()?;
             let view = numpy_array::view(packed).map_err(|d| diagnostic(py, d))?;
-            let shape = Shape::from(array.shape().iter().map(|&n| n as i64).collect::<Vec<_>>());
+            let shape = view.shape.clone();
             let tensor = Tensor::empty(&device.context, view.dtype, shape).map_err(|e| to_py(py, &e))?;
             // SAFETY: the array is contiguous, alive, and not written while the interpreter is held.
             let bytes = unsafe { std::slice::from_raw_parts(view.address as *const u8, tensor.size_bytes()) };

@@ -19,14 +19,24 @@ const ATTRIBUTE: &str = "__dlpack_c_exchange_api__";
 const OLDEST: DlVersion = DlVersion { major: 1, minor: 3 };
 
 /// Why a tensor is not an array a kernel can use.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TensorKind {
     /// `complex64`, `float8_e5m2`, ...: a dtype without a counterpart.
-    Dtype(u8, u8),
+    Dtype,
     /// On a device that is neither the CPU nor a CUDA GPU.
-    Device(i32),
+    Device,
     /// It has a shape, but no memory: a placeholder of torch's.
     NoMemory,
+}
+
+impl TensorKind {
+    pub fn reason(self) -> &'static str {
+        match self {
+            TensorKind::Dtype => "the dtype has no counterpart in kernels",
+            TensorKind::Device => "the device is neither the CPU nor a CUDA GPU",
+            TensorKind::NoMemory => "it has no memory of its own",
+        }
+    }
 }
 
 /// The exchange functions of one tensor type.
@@ -61,12 +71,12 @@ impl Exchange {
                 .unwrap_or_else(|| PyBufferError::new_err("the tensor has no memory to share")));
         }
         let Some(dtype) = dtype::from_dlpack(tensor.dtype) else {
-            return Ok(Err(TensorKind::Dtype(tensor.dtype.code, tensor.dtype.bits)));
+            return Ok(Err(TensorKind::Dtype));
         };
         let location = match tensor.device.device_type {
             DEVICE_CPU | DEVICE_CUDA_HOST => Location::Host,
             DEVICE_CUDA => Location::Gpu(tensor.device.device_id as u32),
-            other => return Ok(Err(TensorKind::Device(other))),
+            _ => return Ok(Err(TensorKind::Device)),
         };
         let rank = tensor.ndim as usize;
         // SAFETY: the library promises `ndim` sizes and strides that live as long as the tensor.

@@ -87,3 +87,35 @@ pub fn mark_written(tensor: &Bound<'_, PyAny>) -> PyResult<()> {
     let graph = tensor.py().import(intern!(tensor.py(), "torch.autograd.graph"))?;
     graph.call_method1(intern!(tensor.py(), "increment_version"), (tensor,)).map(drop)
 }
+
+/// What a tensor is whose memory torch does not share, and what to do about it. `why` is torch's reason; only its first
+/// line is shown, since a C++ stack may follow.
+pub fn describe_unshared(tensor: &Bound<'_, PyAny>, why: &str) -> PyResult<(String, &'static str)> {
+    let attribute = |name: &str| tensor.getattr(name)?.is_truthy();
+    let module = tensor.py().import(intern!(tensor.py(), "torch"))?;
+    let functorch = module.getattr("_C")?.getattr("_functorch")?;
+    let is_wrapped = |ask: &str| functorch.call_method1(ask, (tensor,))?.is_truthy();
+    if is_wrapped("is_functorch_wrapped_tensor")? {
+        let help = "call outside of the transform: calls vectorize by shape, and pb.grad gives gradients";
+        return Ok(("inside a torch.func transform".into(), help));
+    }
+    if attribute("is_nested")? {
+        return Ok(("a nested tensor".into(), "pass x.to_padded_tensor(...), or its parts one by one"));
+    }
+    let layout = tensor.getattr("layout")?;
+    if !layout.is(&module.getattr("strided")?) {
+        return Ok((format!("a sparse tensor ({layout})"), "pass x.to_dense()"));
+    }
+    if attribute("is_quantized")? {
+        return Ok((format!("a quantized tensor ({})", tensor.getattr("dtype")?), "pass x.dequantize()"));
+    }
+    if attribute("is_meta")? {
+        return Ok(("a meta tensor, which has no values".into(), "pass a tensor on the CPU or a CUDA GPU"));
+    }
+    let what = format!("a tensor of {} on {}", tensor.getattr("dtype")?, tensor.getattr("device")?);
+    let why = why.lines().next().unwrap_or_default();
+    Ok((
+        format!("{what} that kernels cannot read ({why})"),
+        "pass a CPU or CUDA tensor of bools, integers or floats",
+    ))
+}

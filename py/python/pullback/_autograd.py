@@ -13,7 +13,10 @@ class _Forward(torch.autograd.Function):
         ctx.recorded = recorded
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors)
-        return recorded.results()
+        results, constants = recorded.results()
+        if constants:
+            ctx.mark_non_differentiable(*constants)
+        return results
 
     @staticmethod
     def backward(ctx, *cotangents):

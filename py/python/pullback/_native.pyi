@@ -126,8 +126,8 @@ class Tensor:
     def zeros(device: Device, shape: Sequence[int], dtype: str = "float32") -> Tensor:
         """A tensor of zeros."""
     @staticmethod
-    def from_numpy(device: Device, array: np.ndarray) -> Tensor:
-        """A copy of a NumPy array, of its shape and dtype."""
+    def from_numpy(device: Device, array: np.ndarray | np.generic) -> Tensor:
+        """A copy of a NumPy array or scalar, of its shape and dtype."""
     def to_numpy(self) -> np.ndarray:
         """A copy as a NumPy array, after all launches that write the tensor."""
     @property
@@ -141,7 +141,7 @@ class Tensor:
 class RecordedCall:
     """A call between its forward and its backward launch; for ``pullback._autograd``."""
 
-    def results(self) -> tuple[Any, ...] | None: ...
+    def results(self) -> tuple[tuple[Any, ...], tuple[Any, ...]] | None: ...
     def backward(self, tensors: tuple[Any, ...], needs: tuple[bool, ...], cotangents: tuple[Any, ...]) -> tuple[Any, ...]: ...
 
 def add_library_path(path: str | os.PathLike[str]) -> None:
