@@ -33,7 +33,7 @@ pub enum Extent {
 }
 
 /// How one array is walked.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Walk {
     pub reach: Reach,
     pub extent: Extent,
@@ -44,12 +44,12 @@ pub struct Walk {
 }
 
 /// The call's shape and the walk of each array.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Geometry {
     pub shape: Shape,
     /// Sizes of the merged dims, outermost first; none for a single lane.
     pub dims: Dims,
-    pub walks: SmallVec<[Walk; 8]>,
+    pub walks: SmallVec<[Walk; 4]>,
 }
 
 /// An array of a call, and what it is for.
@@ -75,6 +75,36 @@ impl Geometry {
     /// # Errors
     /// `element-shape`, `shape-mismatch`, `broadcast-output`.
     pub fn new(ports: &[Port<'_>]) -> Result<Geometry, Diagnostic> {
+        match Self::aligned(ports) {
+            Some(geometry) => Ok(geometry),
+            None => Self::broadcast(ports),
+        }
+    }
+
+    /// Of the usual call: every array has the call's shape, and lies in C order.
+    fn aligned(ports: &[Port<'_>]) -> Option<Geometry> {
+        let lane_dims = lane_dims(ports.first()?)?;
+        let lanes: i64 = lane_dims.iter().product();
+        let is_aligned =
+            |port: &Port<'_>| self::lane_dims(port) == Some(lane_dims) && port.array.is_contiguous();
+        if lanes == 0 || !ports.iter().all(is_aligned) {
+            return None;
+        }
+        let (reach, dims) = match lanes {
+            1 => (Reach::Same, Dims::new()),
+            _ => (Reach::Packed, Dims::from_slice(&[lanes])),
+        };
+        let walk = |port: &Port<'_>| Walk {
+            reach,
+            extent: Extent::Full,
+            element_strides: None,
+            lane_strides: dims.iter().map(|_| port.element_shape.count()).collect(),
+        };
+        let walks = ports.iter().map(walk).collect();
+        Some(Geometry { shape: Shape::from(lane_dims), dims, walks })
+    }
+
+    fn broadcast(ports: &[Port<'_>]) -> Result<Geometry, Diagnostic> {
         let lane_shapes: SmallVec<[Shape; 8]> = ports.iter().map(lane_shape).collect::<Result<_, _>>()?;
         let voices = ports.iter().zip(&lane_shapes).filter(|(port, _)| port.role != Role::Cotangent);
         let shape = broadcast_shapes(voices.map(|(_, lane_shape)| lane_shape))
@@ -110,12 +140,16 @@ impl Geometry {
     }
 }
 
+/// The array's dims before its element's; `None` where the last dims are not the element's.
+fn lane_dims<'a>(port: &Port<'a>) -> Option<&'a [i64]> {
+    port.array.shape.dims().strip_suffix(port.element_shape.dims())
+}
+
 fn lane_shape(port: &Port<'_>) -> Result<Shape, Diagnostic> {
-    let dims = port.array.shape.dims();
-    let element = port.element_shape.dims();
-    match dims.len().checked_sub(element.len()) {
-        Some(split) if dims[split..] == *element => Ok(Shape::from(&dims[..split])),
-        _ => {
+    match lane_dims(port) {
+        Some(dims) => Ok(Shape::from(dims)),
+        None => {
+            let element = port.element_shape.dims();
             let wanted: Vec<String> = element.iter().map(i64::to_string).collect();
             Err(Diagnostic::error(
                 Code::ElementShape,
@@ -277,6 +311,27 @@ mod tests {
         let geometry = geometry(&[(&x, &[3]), (&y, &[])]).expect("fits");
         assert_eq!((geometry.dims.as_slice(), geometry.shape.count()), ([20].as_slice(), 20));
         assert!(geometry.walks.iter().all(|walk| walk.reach == Reach::Packed && walk.extent == Extent::Full));
+    }
+
+    #[test]
+    fn the_usual_call_is_no_special_case() {
+        for shape in [&[][..], &[1], &[7], &[4, 5], &[1, 5, 1], &[2, 1, 3]] {
+            let vectors: Vec<i64> = [shape, &[3]].concat();
+            let element = Shape::from([3]);
+            let x = ArrayView::contiguous(0, DType::F32, Shape::from(shape), Location::Host);
+            let v = ArrayView::contiguous(0, DType::F32, Shape::from(vectors), Location::Host);
+            let port = |array, element_shape| Port {
+                array,
+                element_shape,
+                path: "x",
+                span: Span::NONE,
+                role: Role::Read,
+            };
+            let scalar = Shape::scalar();
+            let ports = [port(&x, &scalar), port(&v, &element)];
+            let aligned = Geometry::aligned(&ports).expect("aligned");
+            assert_eq!(aligned, Geometry::broadcast(&ports).expect("fits"), "{shape:?}");
+        }
     }
 
     #[test]

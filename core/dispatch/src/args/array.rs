@@ -34,6 +34,16 @@ impl ArrayView {
         Self { address, dtype, shape, strides, location, writable: true }
     }
 
+    /// Whether the elements lie side by side in C order.
+    pub fn is_contiguous(&self) -> bool {
+        let mut step = 1;
+        self.shape.dims().iter().zip(&self.strides).rev().all(|(&size, &stride)| {
+            let fits = size == 1 || stride == step;
+            step *= size;
+            fits
+        })
+    }
+
     /// First byte and byte count of what the view reaches.
     pub fn byte_range(&self) -> (u64, u64) {
         if self.shape.count() == 0 {
