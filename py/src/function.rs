@@ -5,8 +5,8 @@ use crate::args::{Origin, Parsed};
 use crate::errors::{diagnostic, guard, to_py};
 use crate::output::{self, Library, Output};
 use crate::recorded::{PyRecordedCall, hand_over};
-use pullback_base::{Code, Diagnostic};
-use pullback_dispatch::{Arg, ArgValue, Function, Held, Mode, Prepared};
+use pullback_base::{Code, Diagnostic, Diagnostics, ErrorClass};
+use pullback_dispatch::{Arg, ArgValue, Error, Function, Held, Mode, Prepared};
 use pullback_torch_bridge::{Torch, state};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
@@ -147,7 +147,8 @@ impl PyFunction {
                 "`_result` names another library than torch, which records this call",
             ));
         }
-        let prepared = prepare(py, &self.0, &parsed.args, Mode::Recorded { wrt })?;
+        let prepared = self.0.prepare_holding(&Interpreter(py), &parsed.args, Mode::Recorded { wrt });
+        let prepared = prepared.map_err(|error| to_py(py, &with_torchs_way_out(&error)))?;
         let paths = result_paths(&prepared, prepared.outputs().len());
         let constants: SmallVec<[usize; 4]> =
             (0..prepared.outputs().len()).filter(|&place| prepared.result_no_diff(place)).collect();
@@ -235,15 +236,33 @@ fn by_argument<'py>(
     Ok(places.iter().filter_map(|&place| by_place[place].clone()).collect())
 }
 
-/// Finds or builds the plan of a call; the interpreter is free for other threads while one is built.
-pub fn prepare(py: Python<'_>, function: &Function, args: &[Arg<'_>], mode: Mode<'_>) -> PyResult<Prepared> {
-    struct Interpreter<'py>(Python<'py>);
-    impl Held for Interpreter<'_> {
-        fn released<T: Send>(&self, build: impl FnOnce() -> T + Send) -> T {
-            self.0.detach(build)
-        }
+/// The interpreter, free for other threads while a plan is built.
+struct Interpreter<'py>(Python<'py>);
+
+impl Held for Interpreter<'_> {
+    fn released<T: Send>(&self, build: impl FnOnce() -> T + Send) -> T {
+        self.0.detach(build)
     }
+}
+
+/// Finds or builds the plan of a call.
+pub fn prepare(py: Python<'_>, function: &Function, args: &[Arg<'_>], mode: Mode<'_>) -> PyResult<Prepared> {
     function.prepare_holding(&Interpreter(py), args, mode).map_err(|e| to_py(py, &e))
+}
+
+/// The error of a call that is recorded only since a tensor requires grad: its help says how to have it not recorded.
+fn with_torchs_way_out(error: &Error) -> Error {
+    let mut found = Diagnostics::new();
+    for diagnostic in error.diagnostics() {
+        let mut diagnostic = diagnostic.clone();
+        if diagnostic.code.class() == ErrorClass::Gradient
+            && let Some(help) = &mut diagnostic.help
+        {
+            help.push_str("; or pass x.detach(), or call under torch.no_grad()");
+        }
+        found.push(diagnostic);
+    }
+    Error::new(found, error.sources().clone())
 }
 
 /// Gradients in the shape of the argument: one, or a dict for a struct.

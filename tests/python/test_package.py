@@ -96,3 +96,13 @@ def test_explain_says_what_a_code_means():
     assert result.returncode == 0
     assert "ShapeError" in result.stdout
     assert run("-m", "pullback", "explain", "no-such-code").returncode == 1
+
+
+def test_a_function_named_as_a_module_attribute_is_warned_of_and_reached_as_an_item():
+    device = pb.create_device(pb.DeviceType.cpu)
+    source = "float name(float x) { return x + 1.0; }\nfloat other(float x) { return x; }"
+    with pytest.warns(UserWarning, match=r'module\["name"\]') as caught:
+        module = pb.Module.load_from_source(device, "kernel.slang", source)
+    assert len(caught) == 1
+    assert module.name == "kernel.slang"
+    assert module["name"](1.0) == 2

@@ -144,3 +144,23 @@ def test_subclasses_of_ndarray_are_arrays(module, tmp_path):
     mapped = np.memmap(tmp_path / "x", np.float32, "w+", shape=(3,))
     mapped[:] = [1, 2, 3]
     assert module.plus_one(mapped).tolist() == [2, 3, 4]
+
+
+def test_masked_arrays_are_refused_by_name(module, cpu):
+    masked = np.ma.array(np.ones(3, np.float32), mask=[0, 1, 0])
+    for call in (
+        lambda: module.plus_one(masked),
+        lambda: module.plus_one(np.ones(3, np.float32), _result=masked),
+        lambda: pb.Tensor.from_numpy(cpu, masked),
+    ):
+        with pytest.raises(pb.BindError, match="masked") as caught:
+            call()
+        assert caught.value.code == "argument-type"
+        assert "x.filled(" in caught.value.help
+
+
+def test_a_result_that_no_memory_holds_is_refused(module):
+    vast = np.broadcast_to(np.float32(1), (1 << 21, 1 << 21))
+    with pytest.raises(pb.DeviceError) as caught:
+        module.plus_one(vast)
+    assert caught.value.code == "out-of-memory"

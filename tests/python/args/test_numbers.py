@@ -1,5 +1,7 @@
 """Python and NumPy numbers, tuples and lists as arguments."""
 
+import enum
+
 import numpy as np
 import pytest
 
@@ -147,3 +149,70 @@ def test_overloads_are_chosen_by_argument(load_cpu):
     assert module.which((1, 2, 3)) == 3
     assert module.which(np.zeros((5, 3), np.float32)).tolist() == [3] * 5
     assert module.which(np.zeros((5, 2), np.float32)).shape == (5, 2)
+
+
+@pytest.mark.parametrize("value", [10**40, -(10**40), 2**127, -(2**127) - 1])
+def test_ints_of_any_length_are_floats_for_a_float_parameter(load_cpu, value):
+    module = load_cpu("double f(double x) { return x; }\ndouble2 g(double2 v) { return v; }")
+    assert module.f(value) == float(value)
+    assert module.g((value, 1)).tolist() == [float(value), 1]
+
+
+def test_an_int_beyond_all_floats_is_refused(load_cpu):
+    with pytest.raises(pb.BindError, match="an int of 1329 bits does not fit `x`") as caught:
+        load_cpu("double f(double x) { return x; }").f(10**400)
+    assert caught.value.code == "value-range"
+
+
+@pytest.mark.parametrize("value", [2**63, 10**40, -(10**40)])
+def test_an_int_that_fits_no_integer_parameter_is_refused_by_its_digits(load_cpu, value):
+    module = load_cpu(
+        "int f(int64_t n) { return int(n); }\nstruct S { int64_t n; float x; };\nfloat g(S s) { return s.x; }"
+    )
+    for call, name in (
+        (lambda: module.f(value), "`n`"),
+        (lambda: module.f(n=value), "`n`"),
+        (lambda: module.g({"n": value, "x": 1}), "`s.n`"),
+    ):
+        with pytest.raises(pb.BindError) as caught:
+            call()
+        assert caught.value.code == "value-range"
+        assert str(value) in str(caught.value)
+        assert name in str(caught.value)
+
+
+def test_a_wide_int_takes_the_overload_of_floats(load_cpu):
+    module = load_cpu("int which(int x) { return 1; }\nint which(double x) { return 2; }")
+    assert module.which(10**40) == 2
+
+
+def test_numpy_scalars_stand_in_tuples(load_cpu):
+    module = load_cpu("float3 f(float3 v) { return v; }")
+    assert module.f((np.float32(1), np.int64(2), 3.0)).tolist() == [1, 2, 3]
+    for wrong in ((np.zeros(2), 1, 2), (np.complex64(1), 1, 2)):
+        with pytest.raises(pb.BindError) as caught:
+            module.f(wrong)
+        assert caught.value.code == "argument-type"
+
+
+def test_subclasses_of_numbers_are_numbers(load_cpu):
+    class Size(enum.IntEnum):
+        LARGE = 3
+
+    class Metres(float):
+        pass
+
+    module = load_cpu("float f(float x, int n) { return x * float(n); }\nfloat2 g(float2 v) { return v; }")
+    assert module.f(Metres(1.5), Size.LARGE) == 4.5
+    assert module.g((Metres(1.5), Size.LARGE)).tolist() == [1.5, 3]
+
+
+def test_a_positional_argument_is_named_by_its_parameter(load_cpu):
+    module = load_cpu("float f(float x, float y) { return x; }")
+    with pytest.raises(pb.BindError, match="`y` is a str"):
+        module.f(1, "2")
+    overloaded = load_cpu("float f(float x) { return x; }\nfloat f(int n) { return 1.0; }")
+    with pytest.raises(pb.BindError, match="argument 1 is a str"):
+        overloaded.f("2")
+    with pytest.raises(pb.BindError, match="argument 3 is a str"):
+        module.f(1, 2, "3")

@@ -104,3 +104,16 @@ def test_tensors_of_another_device_are_refused(device, load_cpu):
     with pytest.raises(pb.BindError) as caught:
         load_cpu("float f(float x) { return x; }").f(tensor)
     assert caught.value.code == "device-mismatch"
+
+
+def test_from_numpy_takes_scalars_and_keeps_them_without_dims(cpu):
+    for value in (np.float32(3), np.array(3, np.float32)):
+        tensor = pb.Tensor.from_numpy(cpu, value)
+        assert (tensor.shape, tensor.dtype, tensor.to_numpy().tolist()) == ((), "float32", 3)
+
+
+@pytest.mark.parametrize("value", [[1.0, 2.0], 3.0, None])
+def test_from_numpy_refuses_what_is_not_numpys(cpu, value):
+    with pytest.raises(pb.BindError, match=type(value).__name__) as caught:
+        pb.Tensor.from_numpy(cpu, value)
+    assert caught.value.code == "argument-type"

@@ -169,3 +169,51 @@ double height(double2 p, double a, double k)
             wanted = (up - down) / (2 * step)
             found = gradient[:, component] if place == 0 else gradient
             np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("argnums", [[0, 1], [-2, -1], ["x", "y"], ("x", np.int64(1)), [0, -1]])
+def test_argnums_come_in_lists_and_count_from_the_end(module, argnums):
+    gradients = pb.grad(module.product, argnums)(X, 5.0)
+    assert isinstance(gradients, tuple)
+    assert [np.asarray(gradient).tolist() for gradient in gradients] == [[5, 5, 5], 2]
+
+
+@pytest.mark.parametrize("argnums", [1.5, True, None, -3, 2, (0, 2), 10**30, {0}])
+def test_argnums_of_other_kinds_are_refused_by_what_they_are(module, argnums):
+    with pytest.raises(pb.BindError, match=r"x \(0\), y \(1\)") as caught:
+        pb.grad(module.product, argnums)(X, X)
+    assert caught.value.code == "unknown-argument"
+
+
+def test_argnums_are_of_the_overload_that_the_arguments_fit(load_cpu):
+    module = load_cpu(
+        "float f(int k, float x) { return x; }\nfloat f(float x, float y) { return x * x * y; }"
+    )
+    assert pb.grad(module.f, "x")(3.0, 2.0) == 12
+    assert pb.grad(module.f, "y")(3.0, 2.0) == 9
+    assert pb.grad(module.f, "x")(3, 2.0) == 1
+    with pytest.raises(pb.BindError, match="no parameter"):
+        pb.grad(module.f, "k")(3.0, 2.0)
+
+
+def test_a_default_that_was_not_passed_has_no_gradient(load_cpu):
+    module = load_cpu("float f(float x, float c = 2.0) { return x * c; }")
+    assert pb.grad(module.f, "c")(3.0, c=4.0) == 3
+    for argnums in ("c", 1, -1):
+        with pytest.raises(pb.BindError, match="`c` was not passed") as caught:
+            pb.grad(module.f, argnums)(3.0)
+        assert caught.value.code == "unknown-argument"
+        assert caught.value.help == "pass it"
+
+
+def test_an_output_has_no_gradient(module):
+    with pytest.raises(pb.BindError, match="`fraction` is an output"):
+        pb.grad(module.rest, "fraction")(X)
+
+
+@pytest.mark.parametrize("result", ["numpy", "tensor", np.zeros(3, np.float32)])
+def test_gradients_take_no_result(module, result):
+    for transform in (pb.grad, pb.value_and_grad):
+        with pytest.raises(pb.BindError, match="_result") as caught:
+            transform(module.square)(X, _result=result)
+        assert caught.value.code == "unknown-argument"

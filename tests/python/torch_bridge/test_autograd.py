@@ -435,3 +435,82 @@ def test_autocast_changes_nothing(module):
     assert result.dtype == torch.float32
     result.sum().backward()
     assert x.grad.tolist() == [2, 4]
+
+
+def test_grad_never_cuts_torchs_graph(module):
+    for transform in (pb.grad, pb.value_and_grad):
+        for call in (lambda t: t(leaf(1, 2, 3), 2.0), lambda t: t(torch.ones(3), leaf(1, 2, 3))):
+            with pytest.raises(pb.GradientError) as caught:
+                call(transform(module.product))
+            assert caught.value.code == "no-second-derivative"
+            assert "detach" in caught.value.help
+    x = leaf(1, 2, 3)
+    assert pb.grad(module.square)(x.detach()).tolist() == [2, 4, 6]
+    with torch.no_grad():
+        assert pb.grad(module.square)(x).tolist() == [2, 4, 6]
+
+
+def test_grad_refuses_a_forward_mode_tangent(module):
+    import torch.autograd.forward_ad as forward
+
+    with forward.dual_level(), pytest.raises(pb.GradientError) as caught:
+        pb.grad(module.square)(forward.make_dual(torch.ones(2), torch.ones(2)))
+    assert caught.value.code == "not-differentiable"
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: leaf(7, 7), lambda: leaf(7, 7) * 1, lambda: (leaf(7, 7, 7) * 1)[:2]]
+)
+@pytest.mark.parametrize(
+    "argument", [2.0, torch.tensor([2.0, 2.0]), leaf(2, 2)], ids=["number", "tensor", "leaf"]
+)
+def test_a_given_result_that_requires_grad_is_not_written(module, make, argument):
+    into = make()
+    with pytest.raises(pb.GradientError) as caught:
+        module.square(argument, _result=into)
+    assert caught.value.code == "not-differentiable"
+    assert into.tolist() == [7, 7]
+    with torch.no_grad():
+        module.square(torch.tensor([2.0, 2.0]), _result=into)
+    assert into.tolist() == [4, 4]
+
+
+def test_a_recorded_call_gives_torch_tensors_only(module):
+    for name in ("numpy", "tensor"):
+        with pytest.raises(pb.GradientError) as caught:
+            module.square(leaf(1, 2), _result=name)
+        assert caught.value.code == "not-differentiable"
+    x = leaf(1, 2)
+    module.square(x, _result="torch").sum().backward()
+    assert x.grad.tolist() == [2, 4]
+    with torch.no_grad():
+        assert module.square(x, _result="numpy").tolist() == [1, 4]
+
+
+def test_results_that_carry_no_derivative_do_not_require_grad(load):
+    module = load("""
+struct Hit { float t; no_diff float material; int face; };
+Hit hit(float x) { Hit h; h.t = x * x; h.material = 3.0 * x; h.face = int(x); return h; }
+""")
+    x = leaf(1, 2)
+    hit = module.hit(x)
+    assert {name: field.requires_grad for name, field in hit.items()} == {
+        "t": True,
+        "material": False,
+        "face": False,
+    }
+    assert hit["material"].tolist() == [3, 6]
+    with pytest.raises(RuntimeError, match="require grad"):
+        hit["material"].sum().backward()
+    (hit["t"] + hit["material"]).sum().backward()
+    assert x.grad.tolist() == [2, 4]
+
+
+def test_the_refusal_of_a_no_diff_parameter_says_what_to_do(load):
+    function = load("float f(float x, no_diff float y) { return x * y; }").f
+    x, y = leaf(1, 2), leaf(3, 4)
+    with pytest.raises(pb.GradientError) as caught:
+        function(x, y)
+    assert "pass x.detach()" in caught.value.help
+    function(x, y.detach()).sum().backward()
+    assert x.grad.tolist() == [3, 4]

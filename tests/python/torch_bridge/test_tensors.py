@@ -1,5 +1,6 @@
 """Kinds of tensors: what is taken, what is refused by name, and what must never be silently wrong."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -139,8 +140,6 @@ def test_results_are_ordinary_tensors(square):
 
 
 def test_tensors_and_numpy_arrays_mix(load):
-    import numpy as np
-
     result = load("float f(float x, float y) { return x - y; }").f(
         torch.ones(2, 1), np.arange(3, dtype=np.float32)
     )
@@ -161,3 +160,81 @@ def test_out_tensors_are_written(load):
     assert y.tolist() == [1, 2, 3, 4]
     function(torch.arange(2.0), y[::2])
     assert y.tolist() == [1, 2, 2, 4]
+
+
+@pytest.mark.parametrize(
+    ("make", "what", "way_out"),
+    [
+        (lambda: torch.zeros(3, device="meta"), "a meta tensor", ""),
+        (lambda: torch.eye(3).to_sparse(), "a sparse tensor (torch.sparse_coo)", "x.to_dense()"),
+        (lambda: torch.eye(3).to_sparse_csr(), "a sparse tensor (torch.sparse_csr)", "x.to_dense()"),
+        (
+            lambda: torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.quint8),
+            "a quantized tensor (torch.quint8)",
+            "x.dequantize()",
+        ),
+        (lambda: torch.nested.nested_tensor([torch.ones(2), torch.ones(3)]), "a nested tensor", ""),
+    ],
+    ids=["meta", "sparse", "sparse_csr", "quantized", "nested"],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_refusals_name_the_argument_and_the_kind_without_torchs_stack(square, make, what, way_out):
+    with pytest.raises(pb.BindError) as caught:
+        square(make())
+    assert f"`x` is {what}" in str(caught.value)
+    assert way_out in caught.value.help
+    assert "frame #" not in str(caught.value)
+
+
+@pytest.mark.parametrize("transform", [torch.func.vmap, lambda f: torch.func.grad(lambda x: f(x).sum())])
+def test_tensors_inside_a_function_transform_are_refused_by_that_name(square, transform):
+    for call in (square, pb.grad(square)):
+        with pytest.raises(pb.BindError, match=r"torch\.func") as caught:
+            transform(call)(torch.tensor([1.0, 2.0]))
+        assert "frame #" not in str(caught.value)
+
+
+def test_a_given_result_is_checked_as_an_argument_is(square):
+    x = torch.tensor([1.0, 2.0])
+    negated = torch.tensor([1 + 2j, 3 + 4j]).conj().imag
+    for into, words in (
+        (negated, "resolve_neg"),
+        (torch.zeros(2, device="meta"), "a meta tensor"),
+        (torch.zeros(2).to_sparse(), "a sparse tensor"),
+        (torch.zeros(2, dtype=torch.complex64), "torch.complex64"),
+        ((1.0, 2.0), "a tuple"),
+        ({"x": np.zeros(2, np.float32)}, "a dict"),
+        (1.0, "a float"),
+    ):
+        with pytest.raises(pb.BindError, match="`_result` is") as caught:
+            square(x, _result=into)
+        assert words in str(caught.value)
+    assert negated.tolist() == [-2, -4]
+
+
+def test_a_result_that_no_memory_holds_is_refused_without_torchs_stack(square):
+    with pytest.raises(pb.DeviceError) as caught:
+        square(torch.ones(1).expand(1 << 21, 1 << 21))
+    assert caught.value.code == "out-of-memory"
+    assert "frame #" not in str(caught.value)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="SKIPPED-DEVICE: cuda: torch sees no GPU")
+def test_tensors_on_two_devices_are_refused():
+    device = pb.create_torch_device(pb.DeviceType.cuda)
+    function = pb.Module.load_from_source(
+        device, "kernel.slang", "float f(float x, float y) { return x * y; }"
+    ).f
+    gpu, host = torch.ones(3, device="cuda"), torch.ones(3)
+    for call in (
+        lambda: function(gpu, host),
+        lambda: function(host, gpu),
+        lambda: function(gpu, gpu, _result=host),
+    ):
+        with pytest.raises(pb.BindError, match="two devices") as caught:
+            call()
+        assert caught.value.code == "device-mismatch"
+    assert function(gpu, torch.tensor(2.0)).tolist() == [2, 2, 2]
+    into = torch.zeros(3, device="cuda")
+    function(1.0, np.arange(3, dtype=np.float32), _result=into)
+    assert into.tolist() == [0, 1, 2]
