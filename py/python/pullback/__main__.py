@@ -59,7 +59,9 @@ def explain(args) -> int:
 
 def main(argv=None) -> int:
     """Runs the command; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="pullback", description="Differentiable array functions from shader code.")
+    parser = argparse.ArgumentParser(
+        prog="pullback", description="Differentiable array functions from shader code."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for run, arguments in ((doctor, ()), (check, ("file",)), (dump, ("file",)), (explain, ("code",))):
         command = commands.add_parser(run.__name__, help=run.__doc__)

@@ -6,7 +6,16 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
-__all__ = ["Device", "DeviceType", "Function", "Module", "RecordedCall", "Tensor", "add_library_path", "error_codes"]
+__all__ = [
+    "Device",
+    "DeviceType",
+    "Function",
+    "Module",
+    "RecordedCall",
+    "Tensor",
+    "add_library_path",
+    "error_codes",
+]
 
 @final
 class DeviceType:
@@ -48,7 +57,10 @@ class Module:
 
     @staticmethod
     def load_from_file(
-        device: Device, path: str | os.PathLike[str], options: dict[str, Any] | None = None, link: Sequence[Any] | None = None
+        device: Device,
+        path: str | os.PathLike[str],
+        options: dict[str, Any] | None = None,
+        link: Sequence[Any] | None = None,
     ) -> Module:
         """Compiles a ``.slang``, ``.hlsl`` or ``.wgsl`` file.
 
@@ -61,7 +73,11 @@ class Module:
         """
     @staticmethod
     def load_from_source(
-        device: Device, name: str, source: str, options: dict[str, Any] | None = None, link: Sequence[Any] | None = None
+        device: Device,
+        name: str,
+        source: str,
+        options: dict[str, Any] | None = None,
+        link: Sequence[Any] | None = None,
     ) -> Module:
         """Compiles a text; the extension of ``name`` says its language (Slang without one)."""
     def find_function(self, name: str) -> Function | None:
@@ -111,7 +127,9 @@ class Function:
     def signature(self) -> str:
         """The declarations that share the name, one per line."""
     def __call__(self, *args: Any, _result: Any = None, **kwargs: Any) -> Any: ...
-    def _value_and_grad(self, argnums: tuple[int | str, ...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, list[Any]]: ...
+    def _value_and_grad(
+        self, argnums: tuple[int | str, ...], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Any, list[Any]]: ...
     def dump(self, stage: str = "ir") -> str:
         """The IR of a stage, as text: ``ir`` (as written), ``flat``, ``vjp`` or ``jvp``."""
 
@@ -142,7 +160,9 @@ class RecordedCall:
     """A call between its forward and its backward launch; for ``pullback._autograd``."""
 
     def results(self) -> tuple[tuple[Any, ...], tuple[Any, ...]] | None: ...
-    def backward(self, tensors: tuple[Any, ...], needs: tuple[bool, ...], cotangents: tuple[Any, ...]) -> tuple[Any, ...]: ...
+    def backward(
+        self, tensors: tuple[Any, ...], needs: tuple[bool, ...], cotangents: tuple[Any, ...]
+    ) -> tuple[Any, ...]: ...
 
 def add_library_path(path: str | os.PathLike[str]) -> None:
     """Adds a folder where NVRTC is looked for."""
