@@ -131,6 +131,9 @@ impl Exchange {
         }
         // SAFETY: the function gave an owned reference to a Python object.
         let object = unsafe { Bound::from_owned_ptr(py, object.cast()) };
+        if location == Location::Host {
+            prefer_huge_pages(address, shape.count() as u64 * dtype.size_bytes() as u64);
+        }
         Ok((object, ArrayView::contiguous(address, dtype, shape.clone(), location)))
     }
 
@@ -142,6 +145,23 @@ impl Exchange {
         (status == 0).then_some(stream as u64)
     }
 }
+
+/// Asks for huge pages under a large new tensor, as NumPy does for its arrays: a kernel that fills 40 MB of 4 KiB pages
+/// spends half of its time in page faults.
+#[cfg(target_os = "linux")]
+fn prefer_huge_pages(address: u64, size_bytes: u64) {
+    const LARGE_BYTES: u64 = 4 << 20;
+    const PAGE_BYTES: u64 = 4096;
+    if size_bytes >= LARGE_BYTES {
+        let start = address.next_multiple_of(PAGE_BYTES);
+        let length = address + size_bytes - start;
+        // SAFETY: advice on memory of the new tensor alone; it changes no byte, and its failure nothing.
+        unsafe { libc::madvise(start as *mut c_void, length as usize, libc::MADV_HUGEPAGE) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn prefer_huge_pages(_address: u64, _size_bytes: u64) {}
 
 fn empty_tensor() -> DlTensor {
     DlTensor {
