@@ -116,7 +116,9 @@ fn check_mode(binding: &Binding, mode: Mode<'_>) -> Result<(), Diagnostics> {
         Mode::Recorded { wrt } | Mode::Backward { wrt, .. } | Mode::ValueAndGrad { wrt } => wrt,
     };
     let mut found = Diagnostics::new();
-    if !wrt.is_empty() && binding.outputs.iter().all(|output| output.slot.no_diff) {
+    // A recorded call may have only results without gradients: torch takes them as they are.
+    let asks = !wrt.is_empty() && !matches!(mode, Mode::Recorded { .. });
+    if asks && binding.outputs.iter().all(|output| output.slot.no_diff) {
         found.push(
             Diagnostic::error(Code::NotDifferentiable, "the call has no result that can have a gradient")
                 .help("ask for gradients of functions that return floats not marked no_diff"),

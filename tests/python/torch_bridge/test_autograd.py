@@ -506,6 +506,15 @@ Hit hit(float x) { Hit h; h.t = x * x; h.material = 3.0 * x; h.face = int(x); re
     assert x.grad.tolist() == [2, 4]
 
 
+def test_an_integer_result_of_a_tensor_that_requires_grad_is_a_plain_tensor(load):
+    module = load("int whole(float x) { return int(x); }")
+    x = leaf(1.5, 2.5)
+    whole = module.whole(x)
+    assert (whole.tolist(), whole.requires_grad) == ([1, 2], False)
+    with pytest.raises(pb.GradientError, match="no result that can have a gradient"):
+        pb.grad(module.whole)(x.detach())
+
+
 def test_the_refusal_of_a_no_diff_parameter_says_what_to_do(load):
     function = load("float f(float x, no_diff float y) { return x * y; }").f
     x, y = leaf(1, 2), leaf(3, 4)
