@@ -110,6 +110,19 @@ def peers(wanted: bool) -> list:
     return found
 
 
+def ask(peer, what: str, *arguments) -> dict:
+    """What a peer offers, each tried once; what fails is left out, and why is printed."""
+    good = {}
+    try:
+        for name, offer in getattr(peer, what)(*arguments).items():
+            if callable(offer):
+                offer()
+            good[name] = offer
+    except Exception as error:  # whatever a peer raises
+        print(f"{type(peer).__name__}.{what} left out: {type(error).__name__}: {str(error)[:200]}")
+    return good
+
+
 def call_cost(sheet: Sheet, module: pb.Module, fast: Callable | None, others: list) -> None:
     x, y, z = (np.ones(SMALL, np.float32) for _ in range(3))
     tx, ty, tz = (torch.ones(SMALL) for _ in range(3))
@@ -123,7 +136,7 @@ def call_cost(sheet: Sheet, module: pb.Module, fast: Callable | None, others: li
     if fast:
         contestants["torch.compile"] = lambda: fast(tx)
     for peer in others:
-        contestants |= peer.small(SMALL)
+        contestants |= ask(peer, "small", SMALL)
     times = measure(contestants)
     sheet.table(f"call without grad, the formula, N = {SMALL}", "us", 1, times, "pullback, torch")
     three = measure(
@@ -166,7 +179,7 @@ def gradients(sheet: Sheet, module: pb.Module, fast: Callable | None, others: li
         forward["torch.compile"] = lambda: fast(x)
         backward["torch.compile"] = both(fast)
     for peer in others:
-        backward |= peer.gradient(SMALL)
+        backward |= ask(peer, "gradient", SMALL)
     forward_us, backward_us = measure(forward), measure(backward)
     sheet.table(f"forward under grad, N = {SMALL}", "us", 1, forward_us)
     sheet.target("forward under grad", forward_us["pullback"], 5, "us")
@@ -213,8 +226,7 @@ def cold(sheet: Sheet, others: list) -> None:
                 "import pullback": import_us,
             }
             for peer in others if name == "cpu" else []:
-                if found := peer.cold():
-                    times |= found
+                times |= ask(peer, "cold")
             sheet.table(f"cold, {name}, fresh processes", "ms", 1e-3, times)
             if name == "cpu":
                 sheet.target("cold load + first call", first_us / 1e3, 10, "ms")
@@ -223,7 +235,7 @@ def cold(sheet: Sheet, others: list) -> None:
 
 def large(sheet: Sheet, module: pb.Module, fast: Callable | None, others: list) -> None:
     x = np.random.default_rng(0).random(LARGE, np.float32) * 4 - 2
-    out, tx, tout = np.empty_like(x), torch.from_numpy(x), torch.empty(LARGE)
+    out, tx = np.empty_like(x), torch.from_numpy(x)
     formula = module.formula
     contestants: Contestants = {
         "pullback, cpu": lambda: formula(x, _result=out),
@@ -248,7 +260,7 @@ def large(sheet: Sheet, module: pb.Module, fast: Callable | None, others: list) 
     if fast:
         contestants["torch.compile"] = lambda: fast(tx)
     for peer in others:
-        contestants |= peer.large(x)
+        contestants |= ask(peer, "large", x)
     times = measure(contestants, 0.02)
     sheet.table(f"formula over {LARGE:.0e} float32, {THREADS} threads", "ms", 1e-3, times)
     wanted = numpy_formula(x)
@@ -257,7 +269,6 @@ def large(sheet: Sheet, module: pb.Module, fast: Callable | None, others: list) 
     if "torch.compile" in times:
         sheet.target("1e7, to torch.compile", times["pullback, cpu"] / times["torch.compile"], 1, "x")
     sheet.target("1e7, to Dr.Jit's time where it was measured", times["pullback, cpu"] / 1e3, 7.6, "ms")
-    del tout
     big = torch.from_numpy(x).requires_grad_()
     seed = torch.ones(LARGE)
 
