@@ -1,8 +1,9 @@
 //! `Module`: a compiled source file.
 
 use crate::device::PyDevice;
-use crate::errors::{guard, to_py};
+use crate::errors::{diagnostic, guard, to_py};
 use crate::function::PyFunction;
+use pullback_base::{Code, Diagnostic};
 use pullback_dispatch::{Error, LoadOptions, Module};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -100,9 +101,8 @@ fn load(
         && !link.is_none()
         && link.len()? > 0
     {
-        return Err(pyo3::exceptions::PyNotImplementedError::new_err(
-            "linking modules is not implemented: include the other file instead",
-        ));
+        let refused = Diagnostic::error(Code::UnsupportedFeature, "modules are not linked yet");
+        return Err(diagnostic(py, refused.help("include the other file's text instead")));
     }
     let mut load_options = LoadOptions { include_paths: device.include_paths.clone(), defines: Vec::new() };
     for (key, value) in options.into_iter().flat_map(|options| options.iter()) {
@@ -114,17 +114,16 @@ fn load(
                 }
             }
             other => {
-                return Err(pyo3::exceptions::PyTypeError::new_err(format!(
-                    "unknown option {other:?}: the options are include_paths and defines"
-                )));
+                let refused =
+                    Diagnostic::error(Code::UnknownArgument, format!("no option is called {other:?}"));
+                return Err(diagnostic(py, refused.help("the options are include_paths and defines")));
             }
         }
     }
     guard(py, || {
         let module = py.detach(|| compile(&load_options)).map_err(|e| to_py(py, &e))?;
         if module.has_warnings() {
-            let text =
-                std::ffi::CString::new(module.warnings().to_string().replace('\0', " ")).unwrap_or_default();
+            let text = std::ffi::CString::new(module.warnings().replace('\0', " ")).unwrap_or_default();
             PyErr::warn(py, &py.get_type::<pyo3::exceptions::PyUserWarning>(), &text, 1)?;
         }
         warn_of_hidden_functions(py, &module)?;

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from abc import ABC, abstractmethod
 from statistics import median
 
 import numpy as np
@@ -21,11 +22,12 @@ def fresh_process_us(program: str, repeats: int = 3) -> float:
     return median(times)
 
 
-class Peer:
+class Peer(ABC):
     """What the benchmark asks of a framework; empty where it has no answer."""
 
+    @abstractmethod
     def __init__(self, threads: int) -> None:
-        raise NotImplementedError
+        """Imports the framework and compiles the kernels, for that many threads."""
 
     def small(self, n: int) -> dict:
         """Calls on n elements."""

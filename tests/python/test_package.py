@@ -106,3 +106,13 @@ def test_a_function_named_as_a_module_attribute_is_warned_of_and_reached_as_an_i
     assert len(caught) == 1
     assert module.name == "kernel.slang"
     assert module["name"](1.0) == 2
+
+
+def test_loading_refuses_links_and_unknown_options(cpu):
+    source = "float f(float x) { return x; }"
+    with pytest.raises(pb.CompileError) as caught:
+        pb.Module.load_from_source(cpu, "f.slang", source, link=["other"])
+    assert (caught.value.code, bool(caught.value.help)) == ("unsupported-feature", True)
+    with pytest.raises(pb.BindError) as caught:
+        pb.Module.load_from_source(cpu, "f.slang", source, options={"optimise": 3})
+    assert "include_paths and defines" in caught.value.help
