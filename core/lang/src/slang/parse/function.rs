@@ -98,6 +98,8 @@ impl Parser<'_> {
             match self.param() {
                 Ok(param) => params.push(param),
                 Err(reported) if self.stopped => return Err(reported),
+                // A body where a parameter should be: the list was never closed.
+                Err(_) if self.is(TokenKind::LBrace) => break,
                 Err(_) => {
                     let (span, kind) = (self.span(), TypeExprKind::Error);
                     self.skip_item();

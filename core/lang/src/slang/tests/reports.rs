@@ -335,3 +335,27 @@ fn a_text_of_nothing_but_errors_ends_early() {
     let (_, diagnostics, _) = run(&("#define G(a) a\n".to_owned() + &"G(;".repeat(50_000)));
     assert!(diagnostics.len() <= 200);
 }
+
+#[test]
+fn a_parameter_list_that_ends_in_a_body_does_not_hide_the_next_function() {
+    check(
+        "int g( { return 1.0; }\nfloat h(float x) { return x + ; }\n",
+        expect![[r#"
+            error[syntax-error]: expected a parameter, found `{`
+              ┌─ t.slang:1:8
+              │
+            1 │ int g( { return 1.0; }
+              │        ^ expected a parameter
+              │
+              = help: mend the text at the mark; what follows it may be fine
+
+            error[syntax-error]: expected an expression, found `;`
+              ┌─ t.slang:2:31
+              │
+            2 │ float h(float x) { return x + ; }
+              │                               ^ expected an expression
+              │
+              = help: mend the text at the mark; what follows it may be fine
+        "#]],
+    );
+}
