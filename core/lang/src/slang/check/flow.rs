@@ -1,6 +1,6 @@
 //! How control leaves statements: whether it can reach their end, whether it leaves a loop.
 
-use super::hir::{ExprKind, Literal, Loop, Stmt, StmtKind};
+use super::hir::{Case, ExprKind, Literal, Loop, Stmt, StmtKind};
 
 /// Whether control can reach the end of a function's body, or of a case.
 pub fn falls_through(stmts: &[Stmt]) -> bool {
@@ -10,11 +10,11 @@ pub fn falls_through(stmts: &[Stmt]) -> bool {
         StmtKind::If(_, then, otherwise) => falls_through(then) || falls_through(otherwise),
         StmtKind::Switch(_, cases) => {
             let has_default = cases.iter().any(|case| case.is_default);
-            let ends = |case: &super::hir::Case| {
-                !case.body.is_empty() && !falls_through(&case.body) && !breaks(&case.body)
+            // A case ends by a jump out of the function or loop, or goes on into the next one.
+            let goes_on = |index: usize, case: &Case| {
+                !breaks(&case.body) && (index + 1 < cases.len() || !falls_through(&case.body))
             };
-            let open = |index: usize| index + 1 < cases.len() && cases[index].body.is_empty();
-            !has_default || !cases.iter().enumerate().all(|(index, case)| ends(case) || open(index))
+            !has_default || !cases.iter().enumerate().all(|(index, case)| goes_on(index, case))
         }
         StmtKind::Loop(looped) if is_endless(looped) => breaks(&looped.body),
         StmtKind::Loop(looped) if looped.test_last => {
@@ -67,4 +67,40 @@ fn returns(stmts: &[Stmt]) -> bool {
         StmtKind::Loop(looped) => returns(&looped.body),
         _ => false,
     })
+}
+
+/// The bodies that run when control enters a `switch` at a case: its own, and those it falls into.
+pub fn bodies_from(cases: &[Case], entry: usize) -> impl Iterator<Item = &[Stmt]> {
+    let mut open = true;
+    cases[entry..].iter().map(|case| case.body.as_slice()).take_while(move |body| {
+        let entered = open;
+        open = entered && falls_through(body);
+        entered
+    })
+}
+
+/// How many statements a `switch` has once each case holds a copy of what it falls into.
+pub fn copied_size(cases: &[Case]) -> usize {
+    let sizes: Vec<usize> = cases.iter().map(|case| size(&case.body)).collect();
+    let entries = (0..cases.len()).filter(|&entry| !cases[entry].body.is_empty());
+    let copied = entries.map(|entry| {
+        let bodies = bodies_from(cases, entry).count();
+        sizes[entry..entry + bodies].iter().fold(0usize, |sum, &size| sum.saturating_add(size))
+    });
+    copied.fold(0, usize::saturating_add)
+}
+
+fn size(stmts: &[Stmt]) -> usize {
+    let sizes = stmts.iter().map(|stmt| match &stmt.kind {
+        StmtKind::Block(inner) => size(inner),
+        StmtKind::If(_, then, otherwise) => size(then).saturating_add(size(otherwise)),
+        StmtKind::Switch(_, cases) => copied_size(cases),
+        StmtKind::Loop(looped) => size(&looped.body),
+        StmtKind::Return(_)
+        | StmtKind::Break
+        | StmtKind::Continue
+        | StmtKind::Let(..)
+        | StmtKind::Expr(_) => 0,
+    });
+    sizes.fold(0, |sum, size| sum.saturating_add(size).saturating_add(1))
 }

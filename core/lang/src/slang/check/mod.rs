@@ -8,7 +8,7 @@ mod construct;
 mod context;
 mod convert;
 mod expr;
-mod flow;
+pub mod flow;
 pub mod hir;
 mod infer;
 mod member;

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::flow;
-use super::hir::{Case, Expr, Stmt, StmtKind};
+use super::hir::{Case, Expr, StmtKind};
 use super::types::Ty;
 use crate::slang::ast::{self, CaseLabel};
 use pullback_base::{Code, Diagnostic, Scalar, Span};
@@ -16,7 +16,7 @@ impl Context<'_, '_> {
         let mut seen: Vec<(i64, Span)> = Vec::new();
         let mut default: Option<Span> = None;
         self.switches += 1;
-        for (index, case) in cases.iter().enumerate() {
+        for case in cases {
             let mut values = Vec::new();
             let mut is_default = false;
             for label in &case.labels {
@@ -44,10 +44,10 @@ impl Context<'_, '_> {
                 case.body.iter().for_each(|stmt| context.stmt(stmt, &mut body));
                 body
             });
-            self.refuse_fallthrough(&body, case, index + 1 == cases.len());
             out.push(Case { values, is_default, body });
         }
         self.switches -= 1;
+        self.limit_copies(&out, cases);
         StmtKind::Switch(selector, out)
     }
 
@@ -69,14 +69,17 @@ impl Context<'_, '_> {
         }
     }
 
-    fn refuse_fallthrough(&mut self, body: &[Stmt], case: &ast::Case, is_last: bool) {
-        if is_last || body.is_empty() || !flow::falls_through(body) {
+    /// A case that falls through is lowered with a copy of what it falls into; nested switches copy copies.
+    fn limit_copies(&mut self, cases: &[Case], written: &[ast::Case]) {
+        const MOST_STATEMENTS: usize = 20_000;
+        if flow::copied_size(cases) <= MOST_STATEMENTS {
             return;
         }
+        let Some(case) = written.first() else { return };
         self.report(
-            Diagnostic::error(Code::UnsupportedFeature, "cases that fall through are not supported yet")
-                .at(case.span, "goes on into the next case")
-                .help("end it with `break`, or list both labels above the same statements"),
+            Diagnostic::error(Code::UnsupportedFeature, "too much of this `switch` falls through")
+                .at(case.span, "from here on")
+                .help("end cases with `break`, or put shared statements into a function"),
         );
     }
 

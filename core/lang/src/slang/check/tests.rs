@@ -192,12 +192,24 @@ fn control_flow_must_mean_something() {
             invalid-control-flow: `break` outside of a loop
             missing-return: `g` can end without a value
             invalid-control-flow: this loop never ends
-            unsupported-feature: cases that fall through are not supported yet
             invalid-control-flow: `case 2` is listed twice
             type-mismatch: a function without a result returns a value
             type-mismatch: `return` without a `float`
         "#]],
     );
+}
+
+#[test]
+fn a_switch_whose_copies_would_swell_is_refused() {
+    // Each level holds three copies of the one below.
+    let mut inner = "x += 1;".to_owned();
+    for _ in 0..12 {
+        inner = format!("switch (x) {{ case 0: x += 2; case 1: x += 3; case 2: {inner} }}");
+    }
+    let text = format!("int f(int x) {{ {inner} return x; }}");
+    let compiled = compile(Language::Slang, "t.slang", &text, &Options::default());
+    let refused = compiled.diagnostics.iter().any(|found| found.message.contains("falls through"));
+    assert!(refused && compiled.diagnostics.len() < 20);
 }
 
 #[test]

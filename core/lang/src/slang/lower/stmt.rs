@@ -1,6 +1,7 @@
 //! Statements: control flow onto the SSA builder's regions and jumps.
 
 use super::function::{Around, FunctionLowerer};
+use crate::slang::check::flow;
 use crate::slang::check::hir::{Case, Expr, ExprKind, Literal, Loop, Stmt, StmtKind};
 use crate::ssa::{Jump, Target};
 use pullback_base::{bug, ids::Id};
@@ -107,7 +108,7 @@ impl FunctionLowerer<'_, '_> {
             }
             let labels = std::mem::take(&mut values);
             self.ssa.begin_case((!std::mem::take(&mut is_default)).then_some(labels));
-            self.block(&case.body);
+            flow::bodies_from(cases, index).for_each(|body| self.block(body));
         }
         self.around.pop();
         self.ssa.end_switch();
