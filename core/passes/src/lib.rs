@@ -5,6 +5,7 @@
 //! whether they changed anything.
 
 pub mod arrays;
+pub mod branch_facts;
 pub mod compact;
 mod copy;
 pub mod dce;

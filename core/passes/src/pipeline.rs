@@ -1,7 +1,7 @@
 //! The order of the passes, here and nowhere else.
 
 use crate::legalize::{Limits, legalize};
-use crate::{arrays, rewrite::rewrite};
+use crate::{arrays, branch_facts, rewrite::rewrite};
 use crate::{compact, dce, fold, gvn, inline, licm, regions, scalarize, simplify, strip_detach, unroll};
 use pullback_base::{Diagnostics, bug};
 use pullback_ir::{FuncId, Function, Module, Verified, verify};
@@ -56,7 +56,8 @@ fn scalar_form(module: &Module, id: FuncId) -> Result<Function, Diagnostics> {
 /// Makes a function in scalar form smaller and faster. Parameters and results keep their number and order.
 pub fn optimize(mut function: Function) -> Function {
     for _ in 0..MAX_ROUNDS {
-        let mut changed = peephole(&mut function);
+        let mut changed = checked("branch_facts", &mut function, branch_facts::branch_facts);
+        changed |= peephole(&mut function);
         changed |= checked("regions", &mut function, regions::regions);
         changed |= checked("unroll", &mut function, unroll::unroll);
         changed |= checked("arrays", &mut function, arrays::arrays);

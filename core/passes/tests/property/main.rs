@@ -119,6 +119,11 @@ fn licm_keeps_results() {
 }
 
 #[test]
+fn branch_facts_keep_results() {
+    pass_keeps_results(pullback_passes::branch_facts::branch_facts);
+}
+
+#[test]
 fn compact_keeps_results() {
     pass_keeps_results(|function| {
         pullback_passes::compact::compact(function);
