@@ -159,3 +159,13 @@ def test_interleaved_outputs_are_not_overlapping(load_cpu):
     both = np.zeros((4, 2), np.float32)
     module.two(X, both[:, 0], both[:, 1])
     assert both.tolist() == [[7, 8], [8, 9], [9, 10], [10, 11]]
+
+
+def test_an_output_that_is_an_input_of_other_elements_is_refused(load):
+    total = load("float total(float v[3], float s) { return v[0] + v[1] + v[2] + s; }").total
+    x = np.arange(9, dtype=np.float32).reshape(3, 3)
+    before = x.copy()
+    with pytest.raises(pb.BindError) as caught:
+        total(x, np.zeros((3, 3), np.float32), _result=x)  # a lane reads three elements and would write one
+    assert caught.value.code == "overlapping-output"
+    assert (x == before).all()

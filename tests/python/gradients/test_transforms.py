@@ -217,3 +217,14 @@ def test_gradients_take_no_result(module, result):
         with pytest.raises(pb.BindError, match="_result") as caught:
             transform(module.square)(X, _result=result)
         assert caught.value.code == "unknown-argument"
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint8", "bool"])
+def test_a_gradient_of_an_integer_array_is_refused_not_truncated(load, dtype):
+    product = load("float product(float x, float y) { return x * y; }").product
+    x, y = np.array([1, 0, 1], dtype), np.array([0.5, 0.25, 1.75], np.float32)
+    assert product(x, y).tolist() == [0.5, 0, 1.75]
+    with pytest.raises(pb.GradientError) as caught:
+        pb.grad(product, "x")(x, y)
+    assert caught.value.code == "not-differentiable"
+    assert pb.grad(product, "y")(x, y).tolist() == [1, 0, 1]
