@@ -5,6 +5,22 @@ import torch
 from pullback.errors import GradientError
 
 
+def _refusal(code: str, message: str, help: str) -> GradientError:
+    return GradientError(f"error[{code}]: {message}\n  = help: {help}", code=code, help=help)
+
+
+def _saved_tensors(ctx):
+    """The call's tensors; an error if one was changed in place since then, which torch's version counters tell."""
+    try:
+        return ctx.saved_tensors
+    except RuntimeError as error:
+        if "inplace operation" not in str(error):
+            raise
+        message = "a tensor was changed by an inplace operation between the call and its backward"
+        help = "change a copy (x.clone()), or call backward() first"
+        raise _refusal("modified-in-place", message, help) from error
+
+
 class _Forward(torch.autograd.Function):
     """Hands over the results of a call that has run; its backward launches the derived kernel."""
 
@@ -20,7 +36,7 @@ class _Forward(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, *cotangents):
-        tensors = ctx.saved_tensors  # raises if one was changed in place since the call
+        tensors = _saved_tensors(ctx)
         needs = ctx.needs_input_grad
         if torch.is_grad_enabled():
             return _Backward.apply(ctx.recorded, needs, len(tensors), *tensors, *cotangents)
@@ -36,12 +52,9 @@ class _Backward(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, *_):
-        raise GradientError(
-            "error[no-second-derivative]: a second derivative of a Pullback call was asked for\n"
-            "  = help: leave out create_graph=True, or write the first derivative as a kernel of its own",
-            code="no-second-derivative",
-            help="leave out create_graph=True, or write the first derivative as a kernel of its own",
-        )
+        message = "a second derivative of a Pullback call was asked for"
+        help = "leave out create_graph=True, or write the first derivative as a kernel of its own"
+        raise _refusal("no-second-derivative", message, help)
 
 
 apply = _Forward.apply

@@ -257,8 +257,18 @@ def test_an_input_changed_in_place_after_the_call_raises(module):
     y = x * 1
     result = module.square(y)
     y.add_(1)
-    with pytest.raises(RuntimeError, match="inplace"):
+    with pytest.raises(pb.GradientError, match="inplace") as caught:
         result.sum().backward()
+    assert (caught.value.code, bool(caught.value.help)) == ("modified-in-place", True)
+
+
+def test_a_second_backward_of_a_freed_graph_raises_torchs_own_error(module):
+    x = leaf(1, 2)
+    result = module.square(x).sum()
+    result.backward()
+    with pytest.raises(RuntimeError, match="second time") as caught:
+        result.backward()
+    assert not isinstance(caught.value, pb.GradientError)
 
 
 def test_hooks_and_retained_gradients_fire(module):
