@@ -1,4 +1,4 @@
-//! A plan: the compiled call kernel of one signature and geometry class, and the order of its words.
+//! A plan: the compiled call kernel of one signature and geometry class, with its layout.
 
 use crate::bind::{self, Binding, Target};
 use crate::context::Context;
