@@ -116,7 +116,8 @@ impl Context<'_, '_> {
         }
         let ty = signature.result.subst(subst);
         self.broken |= ty.is_error();
-        let call = hir::Call { function, generics, args: values, detached: false };
+        let callee = hir::Callee::Function { id: function, generics };
+        let call = hir::Call { callee, args: values, detached: false };
         Expr { kind: ExprKind::Call(call), ty, span }
     }
 

@@ -1,7 +1,7 @@
 //! Constant expressions: array sizes, case labels, default arguments, `static const`.
 
 use super::context::Context;
-use super::hir::{Expr, ExprKind, Literal, Pick};
+use super::hir::{Callee, Expr, ExprKind, Literal, Pick};
 use super::program::Program;
 use super::types::{Shape, Ty};
 use super::{Checker, done};
@@ -134,7 +134,8 @@ pub fn evaluate(checker: &mut Checker<'_>, expr: &Expr) -> Result<Tree, Span> {
             }
         }
         ExprKind::Call(call) => {
-            let Some(op) = checker.program.functions[call.function].op.clone() else { return fail };
+            let Callee::Function { id, .. } = &call.callee;
+            let Some(op) = checker.program.functions[*id].op.clone() else { return fail };
             let args: Result<Vec<Tree>, Span> = call.args.iter().map(|arg| evaluate(checker, arg)).collect();
             component_wise(&args?, &|args| fold(&op, args)).ok_or(expr.span)
         }

@@ -145,11 +145,16 @@ pub enum ExprKind {
     Comma(Vec<Expr>),
 }
 
+/// What a call runs.
+#[derive(Clone, Debug)]
+pub enum Callee {
+    /// A function, and what its generic parameters stand for, in their order.
+    Function { id: FnId, generics: Vec<Arg> },
+}
+
 #[derive(Clone, Debug)]
 pub struct Call {
-    pub function: FnId,
-    /// What the function's generic parameters stand for, in their order.
-    pub generics: Vec<Arg>,
+    pub callee: Callee,
     /// `this` first. For `out` and `inout` parameters, places.
     pub args: Vec<Expr>,
     /// Under `no_diff`: what it gives and writes carries no derivative.

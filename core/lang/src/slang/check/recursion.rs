@@ -1,7 +1,7 @@
 //! Who calls whom, and the circles in it, which kernels cannot have.
 
 use super::Checker;
-use super::hir::{Body, Expr, ExprKind, Pick, Stmt, StmtKind};
+use super::hir::{Body, Callee, Expr, ExprKind, Pick, Stmt, StmtKind};
 use super::program::{FnId, Lazy, Program};
 use pullback_base::{Code, Diagnostic, Span};
 use rustc_hash::FxHashMap;
@@ -20,9 +20,10 @@ fn calls(program: &Program<'_>, body: &Body) -> Vec<(FnId, Span)> {
 fn note_call(program: &Program<'_>, expr: &Expr, out: &mut Vec<(FnId, Span)>) {
     match &expr.kind {
         ExprKind::Call(call) => {
-            let is_op = program.functions[call.function].op.is_some();
-            if !is_op && !out.iter().any(|(id, _)| *id == call.function) {
-                out.push((call.function, expr.span));
+            let Callee::Function { id: callee, .. } = &call.callee;
+            let is_op = program.functions[*callee].op.is_some();
+            if !is_op && !out.iter().any(|(id, _)| id == callee) {
+                out.push((*callee, expr.span));
             }
         }
         // A constant that is not a plain number is computed where it is used.

@@ -2,9 +2,9 @@
 
 use super::function::FunctionLowerer;
 use super::place::Place;
-use crate::slang::check::hir::{Call, Expr, ExprKind};
-use crate::slang::check::program::{Lazy, Role};
-use crate::slang::check::types::{Subst, Ty};
+use crate::slang::check::hir::{Call, Callee, Expr, ExprKind};
+use crate::slang::check::program::{FnId, Lazy, Role};
+use crate::slang::check::types::{Arg, Subst, Ty};
 use pullback_base::{Scalar, bug};
 use pullback_ir::{Constant, Direction, Op, Type, Value};
 use smallvec::SmallVec;
@@ -242,8 +242,9 @@ impl FunctionLowerer<'_, '_> {
 
     /// A call; `None` when it gives no value. What it writes is written back after it, in order.
     fn call(&mut self, call: &Call, result: &Ty) -> Option<Value> {
-        let function = &self.lowerer.program.functions[call.function];
-        let signature = self.lowerer.signature(call.function);
+        let Callee::Function { id, generics } = &call.callee;
+        let function = &self.lowerer.program.functions[*id];
+        let signature = self.lowerer.signature(*id);
         let this = match function.role {
             Role::Method { mutating: true } => Some(Direction::InOut),
             Role::Method { mutating: false } => Some(Direction::In),
@@ -269,7 +270,7 @@ impl FunctionLowerer<'_, '_> {
         }
         let results = match &function.op {
             Some(op) => vec![self.intrinsic(op, &values, result)],
-            None => self.call_function(call, result, &values),
+            None => self.call_function(*id, generics, result, &values),
         };
         let mut results = results.into_iter().map(|value| (call.detached, value));
         let mut next = |this: &mut Self| match results.next() {
@@ -300,11 +301,11 @@ impl FunctionLowerer<'_, '_> {
         self.ssa.op(op, args)
     }
 
-    fn call_function(&mut self, call: &Call, result: &Ty, args: &[Value]) -> Vec<Value> {
+    fn call_function(&mut self, id: FnId, generics: &[Arg], result: &Ty, args: &[Value]) -> Vec<Value> {
         let program = self.lowerer.program;
-        let function = &program.functions[call.function];
-        let signature = self.lowerer.signature(call.function);
-        let generics: Vec<_> = call.generics.iter().map(|arg| arg.subst(&self.subst)).collect();
+        let function = &program.functions[id];
+        let signature = self.lowerer.signature(id);
+        let generics: Vec<_> = generics.iter().map(|arg| arg.subst(&self.subst)).collect();
         let own: Subst = signature.generics.iter().copied().zip(generics.iter().cloned()).collect();
         let mut results = Vec::new();
         if *result != Ty::Void {
@@ -316,7 +317,7 @@ impl FunctionLowerer<'_, '_> {
         for param in signature.params.iter().filter(|param| param.direction.writes()) {
             results.push(self.lowerer.ty(&param.ty, &own));
         }
-        let callee = self.lowerer.instance(call.function, generics);
+        let callee = self.lowerer.instance(id, generics);
         self.ssa.call(callee, &results, args)
     }
 }
