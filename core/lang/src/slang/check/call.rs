@@ -19,6 +19,15 @@ pub struct FunctionSet {
     pub receiver: Option<Box<Expr>>,
     /// `name<...>(...)`
     pub generics: Option<Vec<Arg>>,
+    /// The type it was asked of: that of the receiver, or `S` of `S.name(...)`.
+    pub of: Option<Ty>,
+}
+
+impl FunctionSet {
+    /// The constructors of a type, to be called like functions.
+    pub fn constructors(name: Arc<str>, candidates: &[FnId], of: &Ty) -> Self {
+        Self { name, candidates: candidates.to_vec(), receiver: None, generics: None, of: Some(of.clone()) }
+    }
 }
 
 impl Context<'_, '_> {
@@ -97,7 +106,7 @@ impl Context<'_, '_> {
         for param in &signature.params {
             let value = match (args.next(), &param.default) {
                 (Some(arg), _) if param.direction == Direction::In => {
-                    let wanted = param.ty.subst(subst);
+                    let wanted = param.ty.subst(&self.checker.program, subst);
                     self.coerce(arg, &wanted, &format!("parameter `{}`", param.name))
                 }
                 (Some(arg), _) => {
@@ -114,7 +123,7 @@ impl Context<'_, '_> {
             }
             values.push(value);
         }
-        let ty = signature.result.subst(subst);
+        let ty = signature.result.subst(&self.checker.program, subst);
         self.broken |= ty.is_error();
         let callee = hir::Callee::Function { id: function, generics };
         let call = hir::Call { callee, args: values, detached: false };
@@ -140,13 +149,12 @@ impl Context<'_, '_> {
         if ty.is_error() {
             return self.silent_error(span);
         }
-        if let Ty::Struct(id) = ty {
+        if let Ty::Struct(id, _) = ty {
             let scope = self.checker.program.structs[*id].scope;
             let constructors = self.checker.program.scopes[scope].names.get("__init").cloned();
             if let Some(super::program::Symbol::Functions(candidates)) = constructors {
                 let name = self.checker.program.structs[*id].name.clone();
-                let set =
-                    FunctionSet { name, candidates: candidates.to_vec(), receiver: None, generics: None };
+                let set = FunctionSet::constructors(name, &candidates, ty);
                 return self.call_function(set, args, span);
             }
             return self.init_list(args, ty, span);

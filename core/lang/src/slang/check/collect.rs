@@ -1,9 +1,13 @@
 //! Declarations into scopes: gives each an id and a name, and refuses the kinds that are not supported.
 
 use super::Checker;
-use super::program::{Alias, Constant, Function, Lazy, Role, ScopeId, Struct, StructId, Symbol};
+use super::program::{
+    Alias, Constant, Function, Generic, GenericKind, Lazy, Members, MembersId, Role, ScopeId, Struct,
+    StructId, Symbol,
+};
+use super::types::{Bound, ParamId, Ty};
 use crate::slang::ast::{self, Decl, DeclKind, ModifierKind};
-use pullback_base::{Code, Diagnostic, Span};
+use pullback_base::{Code, Diagnostic, Span, ids::Id};
 use pullback_ir::Op;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -14,7 +18,7 @@ pub struct Place<'n> {
     pub scope: ScopeId,
     /// What qualified names begin with: `Outer.`.
     pub prefix: &'n str,
-    pub owner: Option<StructId>,
+    pub owner: Option<MembersId>,
     pub is_std: bool,
 }
 
@@ -29,9 +33,9 @@ impl<'a> Checker<'a> {
         match &decl.kind {
             DeclKind::Function(function) => self.collect_function(decl, function, place),
             DeclKind::Struct(aggregate) => self.collect_struct(aggregate, place),
-            DeclKind::TypeAlias(alias) if alias.generics.params.is_empty() => {
-                let id =
-                    self.program.aliases.push(Alias { ast: alias, scope: place.scope, ty: Lazy::Pending });
+            DeclKind::TypeAlias(alias) => {
+                let (scope, generics) = self.generic_scope(&alias.generics, place);
+                let id = self.program.aliases.push(Alias { ast: alias, scope, generics, ty: Lazy::Pending });
                 self.declare(place.scope, &alias.name, Symbol::Alias(id));
             }
             DeclKind::Var(var) => self.collect_var(decl, var, place),
@@ -69,7 +73,6 @@ impl<'a> Checker<'a> {
             DeclKind::Interface(aggregate) => ("interfaces", Some(&aggregate.name)),
             DeclKind::Extension(_) => ("extensions", None),
             DeclKind::Enum(decl) => ("enums", Some(&decl.name)),
-            DeclKind::TypeAlias(alias) => ("generic type aliases", Some(&alias.name)),
             DeclKind::AssociatedType(decl) => ("associated types", Some(&decl.name)),
             DeclKind::Property(decl) => ("properties", Some(&decl.name)),
             DeclKind::Subscript(_) => ("`__subscript` declarations", None),
@@ -120,9 +123,7 @@ impl<'a> Checker<'a> {
 
     fn collect_struct(&mut self, aggregate: &'a ast::Aggregate, place: Place<'_>) {
         let name = &aggregate.name;
-        let refused = if !aggregate.generics.params.is_empty() {
-            Some("generic structs")
-        } else if aggregate.bases.iter().any(|base| !is_builtin_base(base)) {
+        let refused = if aggregate.bases.iter().any(|base| !is_builtin_base(base)) {
             Some("structs with interfaces or base structs")
         } else {
             None
@@ -135,12 +136,18 @@ impl<'a> Checker<'a> {
         if !aggregate.has_body {
             return;
         }
-        let scope = self.program.new_scope(Some(place.scope));
+        let (outer, generics) = self.generic_scope(&aggregate.generics, place);
+        let scope = self.program.new_scope(Some(outer));
         let qualified: Arc<str> = format!("{}{}", place.prefix, name.text).into();
+        let args = generics.iter().map(|&param| self.program.generic_as_arg(param)).collect();
+        let this = Ty::Struct(StructId::from_index(self.program.structs.len()), args);
+        let members = self.program.members.push(Members { generics, this });
+        self.program.scopes[scope].names.insert("This".into(), Symbol::This(members));
         let id = self.program.structs.push(Struct {
             name: qualified.clone(),
             ast: aggregate,
             scope,
+            members,
             fields: Lazy::Pending,
             leaves: 0,
             broken: false,
@@ -148,7 +155,7 @@ impl<'a> Checker<'a> {
         });
         self.declare(place.scope, name, Symbol::Struct(id));
         let prefix = format!("{qualified}.");
-        let inner = Place { scope, prefix: &prefix, owner: Some(id), is_std: place.is_std };
+        let inner = Place { scope, prefix: &prefix, owner: Some(members), is_std: place.is_std };
         let mut index = 0;
         for member in &aggregate.members {
             match &member.kind {
@@ -177,11 +184,7 @@ impl<'a> Checker<'a> {
                 return self.unsupported("constructors outside of structs", function.name.span);
             }
         };
-        let scope = if function.generics.params.is_empty() {
-            place.scope
-        } else {
-            self.program.new_scope(Some(place.scope))
-        };
+        let (scope, generics) = self.generic_scope(&function.generics, place);
         let op = if place.is_std { std_op(decl) } else { None };
         let name = &function.name;
         let id = self.program.functions.push(Function {
@@ -190,6 +193,7 @@ impl<'a> Checker<'a> {
             decl,
             ast: function,
             scope,
+            generics,
             owner: place.owner,
             role,
             is_std: place.is_std,
@@ -201,6 +205,28 @@ impl<'a> Checker<'a> {
             Some(Symbol::Refused) => {}
             _ => self.declare(place.scope, name, Symbol::Functions(SmallVec::from_slice(&[id]))),
         }
+    }
+
+    /// Enters generic parameters, with bounds still to be found: the scope that has them, and they themselves behind those of
+    /// the type around.
+    fn generic_scope(&mut self, generics: &'a ast::Generics, place: Place<'_>) -> (ScopeId, Vec<ParamId>) {
+        let mut params =
+            place.owner.map_or_else(Vec::new, |owner| self.program.members[owner].generics.clone());
+        if generics.params.is_empty() {
+            return (place.scope, params);
+        }
+        let scope = self.program.new_scope(Some(place.scope));
+        for param in &generics.params {
+            let kind = match &param.kind {
+                ast::GenericParamKind::Type { .. } => GenericKind::Type { bound: Bound::ANY, default: None },
+                ast::GenericParamKind::Value { .. } => GenericKind::Count { default: None },
+            };
+            let name = param.name.text.clone();
+            let id = self.program.generics.push(Generic { name, kind, span: param.name.span });
+            self.declare(scope, &param.name, Symbol::Generic(id));
+            params.push(id);
+        }
+        (scope, params)
     }
 
     /// Enters a name; an error when it is taken.
@@ -233,6 +259,7 @@ impl<'a> Checker<'a> {
             Some(Symbol::Struct(id)) => program.structs[*id].span,
             Some(Symbol::Alias(id)) => program.aliases[*id].ast.name.span,
             Some(Symbol::Constant(id)) => program.constants[*id].ast.name.span,
+            Some(Symbol::Generic(param)) => program.generics[*param].span,
             _ => Span::NONE,
         }
     }

@@ -1,10 +1,10 @@
 //! Constant expressions: array sizes, case labels, default arguments, `static const`.
 
+use super::Checker;
 use super::context::Context;
 use super::hir::{Callee, Expr, ExprKind, Literal, Pick};
 use super::program::Program;
 use super::types::{Shape, Ty};
-use super::{Checker, done};
 use pullback_base::{Code, Scalar, Span};
 use pullback_ir::{Constant, Op};
 
@@ -44,12 +44,9 @@ impl Tree {
             Tree::Leaf(constant) => return Expr::literal(Literal::of(constant), ty.clone(), span),
             Tree::Node(elements) => elements,
         };
-        let fields = match ty {
-            Ty::Struct(id) => done(&program.structs[*id].fields),
-            _ => None,
-        };
+        let fields = program.fields_of(ty);
         let elements = elements.into_iter().enumerate().map(|(index, element)| {
-            let field = fields.as_ref().and_then(|fields| fields.get(index)).map(|field| field.ty.clone());
+            let field = fields.get(index).map(|field| field.ty.clone());
             element.into_expr(program, &field.or_else(|| ty.element()).unwrap_or(Ty::Error), span)
         });
         Expr { kind: ExprKind::Construct(elements.collect()), ty: ty.clone(), span }
@@ -158,8 +155,8 @@ fn zero(checker: &mut Checker<'_>, ty: &Ty) -> Option<Tree> {
             let count = usize::try_from(count.known()?).ok()?;
             Some(Tree::Node(vec![element; count]))
         }
-        Ty::Struct(id) => {
-            let fields = checker.fields(*id, Span::NONE);
+        Ty::Struct(..) => {
+            let fields = checker.fields_of(ty, Span::NONE);
             let fields: Option<Vec<Tree>> = fields.iter().map(|field| zero(checker, &field.ty)).collect();
             fields.map(Tree::Node)
         }

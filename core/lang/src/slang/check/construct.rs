@@ -41,7 +41,7 @@ impl Context<'_, '_> {
             }
             return self.silent_error(span);
         }
-        if let Ty::Struct(id) = ty {
+        if let Ty::Struct(id, _) = ty {
             let scope = self.checker.program.structs[*id].scope;
             let constructors = self.checker.program.scopes[scope].names.get("__init");
             if matches!(constructors, Some(Symbol::Functions(_)))
@@ -53,7 +53,7 @@ impl Context<'_, '_> {
                     Some(Symbol::Functions(candidates)) => candidates.to_vec(),
                     _ => Vec::new(),
                 };
-                return self.construct_with(set, name, items, span);
+                return self.construct_with(set, name, ty, items, span);
             }
         }
         if items.is_empty() && !matches!(ty, Ty::Array(_, UNSIZED)) {
@@ -79,6 +79,7 @@ impl Context<'_, '_> {
         &mut self,
         candidates: Vec<super::program::FnId>,
         name: ast::Name,
+        ty: &Ty,
         items: &[ast::Expr],
         span: Span,
     ) -> Expr {
@@ -86,7 +87,7 @@ impl Context<'_, '_> {
         if args.iter().any(Expr::is_error) {
             return self.silent_error(span);
         }
-        let set = super::call::FunctionSet { name: name.text, candidates, receiver: None, generics: None };
+        let set = super::call::FunctionSet::constructors(name.text, &candidates, ty);
         match self.choose(&set, &args, span) {
             Some((function, subst)) => self.call_of(function, &subst, None, args, span),
             None => self.silent_error(span),
@@ -96,7 +97,7 @@ impl Context<'_, '_> {
     /// Takes values from the list for one aggregate; inner braces may be left out. What the list does not give is zero.
     fn fill(&mut self, list: &mut List<'_>, ty: &Ty, span: Span, outermost: bool) -> Expr {
         let element_types: Vec<Ty> = match ty {
-            Ty::Struct(id) => self.checker.fields(*id, span).iter().map(|field| field.ty.clone()).collect(),
+            Ty::Struct(..) => self.checker.fields_of(ty, span).iter().map(|field| field.ty.clone()).collect(),
             Ty::Array(element, UNSIZED) => return self.fill_unsized(list, element, span),
             _ => match (ty.element(), ty.count()) {
                 (Some(element), Some(Count::Known(count))) => vec![element; count as usize],

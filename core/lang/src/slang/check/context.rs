@@ -51,11 +51,14 @@ impl<'c, 'a> Context<'c, 'a> {
         context.function = Some(id);
         context.result = signature.result.clone();
         if let (Some(owner), Role::Method { .. } | Role::Constructor) = (function.owner, function.role) {
-            context.broken |= context.checker.program.structs[owner].broken;
+            let this_ty = context.checker.program.members[owner].this.clone();
+            if let Ty::Struct(id, _) = this_ty {
+                context.broken |= context.checker.program.structs[id].broken;
+            }
             let mutable = function.role != Role::Method { mutating: false };
             let this = Local {
                 name: "this".into(),
-                ty: Ty::Struct(owner),
+                ty: this_ty,
                 span: function.ast.name.span,
                 mutable,
                 constant: None,

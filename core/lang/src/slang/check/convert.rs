@@ -54,7 +54,7 @@ impl Context<'_, '_> {
             return self.silent_error(expr.span);
         }
         if let ExprKind::Literal(Literal::Int(0)) = expr.kind
-            && matches!(to, Ty::Struct(_))
+            && matches!(to, Ty::Struct(..))
         {
             return self.mismatch(&expr, to, place);
         }

@@ -150,9 +150,6 @@ impl Context<'_, '_> {
         }
         match self.lookup(&name.text) {
             Some(symbol) => self.symbol_item(symbol, &name.text, None, span),
-            None if &*name.text == "This" && self.owner().is_some() => {
-                Item::Type(self.owner().map_or(Ty::Error, Ty::Struct))
-            }
             None => match self.builtin_type(&name.text, &[], span) {
                 Some(ty) => Item::Type(ty),
                 None => Item::Value(self.unknown_name(name)),
@@ -171,6 +168,7 @@ impl Context<'_, '_> {
                     candidates: candidates.to_vec(),
                     receiver,
                     generics: None,
+                    of: None,
                 })
             }
             Symbol::Field(index) => match (object, self.this) {
@@ -199,8 +197,8 @@ impl Context<'_, '_> {
                 }
             },
             Symbol::Refused => Item::Value(self.silent_error(span)),
-            symbol @ (Symbol::Struct(_) | Symbol::Alias(_)) => {
-                Item::Type(self.symbol_type(&symbol, span).unwrap_or(Ty::Error))
+            symbol @ (Symbol::Struct(_) | Symbol::Alias(_) | Symbol::This(_)) => {
+                Item::Type(self.symbol_type(&symbol, None, &[], span).unwrap_or(Ty::Error))
             }
         }
     }
@@ -214,7 +212,24 @@ impl Context<'_, '_> {
         {
             return Item::Type(ty);
         }
-        match self.item(base) {
+        let item = match &base.kind {
+            Ast::Name(name) if self.local(&name.text).is_none() => match self.lookup(&name.text) {
+                Some(symbol @ (Symbol::Struct(_) | Symbol::Alias(_))) => {
+                    return Item::Type(self.symbol_type(&symbol, None, args, span).unwrap_or(Ty::Error));
+                }
+                _ => self.item(base),
+            },
+            Ast::Member { base, name } => {
+                let outer = self.item(base);
+                if let Some((symbol, of)) = self.member_type(&outer, &name.text) {
+                    let ty = self.symbol_type(&symbol, of.as_ref(), args, span);
+                    return Item::Type(ty.unwrap_or(Ty::Error));
+                }
+                self.member(outer, name, span)
+            }
+            _ => self.item(base),
+        };
+        match item {
             Item::Functions(mut set) => {
                 let args: Option<Vec<Arg>> = args.iter().map(|arg| self.generic_arg(arg)).collect();
                 let Some(args) = args else { return Item::Value(self.silent_error(span)) };
@@ -224,6 +239,17 @@ impl Context<'_, '_> {
             Item::Value(value) if value.is_error() => Item::Value(self.silent_error(span)),
             _ => Item::Value(self.error(Code::TypeMismatch, "this takes no generic arguments", span, "here")),
         }
+    }
+
+    /// The struct or alias of that name in a namespace or type, and the type.
+    fn member_type(&self, outer: &Item, name: &str) -> Option<(Symbol, Option<Ty>)> {
+        let (scope, of) = match outer {
+            Item::Namespace(scope) => (*scope, None),
+            Item::Type(of @ Ty::Struct(id, _)) => (self.checker.program.structs[*id].scope, Some(of.clone())),
+            _ => return None,
+        };
+        let symbol = self.checker.program.member(scope, name)?.clone();
+        matches!(symbol, Symbol::Struct(_) | Symbol::Alias(_)).then_some((symbol, of))
     }
 
     fn unknown_name(&mut self, name: &ast::Name) -> Expr {

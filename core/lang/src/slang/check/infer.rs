@@ -6,33 +6,29 @@ use super::types::{Arg, Count, Elem, ParamId, Shape, Subst, Ty};
 use pullback_base::Scalar;
 
 /// What the generic parameters of a function stand for when it is called with arguments of these types, or why
-/// that cannot be told.
+/// that cannot be told. `subst` has those of the type whose member it is.
 pub fn infer(
     program: &Program<'_>,
     signature: &Signature,
+    mut subst: Subst,
     explicit: Option<&[Arg]>,
     args: &[Ty],
 ) -> Result<Subst, String> {
-    let mut subst = Subst::default();
+    let own = &signature.generics[signature.outer..];
     let explicit = explicit.unwrap_or_default();
-    if explicit.len() > signature.generics.len() {
-        return Err(format!("takes {} generic arguments", signature.generics.len()));
+    if explicit.len() > own.len() {
+        return Err(format!("takes {} generic arguments", own.len()));
     }
-    for (&param, arg) in signature.generics.iter().zip(explicit) {
-        let name = &program.generics[param].name;
-        match (&program.generics[param].kind, arg) {
-            (GenericKind::Type { .. }, Arg::Type(_)) | (GenericKind::Count { .. }, Arg::Count(_)) => {}
-            (GenericKind::Type { .. }, _) => return Err(format!("`{name}` is a type, not a number")),
-            (GenericKind::Count { .. }, _) => return Err(format!("`{name}` is a number, not a type")),
-        }
+    for (&param, arg) in own.iter().zip(explicit) {
+        program.same_kind(param, arg)?;
         subst.insert(param, arg.clone());
     }
-    let mut inference = Inference { program, signature, fixed: explicit.len(), subst };
+    let mut inference = Inference { program, open: &own[explicit.len()..], subst };
     for (param, arg) in signature.params.iter().zip(args) {
         inference.unify(&param.ty, arg)?;
     }
     let mut subst = inference.subst;
-    for &param in &signature.generics {
+    for &param in own {
         complete(program, param, &mut subst)?;
     }
     Ok(subst)
@@ -42,21 +38,13 @@ pub fn infer(
 fn complete(program: &Program<'_>, param: ParamId, subst: &mut Subst) -> Result<(), String> {
     let generic = &program.generics[param];
     if !subst.contains_key(&param) {
-        let default = match &generic.kind {
-            GenericKind::Type { default, .. } => default.clone().map(Arg::Type),
-            GenericKind::Count { default } => default.map(Arg::Count),
-        };
-        let Some(default) = default else {
-            return Err(format!("the arguments do not tell `{}`", generic.name));
-        };
-        subst.insert(param, default.subst(subst));
+        let default = program.default_of(param, subst);
+        subst.insert(param, default.ok_or_else(|| format!("the arguments do not tell `{}`", generic.name))?);
     }
     let (GenericKind::Type { bound, .. }, Some(Arg::Type(ty))) = (&generic.kind, subst.get(&param)) else {
         return Ok(());
     };
-    if bound.admits(program, ty) {
-        return Ok(());
-    }
+    let Some(misfit) = program.misfit(param, subst) else { return Ok(()) };
     if let Ty::Number(Elem::Scalar(scalar), shape) = ty {
         let promoted =
             [Scalar::I32, Scalar::F32].into_iter().map(|to| (to, Ty::Number(Elem::Scalar(to), *shape)));
@@ -66,21 +54,20 @@ fn complete(program: &Program<'_>, param: ParamId, subst: &mut Subst) -> Result<
             return Ok(());
         }
     }
-    Err(format!("`{}` cannot be `{}`", generic.name, program.show(ty)))
+    Err(misfit)
 }
 
 struct Inference<'p, 'a> {
     program: &'p Program<'a>,
-    signature: &'p Signature,
-    /// So many of the generic parameters were given explicitly.
-    fixed: usize,
+    /// Parameters that were not given, and that the arguments tell.
+    open: &'p [ParamId],
     subst: Subst,
 }
 
 impl Inference<'_, '_> {
     /// Whether the parameter is one of this call's, to be inferred.
     fn is_open(&self, param: ParamId) -> bool {
-        self.signature.generics[self.fixed..].contains(&param)
+        self.open.contains(&param)
     }
 
     fn unify(&mut self, wanted: &Ty, given: &Ty) -> Result<(), String> {
@@ -103,6 +90,16 @@ impl Inference<'_, '_> {
             (Ty::Array(element, count), Ty::Array(given_element, given_count)) => {
                 self.unify(element, given_element)?;
                 self.bind_count(*count, *given_count)
+            }
+            (Ty::Struct(id, args), Ty::Struct(given_id, given)) if id == given_id => {
+                for (arg, given) in args.iter().zip(given.iter()) {
+                    match (arg, given) {
+                        (Arg::Type(ty), Arg::Type(given)) => self.unify(ty, given)?,
+                        (Arg::Count(count), Arg::Count(given)) => self.bind_count(*count, *given)?,
+                        _ => {}
+                    }
+                }
+                Ok(())
             }
             _ => Ok(()),
         }
@@ -152,4 +149,59 @@ pub fn in_order(program: &Program<'_>, function: FnId, subst: &Subst) -> Vec<Arg
     };
     let error = Arg::Type(Ty::Error);
     signature.generics.iter().map(|param| subst.get(param).unwrap_or(&error).clone()).collect()
+}
+
+/// What parameters must stand for so that `pattern` becomes `ty`; `None` when nothing makes it so.
+pub fn matches(program: &Program<'_>, open: &[ParamId], pattern: &Ty, ty: &Ty) -> Option<Subst> {
+    let mut inference = Inference { program, open, subst: Subst::default() };
+    inference.unify(pattern, ty).ok()?;
+    let subst = inference.subst;
+    (pattern.subst(program, &subst) == *ty).then_some(subst)
+}
+
+impl Program<'_> {
+    /// What a generic parameter stands for when nobody says.
+    pub fn default_of(&self, param: ParamId, subst: &Subst) -> Option<Arg> {
+        let default = match &self.generics[param].kind {
+            GenericKind::Type { default, .. } => default.clone().map(Arg::Type),
+            GenericKind::Count { default } => default.map(Arg::Count),
+        };
+        default.map(|default| default.subst(self, subst))
+    }
+
+    fn same_kind(&self, param: ParamId, arg: &Arg) -> Result<(), String> {
+        let name = &self.generics[param].name;
+        match (&self.generics[param].kind, arg) {
+            (GenericKind::Type { .. }, Arg::Type(_)) | (GenericKind::Count { .. }, Arg::Count(_)) => Ok(()),
+            (GenericKind::Type { .. }, _) => Err(format!("`{name}` is a type, not a number")),
+            (GenericKind::Count { .. }, _) => Err(format!("`{name}` is a number, not a type")),
+        }
+    }
+
+    /// Why a parameter cannot stand for what it does.
+    pub fn misfit(&self, param: ParamId, subst: &Subst) -> Option<String> {
+        let arg = subst.get(&param)?;
+        if let Err(why) = self.same_kind(param, arg) {
+            return Some(why);
+        }
+        let generic = &self.generics[param];
+        match (&generic.kind, arg) {
+            (GenericKind::Type { bound, .. }, Arg::Type(ty)) if !bound.admits(self, ty) => {
+                Some(format!("`{}` cannot be `{}`", generic.name, self.show(ty)))
+            }
+            _ => None,
+        }
+    }
+
+    /// What the parameters of the type whose member a function is stand for, when it is asked of the type `of`. Without such a
+    /// type the function is called from within, where they stand for themselves.
+    pub fn outer_subst(&self, function: FnId, of: Option<&Ty>) -> Option<Subst> {
+        let Some(owner) = self.functions[function].owner else { return Some(Subst::default()) };
+        let members = &self.members[owner];
+        match of {
+            None => Some(members.generics.iter().map(|&param| (param, self.generic_as_arg(param))).collect()),
+            Some(ty) if members.generics.is_empty() => (members.this == *ty).then(Subst::default),
+            Some(ty) => matches(self, &members.generics, &members.this, ty),
+        }
+    }
 }

@@ -29,7 +29,7 @@ impl Context<'_, '_> {
                     Item::Value(self.error(Code::UnknownName, message, name.span, "not declared there"))
                 }
             },
-            Item::Type(Ty::Struct(id)) => match self.struct_member(id, &name.text) {
+            Item::Type(ref of @ Ty::Struct(id, _)) => match self.struct_member(id, &name.text) {
                 Some(Symbol::Field(_)) => {
                     let message = format!("field `{}` without an object", name.text);
                     Item::Value(self.error(
@@ -39,8 +39,8 @@ impl Context<'_, '_> {
                         "needs a value, not a type",
                     ))
                 }
-                Some(symbol) => self.symbol_item(symbol, &name.text, None, span),
-                None => Item::Value(self.no_member(&Ty::Struct(id), name)),
+                Some(symbol) => self.member_item(symbol, &name.text, of, None, span),
+                None => Item::Value(self.no_member(of, name)),
             },
             Item::Type(Ty::Error) => Item::Value(self.silent_error(span)),
             Item::Type(ty) => Item::Value(self.no_member(&ty, name)),
@@ -52,6 +52,26 @@ impl Context<'_, '_> {
         }
     }
 
+    /// A member as part of an expression; `of` is the type it was asked of.
+    fn member_item(
+        &mut self,
+        symbol: Symbol,
+        name: &std::sync::Arc<str>,
+        of: &Ty,
+        object: Option<Expr>,
+        span: Span,
+    ) -> Item {
+        match symbol {
+            Symbol::Struct(_) | Symbol::Alias(_) => {
+                Item::Type(self.symbol_type(&symbol, Some(of), &[], span).unwrap_or(Ty::Error))
+            }
+            _ => match self.symbol_item(symbol, name, object, span) {
+                Item::Functions(set) => Item::Functions(FunctionSet { of: Some(of.clone()), ..set }),
+                item => item,
+            },
+        }
+    }
+
     fn struct_member(&self, id: StructId, name: &str) -> Option<Symbol> {
         let scope = self.checker.program.structs[id].scope;
         self.checker.program.member(scope, name).cloned()
@@ -60,11 +80,11 @@ impl Context<'_, '_> {
     fn value_member(&mut self, value: Expr, name: &ast::Name, span: Span) -> Item {
         match value.ty.clone() {
             Ty::Error => Item::Value(self.silent_error(span)),
-            Ty::Struct(id) => match self.struct_member(id, &name.text) {
+            ref of @ Ty::Struct(id, _) => match self.struct_member(id, &name.text) {
                 Some(
                     symbol
                     @ (Symbol::Field(_) | Symbol::Functions(_) | Symbol::Constant(_) | Symbol::Refused),
-                ) => self.symbol_item(symbol, &name.text, Some(value), span),
+                ) => self.member_item(symbol, &name.text, of, Some(value), span),
                 _ => Item::Value(self.no_member(&value.ty, name)),
             },
             Ty::Number(_, shape) => {
@@ -81,8 +101,7 @@ impl Context<'_, '_> {
     }
 
     pub fn field(&mut self, object: Expr, index: u32, span: Span) -> Expr {
-        let Ty::Struct(id) = object.ty else { return self.silent_error(span) };
-        let fields = self.checker.fields(id, span);
+        let fields = self.checker.fields_of(&object.ty, span);
         let Some(field) = fields.get(index as usize) else { return self.silent_error(span) };
         self.broken |= field.ty.is_error();
         let pick = Pick::Element { index, detached: field.no_diff };
@@ -94,7 +113,7 @@ impl Context<'_, '_> {
         let mut diagnostic =
             Diagnostic::error(Code::UnknownName, format!("`{shown}` has no member `{}`", name.text))
                 .at(name.span, "not a member");
-        if let Ty::Struct(id) = ty {
+        if let Ty::Struct(id, _) = ty {
             let scope = self.checker.program.structs[*id].scope;
             let names = self.checker.program.scopes[scope].names.keys();
             if let Some(near) = nearest(&name.text, names.map(|name| &**name)) {

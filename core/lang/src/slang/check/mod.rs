@@ -99,6 +99,14 @@ impl<'a> Checker<'a> {
     }
 
     fn resolve_declarations(&mut self, first_struct: usize, first_function: usize) {
+        let structs = || (first_struct..self.program.structs.len()).map(StructId::from_index);
+        for id in structs().collect::<Vec<_>>() {
+            let decl = &self.program.structs[id];
+            let (ast, scope) = (decl.ast, decl.scope);
+            let generics = self.program.members[decl.members].generics.clone();
+            let right = self.resolve_generics(&ast.generics, &generics, scope);
+            self.program.structs[id].broken |= !right;
+        }
         for id in (first_struct..self.program.structs.len()).map(StructId::from_index) {
             self.fields(id, Span::NONE);
         }

@@ -74,13 +74,14 @@ impl Context<'_, '_> {
             return Err(format!("takes {count} argument{plural}"));
         }
         let types: Vec<Ty> = args.iter().map(|arg| arg.ty.clone()).collect();
-        let subst = infer(program, signature, set.generics.as_deref(), &types)?;
-        if set.generics.is_some() && signature.generics.is_empty() {
+        let outer = program.outer_subst(id, set.of.as_ref()).ok_or("is a member of another type")?;
+        let subst = infer(program, signature, outer, set.generics.as_deref(), &types)?;
+        if set.generics.is_some() && signature.generics.len() == signature.outer {
             return Err("is not generic".into());
         }
         let mut cost = 0;
         for (param, arg) in signature.params.iter().zip(args) {
-            let wanted = param.ty.subst(&subst);
+            let wanted = param.ty.subst(program, &subst);
             let fits = match param.direction {
                 Direction::In => implicit_cost(program, &arg.ty, &wanted),
                 _ => (arg.ty == wanted).then_some(0),
@@ -96,7 +97,7 @@ impl Context<'_, '_> {
         Ok(Fit {
             function: id,
             subst,
-            rank: (cost, function.is_std, !signature.generics.is_empty(), defaults),
+            rank: (cost, function.is_std, signature.generics.len() > signature.outer, defaults),
         })
     }
 

@@ -2,7 +2,7 @@
 //! when first asked for, so declarations may stand in any order.
 
 use super::hir::Expr;
-use super::types::{Bound, Count, Elem, ParamId, Shape, Subst, Ty, scalar_name};
+use super::types::{Arg, Bound, Count, Elem, ParamId, Shape, Subst, Ty, scalar_name};
 use crate::slang::ast;
 use pullback_base::{IdVec, Span, id_type};
 use pullback_ir::{Direction, Op};
@@ -10,8 +10,15 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
+/// So many generic structs may be within a value.
+const MAX_STEPS: u32 = 10_000;
+
 id_type! { pub struct ScopeId("scope"); }
 id_type! { pub struct StructId("struct"); }
+id_type! {
+    /// What stands between the braces of a struct and its kin.
+    pub struct MembersId("members");
+}
 id_type! { pub struct FnId("function"); }
 id_type! { pub struct ConstId("constant"); }
 id_type! { pub struct AliasId("alias"); }
@@ -35,6 +42,8 @@ pub enum Symbol {
     Constant(ConstId),
     Namespace(ScopeId),
     Generic(ParamId),
+    /// `This`: the type whose members are being declared.
+    This(MembersId),
     /// Its declaration was refused; uses say nothing more.
     Refused,
 }
@@ -51,6 +60,7 @@ pub enum Lazy<T> {
 pub struct Generic {
     pub name: Arc<str>,
     pub kind: GenericKind,
+    pub span: Span,
 }
 
 #[derive(Clone)]
@@ -59,14 +69,25 @@ pub enum GenericKind {
     Count { default: Option<Count> },
 }
 
+/// The members of a type: who declares them shares its generic parameters and its `This`.
+#[derive(Clone)]
+pub struct Members {
+    /// Those of what encloses it first, then its own.
+    pub generics: Vec<ParamId>,
+    /// The type they are members of, in terms of these parameters.
+    pub this: Ty,
+}
+
 #[derive(Clone)]
 pub struct Struct<'a> {
     /// With the names of what encloses it: `Outer.Inner`.
     pub name: Arc<str>,
     pub ast: &'a ast::Aggregate,
     pub scope: ScopeId,
+    pub members: MembersId,
+    /// In terms of its own generic parameters.
     pub fields: Lazy<Arc<[Field]>>,
-    /// How many numbers it is made of, once its fields are known.
+    /// How many numbers it is made of, once its fields are known; of a generic struct that is told anew each time.
     pub leaves: u64,
     /// A field was wrong, and reported: nothing is made of the struct.
     pub broken: bool,
@@ -100,7 +121,9 @@ pub struct Function<'a> {
     pub ast: &'a ast::Function,
     /// Where its names are looked up: holds its generic parameters.
     pub scope: ScopeId,
-    pub owner: Option<StructId>,
+    /// Those of the type whose member it is first, then its own.
+    pub generics: Vec<ParamId>,
+    pub owner: Option<MembersId>,
     pub role: Role,
     /// Part of what ships with the compiler.
     pub is_std: bool,
@@ -112,7 +135,10 @@ pub struct Function<'a> {
 /// A function as callers see it.
 #[derive(Debug)]
 pub struct Signature {
+    /// Those of the type whose member it is first, then its own.
     pub generics: Vec<ParamId>,
+    /// How many of them are the type's.
+    pub outer: usize,
     /// Without `this`.
     pub params: Vec<Param>,
     pub result: Ty,
@@ -143,12 +169,15 @@ pub struct Constant<'a> {
 pub struct Alias<'a> {
     pub ast: &'a ast::TypeAlias,
     pub scope: ScopeId,
+    /// Those of the type whose member it is first, then its own.
+    pub generics: Vec<ParamId>,
     pub ty: Lazy<Ty>,
 }
 
 #[derive(Clone, Default)]
 pub struct Program<'a> {
     pub scopes: IdVec<ScopeId, Scope>,
+    pub members: IdVec<MembersId, Members>,
     pub structs: IdVec<StructId, Struct<'a>>,
     pub functions: IdVec<FnId, Function<'a>>,
     pub constants: IdVec<ConstId, Constant<'a>>,
@@ -193,13 +222,58 @@ impl Program<'_> {
 
     /// How many numbers a value is made of; generic sizes count as one.
     pub fn leaves(&self, ty: &Ty) -> u64 {
+        self.leaves_within(ty, &mut MAX_STEPS.clone())
+    }
+
+    /// A generic struct may have itself, at other arguments, among its fields: what takes too many steps has no end.
+    fn leaves_within(&self, ty: &Ty, steps: &mut u32) -> u64 {
         match ty {
             Ty::Error | Ty::Void => 0,
             Ty::Number(_, shape) => shape.components().map_or(1, |n| n.unsigned_abs()),
             Ty::Array(element, count) => {
-                self.leaves(element).saturating_mul(count.known().map_or(1, |n| n.max(0).unsigned_abs()))
+                let count = count.known().map_or(1, |n| n.max(0).unsigned_abs());
+                self.leaves_within(element, steps).saturating_mul(count)
             }
-            Ty::Struct(id) => self.structs[*id].leaves,
+            Ty::Struct(id, args) if args.is_empty() => self.structs[*id].leaves,
+            Ty::Struct(..) => {
+                *steps = steps.saturating_sub(1);
+                if *steps == 0 {
+                    return u64::MAX;
+                }
+                let fields = self.fields_of(ty);
+                fields.iter().fold(0, |sum, field| sum.saturating_add(self.leaves_within(&field.ty, steps)))
+            }
+        }
+    }
+
+    /// The fields of a struct at its arguments, as far as they are known.
+    pub fn fields_of(&self, ty: &Ty) -> Arc<[Field]> {
+        let Ty::Struct(id, args) = ty else { return Arc::default() };
+        let Lazy::Done(fields) = &self.structs[*id].fields else { return Arc::default() };
+        if args.is_empty() {
+            return fields.clone();
+        }
+        let subst = self.struct_subst(*id, args);
+        fields.iter().map(|field| Field { ty: field.ty.subst(self, &subst), ..field.clone() }).collect()
+    }
+
+    /// What the generic parameters of a struct stand for.
+    pub fn struct_subst(&self, id: StructId, args: &[Arg]) -> Subst {
+        self.members[self.structs[id].members].generics.iter().copied().zip(args.iter().cloned()).collect()
+    }
+
+    /// A generic parameter as an argument: it stands for itself.
+    pub fn generic_as_arg(&self, param: ParamId) -> Arg {
+        match self.generics[param].kind {
+            GenericKind::Type { .. } => Arg::Type(Ty::param(param)),
+            GenericKind::Count { .. } => Arg::Count(Count::Param(param)),
+        }
+    }
+
+    pub fn show_arg(&self, arg: &Arg) -> String {
+        match arg {
+            Arg::Type(ty) => self.show(ty),
+            Arg::Count(count) => self.show_count(*count),
         }
     }
 
@@ -208,7 +282,11 @@ impl Program<'_> {
         match ty {
             Ty::Error => "?".into(),
             Ty::Void => "void".into(),
-            Ty::Struct(id) => self.structs[*id].name.to_string(),
+            Ty::Struct(id, args) if args.is_empty() => self.structs[*id].name.to_string(),
+            Ty::Struct(id, args) => {
+                let args: Vec<String> = args.iter().map(|arg| self.show_arg(arg)).collect();
+                format!("{}<{}>", self.structs[*id].name, args.join(", "))
+            }
             Ty::Array(..) => {
                 let (mut element, mut sizes) = (ty, Vec::new());
                 while let Ty::Array(inner, count) = element {
@@ -254,7 +332,7 @@ impl Program<'_> {
                 Direction::Out => "out ",
                 Direction::InOut => "inout ",
             };
-            format!("{direction}{} {}", self.show(&param.ty.subst(subst)), param.name)
+            format!("{direction}{} {}", self.show(&param.ty.subst(self, subst)), param.name)
         });
         let params: Vec<String> = params.collect();
         format!("{}({})", decl.qualified, params.join(", "))

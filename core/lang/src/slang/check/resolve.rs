@@ -5,7 +5,7 @@ use super::context::Context;
 use super::hir::ExprKind;
 use super::program::{AliasId, GenericKind, Lazy, ScopeId, Symbol};
 use super::suggest::nearest;
-use super::types::{Arg, Bound, Count, Elem, Shape, Ty, type_from_name};
+use super::types::{Arg, Bound, Count, Elem, ParamId, Shape, Subst, Ty, type_from_name};
 use crate::slang::ast::{self, GenericArg, TypeExpr, TypeExprKind};
 use pullback_base::{Code, Diagnostic, Span};
 use std::sync::Arc;
@@ -16,6 +16,7 @@ pub const UNSIZED: Count = Count::Known(-1);
 pub const MAX_LEAVES: u64 = 65536;
 
 impl Checker<'_> {
+    /// What an alias stands for, in terms of its generic parameters.
     pub fn alias(&mut self, id: AliasId, used: Span) -> Ty {
         let alias = &self.program.aliases[id];
         let (ast, scope) = (alias.ast, alias.scope);
@@ -25,9 +26,13 @@ impl Checker<'_> {
                 self.circle(&format!("type `{}`", ast.name.text), ast.name.span, used);
                 return Ty::Error;
             }
-            Lazy::Pending => self.program.aliases[id].ty = Lazy::Busy,
+            Lazy::Pending => {}
         }
+        let generics = alias.generics.clone();
+        self.program.aliases[id].ty = Lazy::Busy;
+        let right = self.resolve_generics(&ast.generics, &generics, scope);
         let ty = Context::of_scope(self, scope).resolve_type(&ast.ty);
+        let ty = if right { ty } else { Ty::Error };
         self.program.aliases[id].ty = Lazy::Done(ty.clone());
         ty
     }
@@ -60,6 +65,12 @@ fn is_known_foreign_type(name: &str) -> bool {
     STEMS.iter().any(|stem| name.strip_prefix(stem).is_some_and(|rest| rest.len() <= 7))
         || name.ends_with("Tensor")
         || name.ends_with("TensorView")
+}
+
+/// What a path leads through.
+enum Outer {
+    Namespace(ScopeId),
+    Type(Ty),
 }
 
 impl Context<'_, '_> {
@@ -124,86 +135,92 @@ impl Context<'_, '_> {
     }
 
     fn resolve_path(&mut self, path: &[ast::PathSegment], span: Span) -> Ty {
-        let (last, outer) = match path {
-            [] => return Ty::Error,
-            [only] => (only, None),
-            [first, middle @ .., last] => {
-                let mut scope = match self.lookup(&first.name.text) {
-                    Some(symbol) => self.symbol_scope(&symbol),
-                    None => return self.unknown_type(&first.name),
-                };
-                for segment in middle {
-                    let symbol =
-                        scope.and_then(|s| self.checker.program.member(s, &segment.name.text)).cloned();
-                    scope = symbol.and_then(|symbol| self.symbol_scope(&symbol));
-                }
-                let Some(scope) = scope else {
-                    let text: Vec<&str> = path.iter().map(|segment| &*segment.name.text).collect();
-                    self.error(
-                        Code::UnknownName,
-                        format!("no type named `{}`", text.join(".")),
-                        span,
-                        "not declared",
-                    );
-                    return Ty::Error;
-                };
-                (last, Some(scope))
-            }
+        let Some((first, rest)) = path.split_first() else { return Ty::Error };
+        let name = &*first.name.text;
+        let mut at = match self.lookup(name) {
+            Some(Symbol::Namespace(scope)) if !rest.is_empty() => Outer::Namespace(scope),
+            Some(symbol) => match self.symbol_type(&symbol, None, &first.args, span) {
+                Some(ty) => Outer::Type(ty),
+                None => return self.not_a_type(name, span),
+            },
+            None => match self.builtin_type(name, &first.args, span) {
+                Some(ty) => Outer::Type(ty),
+                None => return self.unknown_type(&first.name),
+            },
         };
-        let name = &*last.name.text;
-        if name == "This"
-            && outer.is_none()
-            && let Some(owner) = self.owner()
-        {
-            return Ty::Struct(owner);
-        }
-        let symbol = match outer {
-            Some(scope) => self.checker.program.member(scope, name).cloned(),
-            None => self.lookup(name),
-        };
-        match symbol {
-            Some(symbol) => match self.symbol_type(&symbol, span) {
-                Some(ty) if last.args.is_empty() => ty,
-                Some(_) => {
-                    self.error(
-                        Code::TypeMismatch,
-                        format!("`{name}` takes no generic arguments"),
-                        span,
-                        "here",
-                    );
-                    Ty::Error
-                }
+        for segment in rest {
+            let name = &*segment.name.text;
+            let (scope, of) = match &at {
+                Outer::Type(Ty::Error) => return Ty::Error,
+                Outer::Namespace(scope) => (Some(*scope), None),
+                Outer::Type(ty) => (self.scope_of(ty), Some(ty.clone())),
+            };
+            let symbol = scope.and_then(|scope| self.checker.program.member(scope, name)).cloned();
+            at = match symbol {
+                Some(Symbol::Namespace(scope)) => Outer::Namespace(scope),
+                Some(symbol) => match self.symbol_type(&symbol, of.as_ref(), &segment.args, span) {
+                    Some(ty) => Outer::Type(ty),
+                    None => return self.not_a_type(name, span),
+                },
                 None => {
-                    self.error(Code::TypeMismatch, format!("`{name}` is not a type"), span, "used as a type");
-                    Ty::Error
+                    let text: Vec<&str> = path.iter().map(|segment| &*segment.name.text).collect();
+                    let message = format!("no type named `{}`", text.join("."));
+                    self.error(Code::UnknownName, message, span, "not declared");
+                    return Ty::Error;
                 }
-            },
-            None if outer.is_none() => match self.builtin_type(name, &last.args, span) {
-                Some(ty) => ty,
-                None => self.unknown_type(&last.name),
-            },
-            None => self.unknown_type(&last.name),
+            };
+        }
+        match at {
+            Outer::Type(ty) => ty,
+            Outer::Namespace(_) => self.not_a_type(name, span),
         }
     }
 
-    /// The type a symbol names, if it names one.
-    pub fn symbol_type(&mut self, symbol: &Symbol, span: Span) -> Option<Ty> {
+    fn not_a_type(&mut self, name: &str, span: Span) -> Ty {
+        self.error(Code::TypeMismatch, format!("`{name}` is not a type"), span, "used as a type").ty
+    }
+
+    /// The type a symbol names at these arguments, if it names one. `of` is the type whose member it is.
+    pub fn symbol_type(
+        &mut self,
+        symbol: &Symbol,
+        of: Option<&Ty>,
+        args: &[GenericArg],
+        span: Span,
+    ) -> Option<Ty> {
         match symbol {
             Symbol::Struct(id) => {
+                let generics =
+                    self.checker.program.members[self.checker.program.structs[*id].members].generics.clone();
+                let (own, name) =
+                    (self.checker.program.structs[*id].ast, self.checker.program.structs[*id].name.clone());
+                let args = self.generic_args(&name, &generics, own.generics.params.len(), of, args, span);
                 self.checker.fields(*id, span);
                 let broken = self.checker.program.structs[*id].broken;
                 self.broken |= broken;
-                Some(if broken { Ty::Error } else { Ty::Struct(*id) })
+                Some(match args {
+                    Some(args) if !broken => Ty::Struct(*id, args.into()),
+                    _ => Ty::Error,
+                })
             }
             Symbol::Alias(id) => {
+                let alias = &self.checker.program.aliases[*id];
+                let (own, generics) = (alias.ast, alias.generics.clone());
+                let args =
+                    self.generic_args(&own.name.text, &generics, own.generics.params.len(), of, args, span);
                 let ty = self.checker.alias(*id, span);
                 self.broken |= ty.is_error();
-                Some(ty)
+                let subst: Subst = generics.into_iter().zip(args?).collect();
+                Some(ty.subst(&self.checker.program, &subst))
+            }
+            _ if !args.is_empty() => {
+                Some(self.error(Code::TypeMismatch, "this takes no generic arguments", span, "here").ty)
             }
             Symbol::Generic(param) => match self.checker.program.generics[*param].kind {
-                GenericKind::Type { .. } => Some(Ty::Number(Elem::Param(*param), Shape::Scalar)),
+                GenericKind::Type { .. } => Some(Ty::param(*param)),
                 GenericKind::Count { .. } => None,
             },
+            Symbol::This(members) => Some(self.checker.program.members[*members].this.clone()),
             Symbol::Refused => {
                 self.broken = true;
                 Some(Ty::Error)
@@ -212,21 +229,84 @@ impl Context<'_, '_> {
         }
     }
 
-    /// The scope whose members a symbol's members are.
-    fn symbol_scope(&mut self, symbol: &Symbol) -> Option<ScopeId> {
-        match symbol {
-            Symbol::Namespace(scope) => Some(*scope),
-            Symbol::Struct(id) => Some(self.checker.program.structs[*id].scope),
+    /// What the generic parameters of a type stand for: those of the type `of` around it, then `own` of its own, which the
+    /// arguments and defaults tell. Within the type itself its bare name means what it is there.
+    fn generic_args(
+        &mut self,
+        name: &str,
+        generics: &[ParamId],
+        own: usize,
+        of: Option<&Ty>,
+        args: &[GenericArg],
+        span: Span,
+    ) -> Option<Vec<Arg>> {
+        let (outer, own) = generics.split_at(generics.len() - own);
+        let mut values: Vec<Arg> = match of {
+            Some(Ty::Struct(_, args)) => args.iter().take(outer.len()).cloned().collect(),
+            _ => outer.iter().map(|&param| self.checker.program.generic_as_arg(param)).collect(),
+        };
+        if args.is_empty() && own.iter().any(|&param| self.is_visible(param)) {
+            values.extend(own.iter().map(|&param| self.checker.program.generic_as_arg(param)));
+            return Some(values);
+        }
+        if args.len() > own.len() {
+            let takes = match own.len() {
+                0 => "no generic arguments".into(),
+                1 => "one generic argument".into(),
+                n => format!("{n} generic arguments"),
+            };
+            let message = format!("`{name}` takes {takes}");
+            self.error(Code::TypeMismatch, message, span, format!("{} given", args.len()));
+            return None;
+        }
+        let mut subst: Subst = outer.iter().copied().zip(values.iter().cloned()).collect();
+        for (index, &param) in own.iter().enumerate() {
+            let value = match args.get(index) {
+                Some(arg) => self.generic_arg(arg)?,
+                None => match self.checker.program.default_of(param, &subst) {
+                    Some(value) => value,
+                    None => {
+                        let missing = self.checker.program.generics[param].name.clone();
+                        let message = format!("`{name}` needs a generic argument for `{missing}`");
+                        self.error(Code::TypeMismatch, message, span, format!("write `{name}<...>`"));
+                        return None;
+                    }
+                },
+            };
+            subst.insert(param, value.clone());
+            self.check_generic_arg(param, &subst, span)?;
+            values.push(value);
+        }
+        Some(values)
+    }
+
+    /// Whether a generic parameter is one of those around.
+    fn is_visible(&self, param: ParamId) -> bool {
+        let name = &self.checker.program.generics[param].name;
+        matches!(self.lookup(name), Some(Symbol::Generic(found)) if found == param)
+    }
+
+    /// Reports an argument that its parameter does not admit.
+    fn check_generic_arg(&mut self, param: ParamId, subst: &Subst, span: Span) -> Option<()> {
+        match self.checker.program.misfit(param, subst) {
+            None => Some(()),
+            Some(why) => {
+                self.error(Code::TypeMismatch, why, span, "in these generic arguments");
+                None
+            }
+        }
+    }
+
+    /// The scope of a type's members.
+    pub fn scope_of(&self, ty: &Ty) -> Option<ScopeId> {
+        match ty {
+            Ty::Struct(id, _) => Some(self.checker.program.structs[*id].scope),
             _ => None,
         }
     }
 
     pub fn lookup(&self, name: &str) -> Option<Symbol> {
         self.checker.program.lookup(self.scope, name)
-    }
-
-    pub fn owner(&self) -> Option<super::program::StructId> {
-        self.checker.program.functions[self.function?].owner
     }
 
     /// Builtin types; `vector`, `matrix` and `Array` take arguments.

@@ -3,10 +3,10 @@
 use super::context::Context;
 use super::hir::Expr;
 use super::program::{
-    ConstId, Field, FnId, Generic, GenericKind, Lazy, Param, Role, Signature, StructId, Symbol,
+    ConstId, Field, FnId, GenericKind, Lazy, Param, Role, ScopeId, Signature, StructId, Symbol,
 };
 use super::resolve::{MAX_LEAVES, UNSIZED};
-use super::types::{Bound, Count, ParamId, Subst, Ty};
+use super::types::{Bound, ParamId, Subst, Ty};
 use super::{Checker, attribute, constant, done};
 use crate::slang::ast::{self, GenericParamKind, ModifierKind, TypeExprKind};
 use pullback_base::{Code, Diagnostic, Span};
@@ -64,6 +64,14 @@ impl<'a> Checker<'a> {
         fields
     }
 
+    /// The fields of a struct at its arguments.
+    pub fn fields_of(&mut self, ty: &Ty, used: Span) -> Arc<[Field]> {
+        if let Ty::Struct(id, _) = ty {
+            self.fields(*id, used);
+        }
+        self.program.fields_of(ty)
+    }
+
     pub fn signature(&mut self, id: FnId) -> Arc<Signature> {
         let function = &self.program.functions[id];
         match &function.signature {
@@ -71,6 +79,7 @@ impl<'a> Checker<'a> {
             Lazy::Busy => {
                 let signature = Signature {
                     generics: Vec::new(),
+                    outer: 0,
                     params: Vec::new(),
                     result: Ty::Error,
                     result_no_diff: false,
@@ -83,11 +92,11 @@ impl<'a> Checker<'a> {
         let function = function.clone();
         self.program.functions[id].signature = Lazy::Busy;
         let mut broken = attribute::check_function(self, function.decl, function.is_std);
-        let generics = self.generics(&function.ast.generics, function.scope, &mut broken);
+        broken |= !self.resolve_generics(&function.ast.generics, &function.generics, function.scope);
         let mut context = Context::of_scope(self, function.scope);
         context.function = Some(id);
         let result = match (&function.ast.result, function.role, function.owner) {
-            (_, Role::Constructor, Some(owner)) => Ty::Struct(owner),
+            (_, Role::Constructor, Some(owner)) => context.checker.program.members[owner].this.clone(),
             (Some(ty), ..) => {
                 let resolved = context.resolve_type(ty);
                 context.sized(resolved, ty.span)
@@ -105,32 +114,18 @@ impl<'a> Checker<'a> {
         }
         broken |= context.broken;
         let result_no_diff = function.decl.modifiers.has(ModifierKind::NoDiff);
-        let signature = Arc::new(Signature { generics, params, result, result_no_diff, broken });
+        let generics = function.generics;
+        let outer = generics.len() - function.ast.generics.params.len();
+        let signature = Arc::new(Signature { generics, outer, params, result, result_no_diff, broken });
         self.program.functions[id].signature = Lazy::Done(signature.clone());
         signature
     }
 
-    fn generics(
-        &mut self,
-        generics: &'a ast::Generics,
-        scope: super::program::ScopeId,
-        broken: &mut bool,
-    ) -> Vec<ParamId> {
-        let mut ids = Vec::new();
-        for param in &generics.params {
-            let kind = match &param.kind {
-                GenericParamKind::Type { .. } => GenericKind::Type { bound: Bound::ANY, default: None },
-                GenericParamKind::Value { .. } => GenericKind::Count { default: None },
-            };
-            let name = param.name.text.clone();
-            let id = self.program.generics.push(Generic { name: name.clone(), kind });
-            if self.program.scopes[scope].names.insert(name.clone(), Symbol::Generic(id)).is_some() {
-                self.duplicate(&name, param.name.span, Span::NONE);
-                *broken = true;
-            }
-            ids.push(id);
-        }
-        for (param, &id) in generics.params.iter().zip(&ids) {
+    /// The bounds and defaults of generic parameters, which end the list `ids`; whether they are right.
+    pub fn resolve_generics(&mut self, generics: &ast::Generics, ids: &[ParamId], scope: ScopeId) -> bool {
+        let mut right = true;
+        let own = &ids[ids.len() - generics.params.len()..];
+        for (param, &id) in generics.params.iter().zip(own) {
             let mut context = Context::of_scope(self, scope);
             let kind = match &param.kind {
                 GenericParamKind::Type { bounds, default } => {
@@ -149,17 +144,17 @@ impl<'a> Checker<'a> {
                     GenericKind::Count { default }
                 }
             };
-            *broken |= context.broken;
+            right &= !context.broken;
             self.program.generics[id].kind = kind;
         }
         for constraint in &generics.constraints {
-            *broken |= !self.constrain(constraint, scope);
+            right &= self.constrain(constraint, scope);
         }
-        ids
+        right
     }
 
     /// `where T : IFloat`
-    fn constrain(&mut self, constraint: &ast::Constraint, scope: super::program::ScopeId) -> bool {
+    fn constrain(&mut self, constraint: &ast::Constraint, scope: ScopeId) -> bool {
         let mut context = Context::of_scope(self, scope);
         let subject = context.resolve_type(&constraint.subject);
         match (&constraint.kind, subject) {
@@ -261,17 +256,12 @@ impl<'a> Checker<'a> {
             .generics
             .iter()
             .zip(&sa.generics)
-            .map(|(&from, &to)| (from, self.generic_as_arg(to)))
+            .map(|(&from, &to)| (from, self.program.generic_as_arg(to)))
             .collect();
-        sa.params.iter().zip(&sb.params).all(|(a, b)| a.ty == b.ty.subst(&rename) && !a.ty.is_error())
-    }
-
-    fn generic_as_arg(&self, param: ParamId) -> super::types::Arg {
-        use super::types::{Arg, Elem, Shape};
-        match self.program.generics[param].kind {
-            GenericKind::Type { .. } => Arg::Type(Ty::Number(Elem::Param(param), Shape::Scalar)),
-            GenericKind::Count { .. } => Arg::Count(Count::Param(param)),
-        }
+        sa.params
+            .iter()
+            .zip(&sb.params)
+            .all(|(a, b)| a.ty == b.ty.subst(&self.program, &rename) && !a.ty.is_error())
     }
 
     fn forget(&mut self, id: FnId) {

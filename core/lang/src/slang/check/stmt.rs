@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::hir::{Expr, Local, Loop, Stmt, StmtKind};
-use super::types::{Subst, Ty};
+use super::types::Ty;
 use crate::slang::ast::{self, DeclKind, ModifierKind, StmtKind as Ast};
 use pullback_base::{Code, Diagnostic, Span};
 use std::sync::Arc;
@@ -175,12 +175,13 @@ impl Context<'_, '_> {
 
     /// `S s;` calls a constructor without parameters, if there is one.
     fn default_value(&mut self, ty: &Ty, span: Span) -> Option<Expr> {
-        let Ty::Struct(id) = ty else { return None };
+        let Ty::Struct(id, _) = ty else { return None };
         let scope = self.checker.program.structs[*id].scope;
         let constructors = self.checker.program.scopes[scope].names.get("__init").cloned();
         let Some(super::program::Symbol::Functions(candidates)) = constructors else { return None };
         let default = candidates.into_iter().find(|&id| self.checker.signature(id).params.is_empty())?;
-        Some(self.call_of(default, &Subst::default(), None, Vec::new(), span))
+        let subst = self.checker.program.outer_subst(default, Some(ty))?;
+        Some(self.call_of(default, &subst, None, Vec::new(), span))
     }
 
     fn local_decl(&mut self, decl: &ast::Decl, out: &mut Vec<Stmt>) {

@@ -222,7 +222,6 @@ fn what_is_not_supported_is_named() {
         expect![[r#"
             unsupported-feature: interfaces are not supported yet
             unsupported-feature: enums are not supported yet
-            unsupported-feature: generic structs are not supported yet
             unsupported-feature: structs with interfaces or base structs are not supported yet
             unsupported-feature: initial values of fields are not supported yet
             unsupported-feature: custom derivatives are not supported yet

@@ -10,7 +10,7 @@ id_type! {
     pub struct ParamId("param");
 }
 
-/// A type. Equal when structurally equal; structs by identity.
+/// A type. Equal when structurally equal; structs by identity and arguments.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Ty {
     /// Something wrong that was reported: fits everywhere.
@@ -19,7 +19,8 @@ pub enum Ty {
     /// Scalars, vectors and matrices, bools included; `T` is a scalar-shaped number of element `T`.
     Number(Elem, Shape),
     Array(Arc<Ty>, Count),
-    Struct(StructId),
+    /// With what its generic parameters stand for: those of the structs around it first.
+    Struct(StructId, Arc<[Arg]>),
 }
 
 /// What a number's components are.
@@ -79,6 +80,10 @@ impl Ty {
         }
     }
 
+    pub fn param(param: ParamId) -> Ty {
+        Ty::Number(Elem::Param(param), Shape::Scalar)
+    }
+
     /// The scalar of a scalar, vector or matrix of a known one.
     pub fn known_scalar(&self) -> Option<Scalar> {
         match self {
@@ -119,7 +124,10 @@ impl Ty {
         }
     }
 
-    pub fn subst(&self, subst: &Subst) -> Ty {
+    pub fn subst(&self, program: &Program<'_>, subst: &Subst) -> Ty {
+        if subst.is_empty() {
+            return self.clone();
+        }
         match self {
             Ty::Number(Elem::Param(param), shape) => match (subst.get(param), shape) {
                 (Some(Arg::Type(ty)), Shape::Scalar) => ty.clone(),
@@ -130,8 +138,13 @@ impl Ty {
                 (None, shape) => Ty::Number(Elem::Param(*param), shape.subst(subst)),
             },
             Ty::Number(elem, shape) => Ty::Number(*elem, shape.subst(subst)),
-            Ty::Array(element, count) => Ty::Array(Arc::new(element.subst(subst)), count.subst(subst)),
-            Ty::Error | Ty::Void | Ty::Struct(_) => self.clone(),
+            Ty::Array(element, count) => {
+                Ty::Array(Arc::new(element.subst(program, subst)), count.subst(subst))
+            }
+            Ty::Struct(id, args) if !args.is_empty() => {
+                Ty::Struct(*id, args.iter().map(|arg| arg.subst(program, subst)).collect())
+            }
+            Ty::Error | Ty::Void | Ty::Struct(..) => self.clone(),
         }
     }
 }
@@ -184,9 +197,9 @@ impl Count {
 }
 
 impl Arg {
-    pub fn subst(&self, subst: &Subst) -> Arg {
+    pub fn subst(&self, program: &Program<'_>, subst: &Subst) -> Arg {
         match self {
-            Arg::Type(ty) => Arg::Type(ty.subst(subst)),
+            Arg::Type(ty) => Arg::Type(ty.subst(program, subst)),
             Arg::Count(count) => Arg::Count(count.subst(subst)),
         }
     }

@@ -305,14 +305,14 @@ impl FunctionLowerer<'_, '_> {
         let program = self.lowerer.program;
         let function = &program.functions[id];
         let signature = self.lowerer.signature(id);
-        let generics: Vec<_> = generics.iter().map(|arg| arg.subst(&self.subst)).collect();
+        let generics: Vec<_> = generics.iter().map(|arg| arg.subst(program, &self.subst)).collect();
         let own: Subst = signature.generics.iter().copied().zip(generics.iter().cloned()).collect();
         let mut results = Vec::new();
         if *result != Ty::Void {
             results.push(self.ty(result));
         }
         if let (Role::Method { mutating: true }, Some(owner)) = (function.role, function.owner) {
-            results.push(self.lowerer.structure(owner));
+            results.push(self.lowerer.this_ty(owner, &own));
         }
         for param in signature.params.iter().filter(|param| param.direction.writes()) {
             results.push(self.lowerer.ty(&param.ty, &own));

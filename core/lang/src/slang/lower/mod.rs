@@ -10,7 +10,7 @@ mod stmt;
 mod tests;
 
 use super::check::hir::{Body, Expr, ExprKind};
-use super::check::program::{FnId, Lazy, Program, Role, Signature, StructId};
+use super::check::program::{FnId, Lazy, MembersId, Program, Role, Signature, StructId};
 use super::check::types::{Arg, Count, Elem, Shape, Subst, Ty};
 use super::check::{Checked, is_differentiable};
 use pullback_base::{bug, ids::Id};
@@ -52,7 +52,8 @@ struct Lowerer<'c> {
     /// In the order of their ids; those past the module's length are still to be lowered.
     queue: Vec<Instance>,
     names: FxHashSet<Arc<str>>,
-    structs: FxHashMap<StructId, Type>,
+    /// Struct types by what the checker calls them.
+    structs: FxHashMap<Ty, Type>,
 }
 
 impl<'c> Lowerer<'c> {
@@ -85,13 +86,7 @@ impl<'c> Lowerer<'c> {
     /// `dot.f32.3`; a second function of that name is `dot.f32.3.1`.
     fn unique_name(&mut self, id: FnId, args: &[Arg]) -> Arc<str> {
         let mut name = self.program.functions[id].qualified.to_string();
-        for arg in args {
-            name.push('.');
-            match arg {
-                Arg::Type(ty) => push_type_name(&mut name, ty, self.program),
-                Arg::Count(count) => name.push_str(&self.program.show_count(*count)),
-            }
-        }
+        push_args(&mut name, args, self.program);
         let mut unique: Arc<str> = name.as_str().into();
         let mut number = 0;
         while !self.names.insert(unique.clone()) {
@@ -102,7 +97,7 @@ impl<'c> Lowerer<'c> {
     }
 
     fn ty(&mut self, ty: &Ty, subst: &Subst) -> Type {
-        match ty.subst(subst) {
+        match ty.subst(self.program, subst) {
             Ty::Number(Elem::Scalar(scalar), shape) => match shape {
                 Shape::Scalar => Type::Scalar(scalar),
                 Shape::Vector(n) => Type::Vector(scalar, known(n) as u8),
@@ -111,25 +106,36 @@ impl<'c> Lowerer<'c> {
                 }
             },
             Ty::Array(element, count) => Type::array(self.ty(&element, subst), known(count)),
-            Ty::Struct(id) => self.structure(id),
+            Ty::Struct(id, args) => self.structure(id, args),
             other => bug!("lower", "{other:?} is no type of a value"),
         }
     }
 
-    fn structure(&mut self, id: StructId) -> Type {
-        if let Some(ty) = self.structs.get(&id) {
+    fn structure(&mut self, id: StructId, args: Arc<[Arg]>) -> Type {
+        let ty = Ty::Struct(id, args);
+        if let Some(ty) = self.structs.get(&ty) {
             return ty.clone();
         }
-        let decl = &self.program.structs[id];
-        let Lazy::Done(fields) = &decl.fields else { bug!("lower", "`{}` has no fields", decl.name) };
-        let fields = fields.iter().map(|field| Field {
-            name: field.name.clone(),
-            ty: self.ty(&field.ty, &Subst::default()),
-            no_diff: field.no_diff,
-        });
-        let ty = Type::structure(&decl.name, fields.collect());
-        self.structs.insert(id, ty.clone());
-        ty
+        let fields: Vec<Field> = self
+            .program
+            .fields_of(&ty)
+            .iter()
+            .map(|field| Field {
+                name: field.name.clone(),
+                ty: self.ty(&field.ty, &Subst::default()),
+                no_diff: field.no_diff,
+            })
+            .collect();
+        let mut name = String::new();
+        push_type_name(&mut name, &ty, self.program);
+        let structure = Type::structure(&name, fields);
+        self.structs.insert(ty, structure.clone());
+        structure
+    }
+
+    /// The type of `this` in a method.
+    fn this_ty(&mut self, owner: MembersId, subst: &Subst) -> Type {
+        self.ty(&self.program.members[owner].this, subst)
     }
 
     /// How users see the function.
@@ -144,7 +150,7 @@ impl<'c> Lowerer<'c> {
         if let (Role::Method { mutating }, Some(owner)) = (function.role, function.owner) {
             params.push(InterfaceParam {
                 name: "this".into(),
-                ty: self.structure(owner),
+                ty: self.this_ty(owner, &none),
                 direction: if mutating { Direction::InOut } else { Direction::In },
                 no_diff: false,
                 default: None,
@@ -179,6 +185,17 @@ fn known(count: Count) -> u32 {
     }
 }
 
+/// `.f32.3`: generic arguments behind a name.
+fn push_args(out: &mut String, args: &[Arg], program: &Program<'_>) {
+    for arg in args {
+        out.push('.');
+        match arg {
+            Arg::Type(ty) => push_type_name(out, ty, program),
+            Arg::Count(count) => out.push_str(&program.show_count(*count)),
+        }
+    }
+}
+
 /// A type in letters that names of the text form may have: `f32`, `vec.f32.3`.
 fn push_type_name(out: &mut String, ty: &Ty, program: &Program<'_>) {
     match ty {
@@ -201,7 +218,10 @@ fn push_type_name(out: &mut String, ty: &Ty, program: &Program<'_>) {
             out.push('.');
             out.push_str(&program.show_count(*count));
         }
-        Ty::Struct(id) => out.push_str(&program.structs[*id].name),
+        Ty::Struct(id, args) => {
+            out.push_str(&program.structs[*id].name);
+            push_args(out, args, program);
+        }
         other => bug!("lower", "{other:?} is no generic argument"),
     }
 }
