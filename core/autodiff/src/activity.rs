@@ -79,11 +79,15 @@ impl Activity {
         let mut found = Diagnostics::new();
         visit::each_stmt(&function.body, &mut |stmt| {
             let StmtKind::Effect { result, effect, args } = &stmt.kind else { return };
+            let useful = result.is_some_and(|value| self.is_useful(value));
             let (message, label) = match effect {
-                Effect::Load if result.is_some_and(|value| self.is_useful(value)) => {
+                Effect::Wave(_) if useful => {
+                    ("what lanes compute together has no known derivative", "the result depends on this")
+                }
+                _ if useful => {
                     ("a value loaded from memory has no known derivative", "the result depends on this load")
                 }
-                Effect::Load => return,
+                _ if !effect.writes() => return,
                 _ if reverse => ("reverse mode does not go through a write to memory", "this write"),
                 _ if args.iter().any(|&arg| self.is_varied(arg)) => {
                     ("a derivative does not flow through memory", "this write takes a differentiable value")

@@ -131,7 +131,7 @@ macro_rules! partials {
 pub(crate) fn rule(op: &Op) -> Rule {
     use Op::*;
     match op {
-        Const(_) | LaneId | PointerOffset | Bitcast(_) => Rule::Discrete,
+        Const(_) | LaneId | PointerOffset | PointerCast(_) | Bitcast(_) => Rule::Discrete,
         Not | And | Or | Xor | Shl | Shr => Rule::Discrete,
         CountBits | ReverseBits | FirstBitHigh | FirstBitLow => Rule::Discrete,
         Eq | Ne | Lt | Le | Gt | Ge | IsNan | IsInf => Rule::Discrete,
@@ -336,7 +336,10 @@ mod tests {
                         op.rule(),
                         TypeRule::Bits | TypeRule::Integer | TypeRule::Compare | TypeRule::FloatTest
                     );
-                    let exempt = matches!(op, Op::Const(_) | Op::LaneId | Op::PointerOffset | Op::Bitcast(_));
+                    let exempt = matches!(
+                        op,
+                        Op::Const(_) | Op::LaneId | Op::PointerOffset | Op::PointerCast(_) | Op::Bitcast(_)
+                    );
                     assert!(never_float_to_float || exempt, "{op:?} may take floats to floats");
                 }
                 Rule::Flat => {

@@ -1,7 +1,7 @@
 //! The module's one kernel as text-like targets see it: parameters, and segments between group sums.
 
 use crate::EmitError;
-use pullback_base::{ParamKind, Scalar, bug};
+use pullback_base::{GROUP_LANES, ParamKind, Scalar, bug};
 use pullback_ir::visit::{definitions, each_stmt, each_use};
 use pullback_ir::{Block, Effect, Function, FunctionKind, Module, Op, Stmt, StmtKind, Type, Value, Verified};
 use rustc_hash::FxHashSet;
@@ -83,8 +83,18 @@ fn check_scalar_form(function: &Function, target: &'static str) -> Result<(), Em
         } => {
             refused = Some(op.name());
         }
+        StmtKind::Let { op: op @ Op::PointerCast(_), .. } => refused = Some(op.name()),
+        StmtKind::Effect { effect, .. } => {
+            if !matches!(effect, Effect::Load | Effect::Store | Effect::AtomicAdd | Effect::GroupSum) {
+                refused = Some(effect.name());
+            }
+        }
         _ => {}
     });
+    if function.group_lanes != GROUP_LANES {
+        let wanted = format!("run groups of {} lanes", function.group_lanes);
+        return Err(EmitError::Limit { target, wanted });
+    }
     match refused {
         Some(op) => Err(EmitError::NoOp { target, op, scalar: None }),
         None => Ok(()),

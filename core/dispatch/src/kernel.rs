@@ -3,7 +3,7 @@
 use crate::layout::{Access, Feed, FeedFrom, Sink, SinkInto};
 use crate::vectorize::Reach;
 use pullback_base::{DType, Shape};
-use pullback_ir::function::loaded_type;
+use pullback_ir::effects::loaded_type;
 use pullback_ir::{
     Effect, Function, FunctionBuilder, FunctionKind, Module, Op, Scalar, Type, Value, Verified,
 };

@@ -45,6 +45,7 @@ pub(crate) fn apply<N: Number>(op: &Op, types: &[&Type], args: &[Value<N>]) -> V
             let offset_bytes = pointer.offset_bytes.wrapping_add(step_bytes);
             Value::Pointer(Pointer { offset_bytes, ..*pointer })
         }
+        (Op::PointerCast(_), [pointer]) => pointer.clone(),
         (_, [Value::Aggregate(first), ..]) => {
             let component = |i: usize| {
                 let args: Vec<Value<N>> = args.iter().map(|arg| elements(arg)[i].clone()).collect();

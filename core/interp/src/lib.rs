@@ -47,6 +47,6 @@ pub enum InterpError {
         /// `None`: there is no such buffer.
         buffer_bytes: Option<usize>,
     },
-    #[error("`group_sum` or `lane_id` outside a kernel's run")]
+    #[error("an effect of groups, or `lane_id`, outside a kernel's run")]
     NotInKernel,
 }

@@ -173,15 +173,16 @@ impl<'a> Machine<'a, '_, '_> {
         effect: Effect,
         args: &[pullback_ir::Value],
     ) -> Result<Option<Value<N>>, InterpError> {
-        let (Value::Pointer(at), Type::Pointer(element)) = (frame.get(args[0]), frame.function.ty(args[0]))
+        let Some(&place) = args.first() else { return Err(InterpError::NotInKernel) };
+        let (Value::Pointer(at), Type::Pointer(element)) = (frame.get(place), frame.function.ty(place))
         else {
-            bug!("interp", "{} of no pointer", effect.name())
+            return Err(InterpError::NotInKernel);
         };
         match effect {
             Effect::Load => return self.memory.load(*at, element).map(Some),
             Effect::Store => self.memory.store(effect, *at, element, frame.get(args[1]))?,
             Effect::AtomicAdd => self.memory.atomic_add(*at, element, frame.get(args[1]))?,
-            Effect::GroupSum => return Err(InterpError::NotInKernel),
+            _ => return Err(InterpError::NotInKernel),
         }
         Ok(None)
     }

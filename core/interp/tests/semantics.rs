@@ -173,6 +173,7 @@ fn operand_types(op: &Op) -> Vec<Type> {
         Op::MatMul => vec![matrix, vector],
         Op::Transpose => vec![matrix],
         Op::PointerOffset => vec![Type::pointer(Type::F32), Type::I64],
+        Op::PointerCast(_) => vec![Type::pointer(Type::F32)],
         _ => {
             let arity = op.arity().expect("a fixed arity");
             let of = |ty: Type| vec![ty; arity];

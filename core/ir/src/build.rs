@@ -5,7 +5,7 @@ use crate::{
     Block, Constant, Effect, FuncId, Function, FunctionKind, LoopHints, Op, Scalar, Stmt, StmtKind, Type,
     Value,
 };
-use pullback_base::{IdVec, Span, bug};
+use pullback_base::{GROUP_LANES, IdVec, Span, bug};
 
 /// Builds one function. A wrong operand type is a bug of the caller, found at once.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ impl FunctionBuilder {
             results: Vec::new(),
             body: Block::default(),
             values: IdVec::new(),
+            group_lanes: GROUP_LANES,
+            shared: Vec::new(),
             interface: None,
             span: Span::NONE,
         };
@@ -202,23 +204,28 @@ impl FunctionBuilder {
         self.op(Op::PointerOffset, &[pointer, index])
     }
 
-    pub fn load(&mut self, pointer: Value) -> Value {
-        let ty = match self.ty(pointer) {
-            Type::Pointer(element) => crate::function::loaded_type(element),
-            other => bug!("build", "load of {other}"),
+    /// An effect; its result, if it has one.
+    pub fn effect(&mut self, effect: Effect, args: &[Value]) -> Option<Value> {
+        let types: Vec<&Type> = args.iter().map(|&arg| self.function.ty(arg)).collect();
+        let ty = match effect.result_type(&self.function.shared, &types) {
+            Ok(ty) => ty,
+            Err(why) => bug!("build", "in `{}`: {why}", self.function.name),
         };
-        let result = self.new_value(ty);
-        self.push(StmtKind::Effect {
-            result: Some(result),
-            effect: Effect::Load,
-            args: Args::from_slice(&[pointer]),
-        });
+        let result = ty.map(|ty| self.new_value(ty));
+        self.push(StmtKind::Effect { result, effect, args: Args::from_slice(args) });
         result
+    }
+
+    pub fn load(&mut self, pointer: Value) -> Value {
+        match self.effect(Effect::Load, &[pointer]) {
+            Some(element) => element,
+            None => bug!("build", "a load gives nothing"),
+        }
     }
 
     /// `store`, `atomic_add` or `group_sum` of an element.
     pub fn write(&mut self, effect: Effect, pointer: Value, element: Value) {
-        self.push(StmtKind::Effect { result: None, effect, args: Args::from_slice(&[pointer, element]) });
+        self.effect(effect, &[pointer, element]);
     }
 
     pub fn store(&mut self, pointer: Value, element: Value) {

@@ -1,6 +1,6 @@
 //! Modules, functions, blocks and statements.
 
-use crate::{Constant, Op, Type};
+use crate::{Constant, Effect, Op, Type};
 use pullback_base::{IdVec, Span, id_type};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -52,6 +52,11 @@ pub struct Function {
     pub results: Vec<Type>,
     pub body: Block,
     pub values: IdVec<Value, ValueDecl>,
+    /// Kernels: lanes of a group, 1 to 256. Lanes `n g ..= n g + n - 1` are group `g`.
+    pub group_lanes: u32,
+    /// The slots of memory a group's lanes share: scalars, pointers, or arrays of them (see
+    /// [`crate::layout::shared_slots`]). A function that is called has none or its caller's.
+    pub shared: Vec<Type>,
     /// How users see it; `None` for what the compiler made.
     pub interface: Option<Interface>,
     /// The declaration's name in the source.
@@ -187,41 +192,6 @@ pub struct LoopHints {
     pub unroll: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Effect {
-    /// `load(pointer) -> element`. A bf16 element is loaded as f32.
-    Load,
-    /// `store(pointer, element)`. A bf16 element takes an f32.
-    Store,
-    /// `atomic_add(pointer, element)`
-    AtomicAdd,
-    /// `group_sum(pointer, element)`: the sum of the element over the lanes of each group goes to
-    /// `pointer[lane_id / GROUP_LANES]`. Lanes that do not exist add zero. The order is fixed:
-    /// `for s in [128, 64, .., 1]: v[i] += v[i + s]`. Kernels only, outside any region.
-    GroupSum,
-}
-
-impl Effect {
-    pub const ALL: [Effect; 4] = [Effect::Load, Effect::Store, Effect::AtomicAdd, Effect::GroupSum];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Effect::Load => "load",
-            Effect::Store => "store",
-            Effect::AtomicAdd => "atomic_add",
-            Effect::GroupSum => "group_sum",
-        }
-    }
-}
-
-/// The type an element of memory has as a value: bf16 is computed in f32.
-pub fn loaded_type(element: &Type) -> Type {
-    match element {
-        Type::Scalar(pullback_base::Scalar::BF16) => Type::F32,
-        other => other.clone(),
-    }
-}
-
 impl Function {
     pub fn ty(&self, value: Value) -> &Type {
         &self.values[value].ty
@@ -270,7 +240,7 @@ impl StmtKind {
     pub fn has_effect(&self) -> bool {
         match self {
             StmtKind::Call { .. } => true,
-            StmtKind::Effect { effect, .. } => *effect != Effect::Load,
+            StmtKind::Effect { effect, .. } => effect.writes(),
             _ => false,
         }
     }

@@ -14,7 +14,8 @@
 //!
 //! Operations ([`Op`]) are pure and total: every op gives a defined result for every input (integer
 //! division by zero and out-of-range indices included; the rules are in [`ops`]), so passes may move,
-//! merge, drop and speculate them. Memory is touched by [`StmtKind::Effect`] alone, and effects keep their order.
+//! merge, drop and speculate them. Memory is touched by [`StmtKind::Effect`] alone, and effects keep their order;
+//! [`effects`] says what passes may do with them, [`layout`] how values lie in memory.
 //!
 //! # Aggregates
 //!
@@ -25,12 +26,15 @@
 //! # Kernels
 //!
 //! A function of kind [`FunctionKind::Kernel`] has no results; its parameters are scalars and pointers, the
-//! same for every lane; [`Op::LaneId`] tells lanes apart. It runs once per lane id in `0..lanes`.
+//! same for every lane; [`Op::LaneId`] tells lanes apart. It runs once per lane id in `0..lanes`. Lanes of a group (there are
+//! [`Function::group_lanes`]) may share memory ([`Function::shared`]), wait for one another and compute together.
 
 pub mod build;
 pub mod constant;
+pub mod effects;
 pub mod eval;
 pub mod function;
+pub mod layout;
 pub mod ops;
 pub mod parse;
 pub mod print;
@@ -40,10 +44,11 @@ pub mod visit;
 
 pub use build::FunctionBuilder;
 pub use constant::Constant;
+pub use effects::{AtomicOp, Effect, SharedId, WaveOp};
 pub use eval::{eval, position};
 pub use function::{
-    Block, Direction, Effect, FuncId, Function, FunctionKind, Interface, InterfaceParam, LoopHints, Module,
-    Stmt, StmtKind, Value, ValueDecl,
+    Block, Direction, FuncId, Function, FunctionKind, Interface, InterfaceParam, LoopHints, Module, Stmt,
+    StmtKind, Value, ValueDecl,
 };
 pub use ops::Op;
 pub use pullback_base::Scalar;

@@ -178,6 +178,8 @@ ops! {
 
     /// `pointer_offset(pointer, index: i64)`: the address of that many elements further.
     PointerOffset "pointer_offset" 2 Special;
+    /// The same address, of elements of another type.
+    PointerCast(Type) "pointer_cast" 1 Special;
 }
 
 impl Op {
@@ -285,6 +287,7 @@ fn special_type(op: &Op, args: &[&Type]) -> Option<Type> {
             }
             _ => None,
         },
+        Op::PointerCast(element) => matches!(first, Type::Pointer(_)).then(|| Type::pointer(element.clone())),
         Op::PointerOffset => {
             (matches!(first, Type::Pointer(_)) && *args[1] == Type::I64).then(|| first.clone())
         }
@@ -330,6 +333,7 @@ pub fn samples() -> Vec<Op> {
             "bitcast" => Op::Bitcast(Scalar::F32),
             "splat" => Op::Splat(Type::Array(Arc::new(Type::F32), 2)),
             "construct" => Op::Construct(vector.clone()),
+            "pointer_cast" => Op::PointerCast(Type::F32),
             "extract" => Op::Extract(0),
             "insert" => Op::Insert(0),
             "swizzle" => Op::Swizzle(SmallVec::from_slice(&[1, 0])),

@@ -6,7 +6,7 @@ use crate::{
     LoopHints, Module, Op, Scalar, Stmt, StmtKind, Type, Value,
 };
 use pullback_base::ids::Id;
-use pullback_base::{IdVec, Span};
+use pullback_base::{GROUP_LANES, IdVec, Span};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
@@ -240,13 +240,29 @@ impl<'a> Parser<'a> {
         self.expect("(")?;
         let results = self.list(")", Self::ty)?;
         self.expect("{")?;
+        let group_lanes = if self.accept("group_lanes") { self.number()? } else { GROUP_LANES };
+        let mut shared = Vec::new();
+        while self.accept(&format!("shared.{}", shared.len())) {
+            shared.push(self.ty()?);
+        }
         let interface = match self.peek() {
             "interface" | "differentiable" => Some(self.interface()?),
             _ => None,
         };
         let body = self.block()?;
         let values = std::mem::take(&mut self.values);
-        Ok(Function { name: name.into(), kind, params, results, body, values, interface, span: Span::NONE })
+        Ok(Function {
+            name: name.into(),
+            kind,
+            params,
+            results,
+            body,
+            values,
+            group_lanes,
+            shared,
+            interface,
+            span: Span::NONE,
+        })
     }
 
     fn interface(&mut self) -> Result<Interface> {
@@ -337,7 +353,7 @@ impl<'a> Parser<'a> {
                 Ok(StmtKind::Call { results, callee, args: Args::from_vec(self.operands()?) })
             }
             _ => {
-                if let Some(effect) = Effect::ALL.into_iter().find(|effect| effect.name() == word) {
+                if let Ok(effect) = word.parse::<Effect>() {
                     let args = Args::from_vec(self.operands()?);
                     return Ok(StmtKind::Effect { result: results.first().copied(), effect, args });
                 }
@@ -378,6 +394,7 @@ impl<'a> Parser<'a> {
             "bitcast" => Some(Op::Bitcast(self.scalar(suffix)?)),
             "splat" => Some(Op::Splat(self.ty()?)),
             "construct" => Some(Op::Construct(self.ty()?)),
+            "pointer_cast" => Some(Op::PointerCast(self.ty()?)),
             "extract" => index().map(Op::Extract),
             "insert" => index().map(Op::Insert),
             "swizzle" => {
@@ -388,5 +405,53 @@ impl<'a> Parser<'a> {
             _ => None,
         };
         op.map_or_else(|| self.fail(format!("{word:?} is not an op")), Ok)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn memory_groups_and_waves_survive_printing() {
+        let text = "kernel @k(%0 p: ptr<struct S { x: f32, q: ptr<u8> }>) -> () {
+  group_lanes 64
+  shared.0 [f32; 64]
+  shared.1 u32
+  %1: i64 = lane_id
+  %2: struct S { x: f32, q: ptr<u8> } = load %0
+  %3: f32 = extract.0 %2
+  shared_store.0 %1, %3
+  barrier
+  %4: f32 = shared_load.0 %1
+  %5: u32 = const u32 1
+  %6: i64 = const i64 0
+  %7: u32 = shared_atomic.1.add %6, %5
+  %8: ptr<u32> = pointer_cast u32 %0
+  %9: u32 = atomic.compare_exchange %8, %7, %5
+  %10: f32 = wave.prefix_sum %4
+  %11: u32 = wave.read_lane %9, %5
+  yield
+}
+";
+        let module = parse(text).expect("parses");
+        assert_eq!(module.to_string(), text);
+        crate::verify(module).expect("verifies");
+    }
+
+    #[test]
+    fn wrong_effects_are_found() {
+        let errors = |text: &str| {
+            let text = format!(
+                "kernel @k(%0 p: ptr<f32>, %1: f32, %2: i64) -> () {{ shared.0 [f32; 4] {text} yield }}"
+            );
+            crate::verify(parse(&text).expect("parses")).err().map(|errors| errors[0].message.clone())
+        };
+        assert_eq!(errors("shared_store.0 %2, %1"), None);
+        assert!(errors("shared_store.1 %2, %1").is_some(), "no such slot");
+        assert!(errors("%3: f32 = atomic.max %0, %1").is_some(), "no maximum of floats");
+        assert!(errors("%3: f32 = shared_atomic.0.exchange %2, %1").is_none());
+        assert!(errors("%3: u32 = wave.ballot %1").is_some(), "a ballot of bools only");
+        assert!(errors("barrier %1").is_some());
     }
 }

@@ -1,6 +1,7 @@
 //! The text form. Values print in order of definition, so equal programs print alike whatever their ids.
 
 use crate::{Block, Function, FunctionKind, Interface, Module, Op, Stmt, StmtKind, Value};
+use pullback_base::GROUP_LANES;
 use rustc_hash::FxHashMap;
 use std::fmt::{self, Display, Formatter, Write};
 
@@ -46,6 +47,12 @@ impl Printer<'_> {
             write!(f, "{}{ty}", if i == 0 { "" } else { ", " })?;
         }
         f.write_str(") {\n")?;
+        if function.group_lanes != GROUP_LANES {
+            writeln!(f, "  group_lanes {}", function.group_lanes)?;
+        }
+        for (i, ty) in function.shared.iter().enumerate() {
+            writeln!(f, "  shared.{i} {ty}")?;
+        }
         if let Some(interface) = &function.interface {
             print_interface(f, interface)?;
         }
@@ -126,7 +133,8 @@ impl Printer<'_> {
             }
             StmtKind::Effect { result, effect, args } => {
                 self.define_all(f, result.as_slice())?;
-                write!(f, "{} ", effect.name())?;
+                write!(f, "{effect}")?;
+                f.write_str(if args.is_empty() { "" } else { " " })?;
                 self.values(f, args)
             }
             StmtKind::If { results, condition, then, otherwise } => {
@@ -177,7 +185,7 @@ fn payload(f: &mut Formatter<'_>, op: &Op) -> fmt::Result {
     match op {
         Op::Const(constant) => write!(f, " {constant}"),
         Op::Convert(scalar) | Op::Bitcast(scalar) => write!(f, ".{scalar}"),
-        Op::Splat(ty) | Op::Construct(ty) => write!(f, " {ty}"),
+        Op::Splat(ty) | Op::Construct(ty) | Op::PointerCast(ty) => write!(f, " {ty}"),
         Op::Extract(index) | Op::Insert(index) => write!(f, ".{index}"),
         Op::Swizzle(picks) => {
             f.write_char('.')?;

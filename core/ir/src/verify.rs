@@ -1,7 +1,8 @@
 //! What must hold of a module before it is emitted or interpreted. A violation is a bug of ours.
 
+use crate::effects::slot_element;
 use crate::{Block, Effect, Function, FunctionKind, Module, Stmt, StmtKind, Type, Value};
-use pullback_base::Scalar;
+use pullback_base::{GROUP_LANES, Scalar};
 use rustc_hash::FxHashSet;
 use std::ops::Deref;
 
@@ -78,15 +79,12 @@ impl Checker<'_> {
                 self.fail("a kernel has results");
             }
             for ty in function.param_types() {
-                let element = match &ty {
-                    Type::Pointer(element) => element,
-                    other => other,
-                };
-                if !element.is_scalar() {
+                if !matches!(ty, Type::Scalar(_) | Type::Pointer(_)) {
                     self.fail(format!("a kernel parameter has type {ty}"));
                 }
             }
         }
+        self.shared();
         for &param in &function.params {
             self.define(param);
         }
@@ -205,6 +203,9 @@ impl Checker<'_> {
                 if self.types(results) != target.results {
                     self.fail(format!("call of @{} has other results", target.name));
                 }
+                if !target.shared.is_empty() && target.shared != self.function.shared {
+                    self.fail(format!("@{} shares other memory", target.name));
+                }
                 if target.kind == FunctionKind::Kernel {
                     self.fail(format!("call of kernel @{}", target.name));
                 }
@@ -218,23 +219,29 @@ impl Checker<'_> {
 
     fn effect(&mut self, result: Option<Value>, effect: Effect, args: &[Value], outermost: bool) {
         let Some(types) = self.operands(args) else { return };
-        let Some(Type::Pointer(element)) = types.first() else {
-            return self.fail(format!("{} takes {types:?}", effect.name()));
-        };
-        let element = crate::function::loaded_type(element);
-        let fits = match effect {
-            Effect::Load => types.len() == 1 && self.types(result.as_slice()) == [element],
-            Effect::Store => types.len() == 2 && types[1] == element && result.is_none(),
-            Effect::AtomicAdd | Effect::GroupSum => {
-                let adds = element.is_scalar() && element != Type::Scalar(Scalar::Bool);
-                types.len() == 2 && types[1] == element && result.is_none() && adds
-            }
-        };
-        if !fits {
-            self.fail(format!("{} takes {types:?}", effect.name()));
+        let types: Vec<&Type> = types.iter().collect();
+        match effect.result_type(&self.function.shared, &types) {
+            Ok(ty) if self.types(result.as_slice()) == ty.as_slice() => {}
+            Ok(ty) => self.fail(format!("`{effect}` gives {:?}", ty.as_slice())),
+            Err(why) => self.fail(why),
         }
-        if effect == Effect::GroupSum && !(outermost && self.function.kind == FunctionKind::Kernel) {
-            self.fail("group_sum stands inside a region or outside a kernel");
+        let kernel = self.function.kind == FunctionKind::Kernel;
+        if effect == Effect::GroupSum && !(outermost && kernel && self.function.group_lanes == GROUP_LANES) {
+            self.fail("group_sum stands inside a region, outside a kernel, or in a group of another size");
+        }
+    }
+
+    fn shared(&mut self) {
+        for (slot, ty) in self.function.shared.iter().enumerate() {
+            let element = slot_element(ty);
+            let fits = matches!(&element, Type::Scalar(scalar) if *scalar != Scalar::BF16)
+                || matches!(element, Type::Pointer(_));
+            if !fits {
+                self.fail(format!("shared slot {slot} has type {ty}"));
+            }
+        }
+        if !(1..=GROUP_LANES).contains(&self.function.group_lanes) {
+            self.fail(format!("groups of {} lanes", self.function.group_lanes));
         }
     }
 }

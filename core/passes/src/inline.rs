@@ -59,6 +59,10 @@ impl Inliner<'_> {
             match &stmt.kind {
                 StmtKind::Call { results, callee, args } => {
                     let callee = self.function(*callee, stmt.span)?;
+                    // All functions of a module share memory by the same numbers.
+                    if function.shared.is_empty() {
+                        function.shared.clone_from(&callee.shared);
+                    }
                     let mut copier = Copier::new(&callee);
                     copier.map.extend(callee.params.iter().copied().zip(args.iter().copied()));
                     let copied = copier.block(function, &callee.body);

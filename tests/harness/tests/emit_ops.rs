@@ -167,7 +167,7 @@ fn every_op_of_the_table_is_tested_or_has_a_reason_not_to_be() {
         let elsewhere = matches!(
             op,
             // In every kernel here, or in the tests of programs.
-            Op::Const(_) | Op::LaneId | Op::PointerOffset
+            Op::Const(_) | Op::LaneId | Op::PointerOffset | Op::PointerCast(_)
                 | Op::Splat(_) | Op::Construct(_) | Op::Extract(_) | Op::Insert(_) | Op::ElementGet | Op::ElementSet
                 // Not in scalar form.
                 | Op::Swizzle(_) | Op::Dot | Op::MatMul | Op::Transpose | Op::Detach

@@ -273,6 +273,7 @@ impl Lowerer<'_> {
                 Instruction::AtomicAdd { dtype, address: self.reg(args[0]), value, mask }
             }
             (Effect::GroupSum, _) => Instruction::GroupSum { dtype, base: self.reg(args[0]), value },
+            _ => return Err(EmitError::NoEffect { target: TARGET, effect: effect.name(), scalar: dtype }),
         };
         self.code.push(instruction);
         Ok(())

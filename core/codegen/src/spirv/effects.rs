@@ -26,9 +26,7 @@ impl Emitter<'_> {
                 let element = self.id(args[1]);
                 self.atomic_add(address, scalar, element);
             }
-            Effect::GroupSum => {
-                return Err(EmitError::NoEffect { target: TARGET, effect: "group_sum", scalar });
-            }
+            _ => return Err(EmitError::NoEffect { target: TARGET, effect: effect.name(), scalar }),
         }
         Ok(())
     }
