@@ -2,7 +2,7 @@
 
 use crate::rules::{Rule, rule};
 use pullback_base::{Code, Diagnostic, Diagnostics};
-use pullback_ir::{Block, Effect, Function, Op, Stmt, StmtKind, Value, visit};
+use pullback_ir::{Block, Effect, Function, Op, StmtKind, Value, visit};
 use rustc_hash::FxHashSet;
 
 /// The derivative-carrying values of a function.
@@ -96,25 +96,6 @@ impl Activity {
             };
             let help = "pass the data as an argument, or `detach` it if its derivative is not wanted";
             found.push(Diagnostic::error(Code::NoDerivative, message).at(stmt.span, label).help(help));
-        });
-        found
-    }
-
-    /// The loops that reverse mode would have to go through.
-    pub fn refused_loops(&self, function: &Function) -> Diagnostics {
-        let mut found = Diagnostics::new();
-        visit::each_stmt(&function.body, &mut |stmt: &Stmt| {
-            if let StmtKind::Loop { results, .. } = &stmt.kind
-                && self.any_active(results)
-            {
-                let message = "reverse mode does not go through this loop yet";
-                let help = "mark it `[ForceUnroll]` if its trip count is constant, or use forward mode";
-                found.push(
-                    Diagnostic::error(Code::NoDerivativeLoop, message)
-                        .at(stmt.span, "carries a derivative from one iteration to the next")
-                        .help(help),
-                );
-            }
         });
         found
     }

@@ -26,9 +26,11 @@
 mod activity;
 mod forward;
 mod need;
+mod plan;
 mod reverse;
 mod rules;
 mod site;
+mod slice;
 
 use pullback_base::{Code, Diagnostic, Diagnostics, bug};
 use pullback_ir::{Function, FunctionKind, StmtKind, Type, Value, visit};
@@ -53,6 +55,27 @@ pub struct VjpRequest {
     /// Whether the derived function gives the function's results too.
     pub keep_results: bool,
     pub convention: Convention,
+    pub loops: LoopOptions,
+}
+
+/// How loops are reversed. It changes what a gradient costs, and its value by rounding only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct LoopOptions {
+    /// How many states of a loop are stored; `None`: as many as fit a small budget.
+    pub slots: Option<u32>,
+}
+
+impl VjpRequest {
+    /// The cotangents of these parameters alone from those of these results, by the default convention.
+    pub fn new(active_params: Vec<bool>, seeded_results: Vec<bool>) -> Self {
+        Self {
+            active_params,
+            seeded_results,
+            keep_results: false,
+            convention: Convention::default(),
+            loops: LoopOptions::default(),
+        }
+    }
 }
 
 /// `f$jvp(params, tangents of the active params) -> (results, tangents of all float results)`.
@@ -80,7 +103,7 @@ pub fn jvp_by(
 /// `f$vjp(params, cotangents of the seeded results) -> (results if kept, cotangents of the active params)`.
 ///
 /// # Errors
-/// A diagnostic for each construct that hides a derivative, and for each loop that carries one.
+/// A diagnostic for each construct that hides a derivative.
 pub fn vjp(function: &Function, request: &VjpRequest) -> Result<Function, Diagnostics> {
     check_form(function);
     check_floats(function, &function.params, &request.active_params, "parameter")?;

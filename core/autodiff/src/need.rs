@@ -1,14 +1,19 @@
 //! What the reverse sweep of a block reads, and what must be run again to have it.
 
 use crate::activity::Activity;
+use crate::plan::LoopPlans;
 use crate::rules::{Rule, rule};
 use crate::site::Reads;
 use pullback_ir::{Block, Op, StmtKind, Value, visit};
 use rustc_hash::FxHashSet;
 
-/// The primal values that the reverse sweep of a block reads, but for those it makes again itself.
-pub(crate) fn reads(block: &Block, activity: &Activity) -> FxHashSet<Value> {
-    let mut out = FxHashSet::default();
+/// Values of a function.
+pub(crate) type Values = FxHashSet<Value>;
+
+/// The primal values that the reverse sweep of a block reads, but for those it makes again itself. A loop's condition
+/// stands for the number of its trips.
+pub(crate) fn reads(block: &Block, activity: &Activity, plans: &LoopPlans) -> Values {
+    let mut out = Values::default();
     for stmt in &block.stmts {
         if !activity.any_active(stmt.kind.results()) {
             continue;
@@ -21,11 +26,16 @@ pub(crate) fn reads(block: &Block, activity: &Activity) -> FxHashSet<Value> {
                 out.extend(stmt.kind.operands());
                 for arm in stmt.kind.blocks() {
                     let inner = visit::definitions(arm);
-                    let needed = closure(arm, reads(arm, activity));
+                    let mut needed = reads(arm, activity, plans);
+                    close(arm, &mut needed);
                     out.extend(needed.into_iter().filter(|value| !inner.contains(value)));
                 }
             }
-            StmtKind::Loop { .. } | StmtKind::Call { .. } | StmtKind::Effect { .. } => {}
+            StmtKind::Loop { results, head, .. } => {
+                out.insert(head.yields[0]);
+                out.extend(&plans.of(results).outside);
+            }
+            StmtKind::Call { .. } | StmtKind::Effect { .. } => {}
         }
     }
     out
@@ -43,16 +53,57 @@ pub(crate) fn op_reads(op: &Op, args: &[Value], activity: &Activity) -> Reads {
     }
 }
 
-/// The wanted values and all that they are computed from, within a block and before it. A statement with blocks of
-/// its own is wanted whole.
-pub(crate) fn closure(block: &Block, mut wanted: FxHashSet<Value>) -> FxHashSet<Value> {
+/// Adds to the needed values all that they are computed from, within a block and before it.
+///
+/// The parameters of a loop that are not needed hold garbage when the loop is run again, so everything is sliced to
+/// what is needed: garbage never decides how often an inner loop turns.
+pub(crate) fn close(block: &Block, needed: &mut Values) {
     for stmt in block.stmts.iter().rev() {
-        if stmt.kind.results().iter().any(|result| wanted.contains(result)) {
-            wanted.extend(stmt.kind.operands());
-            for inner in stmt.kind.blocks() {
-                wanted.extend(visit::free_values(inner));
+        match &stmt.kind {
+            StmtKind::If { results, .. } | StmtKind::Switch { results, .. } => {
+                if any(results, needed) {
+                    needed.extend(stmt.kind.operands());
+                    for arm in stmt.kind.blocks() {
+                        pull(results, &arm.yields, needed);
+                        close(arm, needed);
+                    }
+                }
+            }
+            StmtKind::Loop { results, inits, params, head, body, .. } => {
+                if any(results, needed) || needed.contains(&head.yields[0]) {
+                    pull(results, params, needed);
+                    needed.insert(head.yields[0]);
+                    // A parameter becomes needed once, so the fixed point comes after as many rounds at most.
+                    loop {
+                        let before = needed.len();
+                        pull(params, &body.yields, needed);
+                        close(body, needed);
+                        close(head, needed);
+                        if needed.len() == before {
+                            break;
+                        }
+                    }
+                    pull(params, inits, needed);
+                }
+            }
+            _ => {
+                if any(stmt.kind.results(), needed) {
+                    needed.extend(stmt.kind.operands());
+                }
             }
         }
     }
-    wanted
+}
+
+fn any(values: &[Value], needed: &Values) -> bool {
+    values.iter().any(|value| needed.contains(value))
+}
+
+/// A needed value needs what gives it.
+fn pull(values: &[Value], from: &[Value], needed: &mut Values) {
+    for (value, from) in values.iter().zip(from) {
+        if needed.contains(value) {
+            needed.insert(*from);
+        }
+    }
 }

@@ -107,8 +107,6 @@ codes! {
         "pass an output with an element per lane";
     NoDerivative "no-derivative" Gradient "The function has a construct that has no derivative rule."
         "mark the value no_diff, or write it with operations that have derivatives";
-    NoDerivativeLoop "no-derivative-loop" Gradient "Reverse mode does not go through loops yet."
-        "unroll the loop with [ForceUnroll], or use forward mode";
     NoSecondDerivative "no-second-derivative" Gradient "A second derivative was asked for where none is given."
         "leave out create_graph=True";
     NotDifferentiable "not-differentiable" Gradient "A gradient was asked of an argument that can have none."

@@ -102,14 +102,7 @@ impl Function {
             "jvp" => autodiff::jvp(&flat, &active),
             _ => {
                 let seeded_results = flat.results.iter().map(ir::Type::is_float).collect();
-                let convention = autodiff::Convention::default();
-                let request = autodiff::VjpRequest {
-                    active_params: active,
-                    seeded_results,
-                    keep_results: false,
-                    convention,
-                };
-                autodiff::vjp(&flat, &request)
+                autodiff::vjp(&flat, &autodiff::VjpRequest::new(active, seeded_results))
             }
         };
         let derived = derived.map_err(|d| self.source.error(d))?;

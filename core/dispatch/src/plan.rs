@@ -137,8 +137,8 @@ impl Blueprint<'_, '_> {
             let element_shape = output.slot.element_shape.clone();
             cotangents.push(Feed { dtype: output.slot.dtype, element_shape, from });
         }
-        let convention = autodiff::Convention::default();
-        let request = autodiff::VjpRequest { active_params, seeded_results, keep_results, convention };
+        let request =
+            autodiff::VjpRequest { keep_results, ..autodiff::VjpRequest::new(active_params, seeded_results) };
         let derived = autodiff::vjp(&flat, &request).map_err(|diagnostics| self.source.error(diagnostics))?;
         let mut sinks = if keep_results { self.result_sinks() } else { Vec::new() };
         let first = if keep_results { flat.results.len() } else { 0 };
@@ -158,8 +158,7 @@ impl Blueprint<'_, '_> {
         for output in self.binding.outputs.iter().filter(|output| !output.slot.no_diff) {
             seeded_results[output.slot.leaves.clone()].fill(true);
         }
-        let convention = autodiff::Convention::default();
-        let request = autodiff::VjpRequest { active_params, seeded_results, keep_results: false, convention };
+        let request = autodiff::VjpRequest::new(active_params, seeded_results);
         autodiff::vjp(flat, &request).map(drop).map_err(|diagnostics| self.source.error(diagnostics))
     }
 

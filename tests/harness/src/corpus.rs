@@ -90,7 +90,6 @@ impl Case {
                 Kind::Floats(low, high) => domain.floats = (*low, *high),
                 Kind::Ints(low, high) => domain.ints = (*low, *high),
                 Kind::Run { call, .. } | Kind::Grad { call, .. } => names.push(&call.function),
-                Kind::Refuse { function, .. } => names.push(function),
             }
         }
         let mut subjects: Vec<Subject> = Vec::new();

@@ -6,7 +6,6 @@
 //! // grad: f(0.5)                        the gradient of the sum of the float results, against complex steps
 //! // grad: f(0.5, 2) == (1, 4)           the same, and these values
 //! // kink: f(0.0) == 0.5                 these values alone: no difference quotient has them
-//! // refuse: f no-derivative-loop        reverse mode answers with this code
 //! // floats: 0.1 .. 4                    the range of random float inputs
 //! // ints: 0 .. 9                        the range of random integer inputs
 //! ```
@@ -27,7 +26,6 @@ pub struct Directive {
 pub enum Kind {
     Run { call: Call, expected: Expected },
     Grad { call: Call, expected: Option<Expected>, smooth: bool },
-    Refuse { function: String, code: String },
     Floats(f64, f64),
     Ints(i64, i64),
 }
@@ -59,7 +57,6 @@ pub fn parse(text: &str) -> Result<Vec<Directive>, String> {
             "run" => reader.run(),
             "grad" => reader.grad(true),
             "kink" => reader.grad(false),
-            "refuse" => reader.refuse(),
             "floats" => reader.range().map(|(low, high)| Kind::Floats(low, high)),
             "ints" => reader.range().map(|(low, high)| Kind::Ints(low as i64, high as i64)),
             _ => continue,
@@ -90,14 +87,6 @@ impl<'a> Reader<'a> {
             return Err("`kink` needs `==`".into());
         }
         Ok(Kind::Grad { call, expected, smooth })
-    }
-
-    fn refuse(&mut self) -> Result<Kind, String> {
-        let (function, code) = (self.word(), self.word());
-        if function.is_empty() || code.is_empty() {
-            return Err("`refuse` needs a function and a code".into());
-        }
-        Ok(Kind::Refuse { function: function.into(), code: code.into() })
     }
 
     fn range(&mut self) -> Result<(f64, f64), String> {

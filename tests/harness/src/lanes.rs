@@ -3,7 +3,7 @@
 use crate::bounded::Bounded;
 use crate::corpus::{Domain, scalars};
 use crate::random::Random;
-use pullback_autodiff::{Convention, VjpRequest, jvp, vjp};
+use pullback_autodiff::{VjpRequest, jvp, vjp};
 use pullback_base::Diagnostics;
 use pullback_interp::{InterpError, KernelArg, Number, Value, run};
 use pullback_ir::{
@@ -153,11 +153,5 @@ pub fn reverse_derivative(
     params: &[bool],
     results: &[bool],
 ) -> Result<Function, Diagnostics> {
-    let request = VjpRequest {
-        active_params: params.to_vec(),
-        seeded_results: results.to_vec(),
-        keep_results: false,
-        convention: Convention::Torch,
-    };
-    vjp(flat, &request).map(pipeline::optimize)
+    vjp(flat, &VjpRequest::new(params.to_vec(), results.to_vec())).map(pipeline::optimize)
 }

@@ -2,17 +2,20 @@
 //!
 //! Values are immutable, so "the value at that time" is a name; adjoints are immutable too, and an accumulation makes
 //! a new one. The sweep of a region starts by replaying the part of it that the sweep reads, so nothing is stored
-//! from one sweep to the other.
+//! from one sweep to the other but the states of loops.
 
 mod adjoints;
 mod branch;
+mod checkpoint;
+mod loops;
 mod replay;
 
 use crate::activity::Activity;
 use crate::need;
+use crate::plan::LoopPlans;
 use crate::rules::{Contribution, Rule, rule};
 use crate::site::{Site, constants};
-use crate::{Convention, VjpRequest};
+use crate::{Convention, LoopOptions, VjpRequest};
 use pullback_base::{Diagnostics, bug};
 use pullback_ir::visit::Copier;
 use pullback_ir::{Block, Function, FunctionBuilder, FunctionKind, Op, StmtKind, Value};
@@ -21,19 +24,22 @@ use rustc_hash::FxHashMap;
 pub(crate) fn derive(primal: &Function, request: &VjpRequest) -> Result<Function, Diagnostics> {
     let yields = &primal.body.yields;
     let activity = Activity::of(primal, &request.active_params, &request.seeded_results);
-    let mut refused = activity.refused_effects(primal, true);
-    refused.extend(activity.refused_loops(primal));
+    let refused = activity.refused_effects(primal, true);
     if refused.has_errors() {
         return Err(refused);
     }
+    let plans = LoopPlans::new(primal, &activity);
     let mut reverse = Reverse {
         primal,
-        activity,
+        activity: &activity,
+        plans: &plans,
         convention: request.convention,
+        loops: request.loops,
         constants: constants(primal),
         b: FunctionBuilder::new(&format!("{}$vjp", primal.name), FunctionKind::Plain),
         copier: Copier::new(primal),
         adjoints: FxHashMap::default(),
+        trips: FxHashMap::default(),
     };
     let seeds = reverse.params(&request.seeded_results);
     let kept = if request.keep_results { yields.as_slice() } else { &[] };
@@ -56,14 +62,18 @@ pub(crate) fn derive(primal: &Function, request: &VjpRequest) -> Result<Function
 
 struct Reverse<'a> {
     primal: &'a Function,
-    activity: Activity,
+    activity: &'a Activity,
+    plans: &'a LoopPlans,
     convention: Convention,
+    loops: LoopOptions,
     constants: FxHashMap<Value, f64>,
     b: FunctionBuilder,
     /// From the function's values to their latest copies.
     copier: Copier<'a>,
     /// From the function's active values to the sum of what their uses have given so far.
     adjoints: FxHashMap<Value, Value>,
+    /// From a loop's first result to the number of its trips when it was run last.
+    trips: FxHashMap<Value, Value>,
 }
 
 impl<'a> Reverse<'a> {
@@ -89,8 +99,9 @@ impl<'a> Reverse<'a> {
             match &stmt.kind {
                 StmtKind::Let { result, op, args } => self.op(*result, op, args),
                 StmtKind::If { results, .. } | StmtKind::Switch { results, .. } => self.branch(stmt, results),
-                // A loop with an adjoint was refused, calls are gone, and the derivative of memory is not ours.
-                StmtKind::Loop { .. } | StmtKind::Call { .. } | StmtKind::Effect { .. } => {}
+                StmtKind::Loop { .. } => self.repeat(stmt),
+                // Calls are gone, and the derivative of memory is not ours.
+                StmtKind::Call { .. } | StmtKind::Effect { .. } => {}
             }
         }
     }
@@ -101,7 +112,7 @@ impl<'a> Reverse<'a> {
         let site = Site::new(
             &mut self.b,
             self.convention,
-            need::op_reads(op, args, &self.activity),
+            need::op_reads(op, args, self.activity),
             (args, result),
             |value| self.copier.value(value),
             |value| self.constants.get(&value).copied(),

@@ -2,7 +2,7 @@
 
 use crate::run::{gradient, jvp, parse_one};
 use expect_test::{Expect, expect};
-use pullback_autodiff::{Convention, VjpRequest, vjp};
+use pullback_autodiff::{Convention, LoopOptions, VjpRequest, vjp};
 use pullback_ir::{Function, Module, parse};
 
 const POLYNOMIAL: &str = "func @polynomial(%0 a: f32, %1 b: f32, %2 c: f32, %3 x: f32) -> (f32) {
@@ -71,6 +71,7 @@ fn only_what_one_gradient_needs_is_computed() {
         seeded_results: vec![true],
         keep_results: true,
         convention: Convention::Torch,
+        loops: LoopOptions::default(),
     };
     check(
         &vjp(&parse_one(POLYNOMIAL), &request).expect("has a VJP"),

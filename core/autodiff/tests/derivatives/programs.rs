@@ -1,21 +1,13 @@
-//! Random programs: scalars, arrays with dynamic indices, nested branches, and (for forward mode) loops.
+//! Random programs: scalars, arrays with dynamic indices, nested branches and loops.
 
 use crate::ops::Random;
-use crate::run::{close, complex_step, doubles, gradient, jvp};
-use pullback_autodiff::{Convention, VjpRequest, vjp};
+use crate::run::{close, complex_step, doubles, floats, gradient, jvp};
+use pullback_autodiff::{LoopOptions, VjpRequest, vjp};
 use pullback_ir::{Function, FunctionBuilder, FunctionKind, LoopHints, Op, Type, Value};
 
 const ARRAY_LEN: u32 = 4;
 /// The float parameters; one integer parameter follows.
 const INPUTS: usize = 3;
-
-/// What loops a program may have.
-#[derive(Clone, Copy, PartialEq)]
-enum Loops {
-    /// Only ones that carry no derivative.
-    Inactive,
-    Any,
-}
 
 /// The values a statement may read.
 #[derive(Clone)]
@@ -28,15 +20,14 @@ struct Scope {
 struct Generator {
     b: FunctionBuilder,
     random: Random,
-    loops: Loops,
 }
 
 impl Generator {
-    fn program(seed: u64, loops: Loops) -> Function {
+    fn program(seed: u64) -> Function {
         let mut b = FunctionBuilder::new("program", FunctionKind::Plain);
         let floats: Vec<Value> = (0..INPUTS).map(|i| b.param(Type::F64, &format!("x{i}"))).collect();
         let integers = vec![b.param(Type::I32, "n")];
-        let mut generator = Generator { b, random: Random(seed), loops };
+        let mut generator = Generator { b, random: Random(seed) };
         let mut scope = Scope { floats, integers, arrays: Vec::new() };
         let elements: Vec<Value> = (0..ARRAY_LEN).map(|_| generator.expression(&scope)).collect();
         let array = Type::array(Type::F64, ARRAY_LEN);
@@ -175,8 +166,8 @@ impl Generator {
             match self.random.below(10) {
                 0 | 1 if depth > 0 => self.branch(scope, depth),
                 2 if depth > 0 => self.switch(scope, depth),
-                3 if depth > 0 && self.loops == Loops::Any => self.active_loop(scope, depth),
-                3 if depth > 0 => self.inactive_loop(scope),
+                3 if depth > 0 && self.random.chance(0.3) => self.inactive_loop(scope),
+                3 if depth > 0 => self.active_loop(scope, depth),
                 4 => {
                     let (array, index) = (self.random.pick(&scope.arrays), self.integer(scope));
                     let element = self.expression(scope);
@@ -323,7 +314,7 @@ fn assert_close(what: &str, found: &[f64], expected: &[f64], tolerance: f64, f: 
 fn both_modes_agree_with_complex_steps_on_random_programs() {
     let mut size = 0;
     for seed in 0..600 {
-        let f = Generator::program(seed, Loops::Inactive);
+        let f = Generator::program(seed);
         let mut random = Random(seed ^ 0xA5A5);
         let (pullback, pushforward) = (gradient(&f), jvp(&f));
         size += f.values.len();
@@ -342,9 +333,9 @@ fn both_modes_agree_with_complex_steps_on_random_programs() {
 }
 
 #[test]
-fn forward_mode_agrees_with_complex_steps_on_programs_with_loops() {
+fn forward_mode_gives_the_results_and_what_complex_steps_give() {
     for seed in 0..400 {
-        let f = Generator::program(seed, Loops::Any);
+        let f = Generator::program(seed);
         let pushforward = jvp(&f);
         let mut random = Random(seed ^ 0x5A5A);
         for _ in 0..3 {
@@ -361,7 +352,7 @@ fn forward_mode_agrees_with_complex_steps_on_programs_with_loops() {
 #[test]
 fn second_derivatives_of_random_programs_agree_three_ways() {
     for seed in 0..200 {
-        let f = Generator::program(seed, Loops::Inactive);
+        let f = Generator::program(seed);
         let first = gradient(&f);
         let (forward_over_reverse, reverse_over_reverse) = (jvp(&first), gradient(&first));
         let mut random = Random(seed ^ 0x3C3C);
@@ -383,18 +374,13 @@ fn second_derivatives_of_random_programs_agree_three_ways() {
 #[test]
 fn any_choice_of_parameters_and_results_gives_the_same_numbers() {
     for seed in 0..200 {
-        let f = Generator::program(seed, Loops::Inactive);
+        let f = Generator::program(seed);
         let mut random = Random(seed ^ 0x1234);
         let x = point(&mut random);
         let mut active: Vec<bool> = (0..INPUTS).map(|_| random.chance(0.5)).collect();
         active.push(false);
         let seeded = [random.chance(0.7), random.chance(0.7)];
-        let request = VjpRequest {
-            active_params: active.clone(),
-            seeded_results: seeded.to_vec(),
-            keep_results: true,
-            convention: Convention::Torch,
-        };
+        let request = VjpRequest { keep_results: true, ..VjpRequest::new(active.clone(), seeded.to_vec()) };
         let derived = vjp(&f, &request).expect("has a VJP");
         assert_eq!(derived.to_string(), vjp(&f, &request).expect("has a VJP").to_string());
         let w: Vec<f64> = seeded.iter().map(|&s| if s { random.between(-1.0, 1.0) } else { 0.0 }).collect();
@@ -408,10 +394,27 @@ fn any_choice_of_parameters_and_results_gives_the_same_numbers() {
 }
 
 #[test]
+fn the_number_of_slots_changes_no_gradient() {
+    for seed in 0..200 {
+        let f = Generator::program(seed);
+        let (active, seeded) = floats(&f);
+        let mut random = Random(seed ^ 0x4242);
+        let x = [point(&mut random), direction(&mut random, 2)].concat();
+        let expected = doubles(&gradient(&f), &x);
+        for slots in 1..=4 {
+            let loops = LoopOptions { slots: Some(slots) };
+            let request = VjpRequest { loops, ..VjpRequest::new(active.clone(), seeded.clone()) };
+            let found = doubles(&vjp(&f, &request).expect("has a VJP"), &x);
+            assert_close("few slots", &found, &expected, 0.0, &f, &x);
+        }
+    }
+}
+
+#[test]
 fn optimized_gradients_give_the_same_numbers() {
     let (mut before, mut after) = (0, 0);
     for seed in 0..200 {
-        let derived = gradient(&Generator::program(seed, Loops::Inactive));
+        let derived = gradient(&Generator::program(seed));
         let optimized = pullback_passes::optimize(derived.clone());
         (before, after) = (before + statements(&derived), after + statements(&optimized));
         let mut random = Random(seed ^ 0x7777);

@@ -106,6 +106,6 @@ pub fn gradient(function: &Function) -> Function {
 
 pub fn gradient_by(function: &Function, convention: Convention) -> Function {
     let (active_params, seeded_results) = floats(function);
-    let request = VjpRequest { active_params, seeded_results, keep_results: false, convention };
+    let request = VjpRequest { convention, ..VjpRequest::new(active_params, seeded_results) };
     vjp(function, &request).expect("has a VJP")
 }

@@ -1,4 +1,4 @@
-//! The `run` and `refuse` lines of the corpus, on the interpreter; and the passes keep every result.
+//! The `run` lines of the corpus, on the interpreter; and the passes keep every result.
 
 use pullback_interp::{Exact, Value};
 use pullback_ir::{Constant, Scalar};
@@ -93,25 +93,6 @@ fn flattening_and_optimizing_keep_every_bit() {
                     }
                 }
                 Ok(())
-            });
-        }
-    }
-    failures.finish();
-}
-
-#[test]
-fn refuse_lines_hold() {
-    let (cases, _) = corpus::load();
-    let mut failures = Failures::default();
-    for case in &cases {
-        for directive in &case.directives {
-            let Kind::Refuse { function, code } = &directive.kind else { continue };
-            let subject = case.subject(function);
-            failures.check(&format!("{}:{}", case.name, directive.line), || {
-                let derived = lanes::reverse_derivative(&subject.flat, &subject.params, &subject.results);
-                let refusal = derived.err().ok_or("it has a derivative")?;
-                let located = refusal.iter().all(|d| d.code.text() == code && !d.span().is_none());
-                if located { Ok(()) } else { Err(format!("refused otherwise: {refusal:?}")) }
             });
         }
     }
