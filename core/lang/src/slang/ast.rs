@@ -153,7 +153,7 @@ pub struct Extension {
     pub members: Vec<Decl>,
 }
 
-/// `enum Name : Tag { A, B = 2 }` and `enum class`.
+/// `enum Name : Tag { A, B = 2 }` and `enum class`, which is the same: cases are members either way.
 #[derive(Clone, Debug)]
 pub struct Enum {
     pub name: Name,

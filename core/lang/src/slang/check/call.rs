@@ -45,6 +45,9 @@ impl Context<'_, '_> {
                 self.silent_error(span)
             }
             Item::Value(value) => {
+                if let Some(set) = self.call_operator_of(&value) {
+                    return self.call_function(set, args, span);
+                }
                 let shown = self.show(&value.ty);
                 self.error(
                     Code::TypeMismatch,

@@ -33,6 +33,7 @@ impl<'a> Checker<'a> {
         match &decl.kind {
             DeclKind::Function(function) => self.collect_function(decl, function, place),
             DeclKind::Struct(aggregate) => self.collect_struct(aggregate, place),
+            DeclKind::Enum(enumeration) => self.collect_enum(decl, enumeration, place),
             DeclKind::TypeAlias(alias) => {
                 let (scope, generics) = self.generic_scope(&alias.generics, place);
                 let id = self.program.aliases.push(Alias { ast: alias, scope, generics, ty: Lazy::Pending });
@@ -72,7 +73,6 @@ impl<'a> Checker<'a> {
         let (what, name) = match kind {
             DeclKind::Interface(aggregate) => ("interfaces", Some(&aggregate.name)),
             DeclKind::Extension(_) => ("extensions", None),
-            DeclKind::Enum(decl) => ("enums", Some(&decl.name)),
             DeclKind::AssociatedType(decl) => ("associated types", Some(&decl.name)),
             DeclKind::Property(decl) => ("properties", Some(&decl.name)),
             DeclKind::Subscript(_) => ("`__subscript` declarations", None),
@@ -83,11 +83,6 @@ impl<'a> Checker<'a> {
         };
         let span = name.map_or(decl.span, |name| name.span);
         self.unsupported(what, span);
-        if let DeclKind::Enum(decl) = kind {
-            for case in &decl.cases {
-                self.program.scopes[place.scope].names.insert(case.name.text.clone(), Symbol::Refused);
-            }
-        }
         if let DeclKind::Buffer(buffer) = kind {
             for member in &buffer.members {
                 if let DeclKind::Var(var) = &member.kind {
@@ -170,16 +165,21 @@ impl<'a> Checker<'a> {
 
     fn collect_function(&mut self, decl: &'a Decl, function: &'a ast::Function, place: Place<'_>) {
         let has = |kind| decl.modifiers.has(kind);
+        let is_method = match function.role {
+            ast::FunctionRole::Plain => true,
+            ast::FunctionRole::Operator => &*function.name.text == "operator()",
+            ast::FunctionRole::Constructor => false,
+        };
         let role = match (function.role, place.owner) {
             (ast::FunctionRole::Constructor, Some(_)) => Role::Constructor,
-            (ast::FunctionRole::Plain, Some(_)) if !has(ModifierKind::Static) => {
+            (_, Some(_)) if is_method && !has(ModifierKind::Static) => {
                 let mutating = decl.attributes.iter().any(|attribute| &*attribute.name.text == "mutating");
                 Role::Method { mutating }
             }
-            (ast::FunctionRole::Plain, _) => Role::Plain,
-            (ast::FunctionRole::Operator, _) => {
-                return self.unsupported("operators declared by users", function.name.span);
+            (ast::FunctionRole::Operator, Some(_)) => {
+                return self.unsupported("operators declared in structs", function.name.span);
             }
+            (ast::FunctionRole::Plain | ast::FunctionRole::Operator, _) => Role::Plain,
             (ast::FunctionRole::Constructor, None) => {
                 return self.unsupported("constructors outside of structs", function.name.span);
             }
@@ -230,7 +230,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Enters a name; an error when it is taken.
-    fn declare(&mut self, scope: ScopeId, name: &ast::Name, symbol: Symbol) {
+    pub fn declare(&mut self, scope: ScopeId, name: &ast::Name, symbol: Symbol) {
         match self.program.scopes[scope].names.get(&name.text) {
             None => {
                 self.program.scopes[scope].names.insert(name.text.clone(), symbol);
@@ -257,6 +257,8 @@ impl<'a> Checker<'a> {
         match program.scopes[scope].names.get(name) {
             Some(Symbol::Functions(functions)) => program.functions[functions[0]].ast.name.span,
             Some(Symbol::Struct(id)) => program.structs[*id].span,
+            Some(Symbol::Enum(id)) => program.enums[*id].span,
+            Some(Symbol::Case(id, case)) => program.enums[*id].ast.cases[*case as usize].name.span,
             Some(Symbol::Alias(id)) => program.aliases[*id].ast.name.span,
             Some(Symbol::Constant(id)) => program.constants[*id].ast.name.span,
             Some(Symbol::Generic(param)) => program.generics[*param].span,

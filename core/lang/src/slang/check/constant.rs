@@ -79,7 +79,7 @@ impl Tree {
 /// The value of an expression, or the place of its first part that is not constant.
 pub fn evaluate(checker: &mut Checker<'_>, expr: &Expr) -> Result<Tree, Span> {
     let fail = Err(expr.span);
-    let scalar = expr.ty.known_scalar();
+    let scalar = checker.program.scalar_of(&expr.ty);
     match &expr.kind {
         ExprKind::Literal(literal) => scalar.map_or(fail, |scalar| Ok(Tree::Leaf(literal.constant(scalar)))),
         ExprKind::Zero => zero(checker, &expr.ty).ok_or(expr.span),
@@ -93,7 +93,8 @@ pub fn evaluate(checker: &mut Checker<'_>, expr: &Expr) -> Result<Tree, Span> {
         }
         ExprKind::Convert(inner) => {
             let tree = evaluate(checker, inner)?;
-            convert(tree, &inner.ty, &expr.ty).ok_or(expr.span)
+            let (from, to) = (checker.program.as_number(&inner.ty), checker.program.as_number(&expr.ty));
+            convert(tree, &from, &to).ok_or(expr.span)
         }
         ExprKind::Construct(elements) => {
             let elements: Result<Vec<Tree>, Span> =
@@ -160,6 +161,7 @@ fn zero(checker: &mut Checker<'_>, ty: &Ty) -> Option<Tree> {
             let fields: Option<Vec<Tree>> = fields.iter().map(|field| zero(checker, &field.ty)).collect();
             fields.map(Tree::Node)
         }
+        Ty::Enum(id) => Some(Tree::Leaf(Constant::zero(checker.program.enums[*id].tag?))),
         Ty::Void | Ty::Error => None,
     }
 }
@@ -309,7 +311,9 @@ impl Context<'_, '_> {
             self.broken = true;
             return None;
         }
-        let integer = expr.ty.is_scalar() && expr.ty.known_scalar().is_some_and(|s| s.is_integer());
+        let unscoped = matches!(expr.ty, Ty::Enum(id) if self.checker.program.enums[id].unscoped);
+        let integer =
+            unscoped || expr.ty.is_scalar() && expr.ty.known_scalar().is_some_and(|s| s.is_integer());
         match evaluate(self.checker, expr) {
             Ok(Tree::Leaf(constant)) if integer => Some(constant.as_i64()),
             Ok(_) => {

@@ -166,6 +166,11 @@ impl<'c, 'a> Context<'c, 'a> {
         id
     }
 
+    /// A local that no name stands for.
+    pub fn temporary(&mut self, ty: Ty, span: Span) -> LocalId {
+        self.locals.push(Local { name: "".into(), ty, span, mutable: true, constant: None })
+    }
+
     pub fn local(&self, name: &str) -> Option<LocalId> {
         self.names.iter().rev().find(|(known, _)| &**known == name).map(|(_, id)| *id)
     }

@@ -22,6 +22,10 @@ pub fn implicit_cost(program: &Program<'_>, from: &Ty, to: &Ty) -> Option<u32> {
             };
             Some(elem_cost + shape_cost(program, *from_elem, *from_shape, *to_shape)?)
         }
+        // The cases of an unscoped enum are integers wherever one is needed.
+        (Ty::Enum(id), Ty::Number(..)) if program.enums[*id].unscoped => {
+            implicit_cost(program, &program.as_number(from), to).map(|cost| cost + 10)
+        }
         _ => None,
     }
 }
@@ -62,6 +66,7 @@ impl Context<'_, '_> {
             None => self.mismatch(&expr, to, place),
             Some(_) => {
                 self.warn_of_loss(&expr, to);
+                let expr = if let Ty::Enum(_) = expr.ty { self.enum_tag(expr) } else { expr };
                 self.converted(expr, to)
             }
         }
@@ -81,7 +86,7 @@ impl Context<'_, '_> {
             if let Some(letters) = letters.get(to as usize - 1).filter(|_| to < from) {
                 diagnostic = diagnostic.help(format!("take the components you mean: `.{letters}`"));
             }
-        } else if expr.ty.number().is_some() && to.number().is_some() {
+        } else if (expr.ty.number().is_some() && to.number().is_some()) || self.can_cast_enum(&expr.ty, to) {
             diagnostic = diagnostic.help(format!("convert it: `{wanted}(...)`"));
         }
         self.report(diagnostic);
@@ -132,7 +137,7 @@ impl Context<'_, '_> {
         {
             return Expr { kind: ExprKind::Zero, ty: to.clone(), span };
         }
-        if self.can_cast(&expr.ty, to) {
+        if self.can_cast(&expr.ty, to) || self.can_cast_enum(&expr.ty, to) {
             return Expr { span, ..self.converted(expr, to) };
         }
         let (from, wanted) = (self.show(&expr.ty), self.show(to));

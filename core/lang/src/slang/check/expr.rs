@@ -197,7 +197,8 @@ impl Context<'_, '_> {
                 }
             },
             Symbol::Refused => Item::Value(self.silent_error(span)),
-            symbol @ (Symbol::Struct(_) | Symbol::Alias(_) | Symbol::This(_)) => {
+            Symbol::Case(id, case) => Item::Value(self.enum_case(id, case, span)),
+            symbol @ (Symbol::Struct(_) | Symbol::Enum(_) | Symbol::Alias(_) | Symbol::This(_)) => {
                 Item::Type(self.symbol_type(&symbol, None, &[], span).unwrap_or(Ty::Error))
             }
         }

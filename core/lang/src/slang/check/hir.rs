@@ -134,6 +134,13 @@ pub enum ExprKind {
         operand: Box<Expr>,
         gives_old: bool,
     },
+    /// `place = value`, where `old` in `value` stands for what the place held.
+    Update {
+        place: Box<Expr>,
+        old: LocalId,
+        value: Box<Expr>,
+        gives_old: bool,
+    },
     Conditional {
         condition: Box<Expr>,
         then: Box<Expr>,

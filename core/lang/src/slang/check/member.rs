@@ -42,6 +42,13 @@ impl Context<'_, '_> {
                 Some(symbol) => self.member_item(symbol, &name.text, of, None, span),
                 None => Item::Value(self.no_member(of, name)),
             },
+            Item::Type(Ty::Enum(id)) => {
+                let scope = self.checker.program.enums[id].scope;
+                match self.checker.program.member(scope, &name.text).cloned() {
+                    Some(symbol) => self.symbol_item(symbol, &name.text, None, span),
+                    None => Item::Value(self.no_member(&Ty::Enum(id), name)),
+                }
+            }
             Item::Type(Ty::Error) => Item::Value(self.silent_error(span)),
             Item::Type(ty) => Item::Value(self.no_member(&ty, name)),
             Item::Functions(set) => {
@@ -113,8 +120,12 @@ impl Context<'_, '_> {
         let mut diagnostic =
             Diagnostic::error(Code::UnknownName, format!("`{shown}` has no member `{}`", name.text))
                 .at(name.span, "not a member");
-        if let Ty::Struct(id, _) = ty {
-            let scope = self.checker.program.structs[*id].scope;
+        let scope = match ty {
+            Ty::Struct(id, _) => Some(self.checker.program.structs[*id].scope),
+            Ty::Enum(id) => Some(self.checker.program.enums[*id].scope),
+            _ => None,
+        };
+        if let Some(scope) = scope {
             let names = self.checker.program.scopes[scope].names.keys();
             if let Some(near) = nearest(&name.text, names.map(|name| &**name)) {
                 diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
@@ -205,6 +216,7 @@ impl Context<'_, '_> {
             _ => return self.unsupported("array types in expressions", span),
         };
         let args: Vec<Expr> = args.iter().map(|arg| self.expr(arg)).collect();
+        let args: Vec<Expr> = args.into_iter().map(|arg| self.unscoped(arg)).collect();
         if base.is_error() || args.iter().any(Expr::is_error) {
             return self.silent_error(span);
         }

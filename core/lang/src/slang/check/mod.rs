@@ -7,6 +7,8 @@ mod constant;
 mod construct;
 mod context;
 mod convert;
+mod declared_operator;
+mod enums;
 mod expr;
 pub mod flow;
 pub mod hir;
@@ -109,6 +111,9 @@ impl<'a> Checker<'a> {
         }
         for id in (first_struct..self.program.structs.len()).map(StructId::from_index) {
             self.fields(id, Span::NONE);
+        }
+        for id in self.program.enums.ids().collect::<Vec<_>>() {
+            self.enum_values(id);
         }
         for id in self.program.aliases.ids().collect::<Vec<_>>() {
             self.alias(id, Span::NONE);

@@ -56,6 +56,12 @@ impl Context<'_, '_> {
         if left.is_error() || right.is_error() {
             return self.silent_error(span);
         }
+        if let Some(result) = self.declared_binary(op, &left, &right, span) {
+            return result;
+        }
+        if let Some(result) = self.enum_binary(op, &left, &right, op_span, span) {
+            return result;
+        }
         if matches!(op, BinaryOp::And | BinaryOp::Or) {
             return self.logical(op, left, right, op_span, span);
         }
@@ -169,12 +175,20 @@ impl Context<'_, '_> {
         if value.is_error() {
             return self.silent_error(span);
         }
+        if let Some(result) = self.declared_unary(op, &value, span) {
+            return result;
+        }
         if let ExprKind::Literal(literal) = value.kind
             && let Some(folded) = fold_literal(op, literal)
         {
             // `-2147483648` is an `int`, though `2147483648` is not.
             let least = folded == Literal::Int(i128::from(i32::MIN)) && value.ty == Ty::UINT;
             return Expr::literal(folded, if least { Ty::INT } else { value.ty }, span);
+        }
+        if let (Ty::Enum(id), UnaryOp::BitNot) = (&value.ty, op) {
+            let (id, tag) = (*id, self.enum_tag(value));
+            let result = self.unary(op, tag, span);
+            return Expr { kind: ExprKind::Convert(Box::new(result)), ty: Ty::Enum(id), span };
         }
         let Some((_, shape)) = value.ty.number() else {
             return self.wrong_operands(op.text(), &value, None, span);
@@ -241,6 +255,9 @@ impl Context<'_, '_> {
         span: Span,
         old: bool,
     ) -> Expr {
+        if let Some(result) = self.declared_modify(op, &place, &value, op_span, span, old) {
+            return result;
+        }
         let logical = matches!(op, BinaryOp::And | BinaryOp::Or);
         let Some(ty) = self.operand_type(op, &place, &value).filter(|_| !logical) else {
             return self.wrong_operands(&format!("{}=", op.text()), &place, Some(&value), op_span);
@@ -260,6 +277,9 @@ impl Context<'_, '_> {
         let place = self.target(target);
         if place.is_error() || !self.assignable(&place) {
             return self.silent_error(span);
+        }
+        if let Some(result) = self.declared_step(op, fix, &place, span) {
+            return result;
         }
         let (op, text) = match op {
             ast::StepOp::Increment => (BinaryOp::Add, "++"),

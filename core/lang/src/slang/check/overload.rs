@@ -101,6 +101,14 @@ impl Context<'_, '_> {
         })
     }
 
+    /// Whether a function takes these arguments.
+    pub fn takes(&mut self, function: FnId, args: &[Expr]) -> bool {
+        let signature = self.checker.signature(function);
+        let set =
+            FunctionSet { name: "".into(), candidates: Vec::new(), receiver: None, generics: None, of: None };
+        self.fit(&set, function, &signature, args).is_ok()
+    }
+
     fn show_args(&self, args: &[Expr]) -> String {
         let types: Vec<String> = args.iter().map(|arg| self.show(&arg.ty)).collect();
         format!("({})", types.join(", "))

@@ -4,7 +4,7 @@
 use super::hir::Expr;
 use super::types::{Arg, Bound, Count, Elem, ParamId, Shape, Subst, Ty, scalar_name};
 use crate::slang::ast;
-use pullback_base::{IdVec, Span, id_type};
+use pullback_base::{IdVec, Scalar, Span, id_type};
 use pullback_ir::{Direction, Op};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -19,6 +19,7 @@ id_type! {
     /// What stands between the braces of a struct and its kin.
     pub struct MembersId("members");
 }
+id_type! { pub struct EnumId("enum"); }
 id_type! { pub struct FnId("function"); }
 id_type! { pub struct ConstId("constant"); }
 id_type! { pub struct AliasId("alias"); }
@@ -36,6 +37,9 @@ pub struct Scope {
 pub enum Symbol {
     Functions(SmallVec<[FnId; 2]>),
     Struct(StructId),
+    Enum(EnumId),
+    /// A case of an enum, by its number.
+    Case(EnumId, u32),
     /// A field of the struct whose scope this is.
     Field(u32),
     Alias(AliasId),
@@ -90,6 +94,23 @@ pub struct Struct<'a> {
     /// How many numbers it is made of, once its fields are known; of a generic struct that is told anew each time.
     pub leaves: u64,
     /// A field was wrong, and reported: nothing is made of the struct.
+    pub broken: bool,
+    pub span: Span,
+}
+
+#[derive(Clone)]
+pub struct Enum<'a> {
+    /// With the names of what encloses it.
+    pub name: Arc<str>,
+    pub ast: &'a ast::Enum,
+    /// Holds its cases.
+    pub scope: ScopeId,
+    /// The integer type of its values; `None` until it is looked at.
+    pub tag: Option<Scalar>,
+    /// The values of the first cases, as far as they are known.
+    pub values: Vec<i128>,
+    /// `[UnscopedEnum]`: the cases are names beside the enum too, and convert to integers.
+    pub unscoped: bool,
     pub broken: bool,
     pub span: Span,
 }
@@ -179,6 +200,7 @@ pub struct Program<'a> {
     pub scopes: IdVec<ScopeId, Scope>,
     pub members: IdVec<MembersId, Members>,
     pub structs: IdVec<StructId, Struct<'a>>,
+    pub enums: IdVec<EnumId, Enum<'a>>,
     pub functions: IdVec<FnId, Function<'a>>,
     pub constants: IdVec<ConstId, Constant<'a>>,
     pub aliases: IdVec<AliasId, Alias<'a>>,
@@ -220,6 +242,22 @@ impl Program<'_> {
         }
     }
 
+    /// The scalar that a value of one component is made of: an enum's is its tag's.
+    pub fn scalar_of(&self, ty: &Ty) -> Option<Scalar> {
+        match ty {
+            Ty::Enum(id) => self.enums[*id].tag,
+            ty => ty.known_scalar(),
+        }
+    }
+
+    /// The type as a number: an enum as its integer.
+    pub fn as_number(&self, ty: &Ty) -> Ty {
+        match ty {
+            Ty::Enum(id) => self.enums[*id].tag.map_or(Ty::Error, Ty::scalar),
+            ty => ty.clone(),
+        }
+    }
+
     /// How many numbers a value is made of; generic sizes count as one.
     pub fn leaves(&self, ty: &Ty) -> u64 {
         self.leaves_within(ty, &mut MAX_STEPS.clone())
@@ -234,6 +272,7 @@ impl Program<'_> {
                 let count = count.known().map_or(1, |n| n.max(0).unsigned_abs());
                 self.leaves_within(element, steps).saturating_mul(count)
             }
+            Ty::Enum(_) => 1,
             Ty::Struct(id, args) if args.is_empty() => self.structs[*id].leaves,
             Ty::Struct(..) => {
                 *steps = steps.saturating_sub(1);
@@ -282,6 +321,7 @@ impl Program<'_> {
         match ty {
             Ty::Error => "?".into(),
             Ty::Void => "void".into(),
+            Ty::Enum(id) => self.enums[*id].name.to_string(),
             Ty::Struct(id, args) if args.is_empty() => self.structs[*id].name.to_string(),
             Ty::Struct(id, args) => {
                 let args: Vec<String> = args.iter().map(|arg| self.show_arg(arg)).collect();

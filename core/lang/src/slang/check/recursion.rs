@@ -81,6 +81,10 @@ fn walk<'h>(expr: &'h Expr, f: &mut dyn FnMut(&'h Expr)) {
             walk(place, f);
             walk(value, f);
         }
+        ExprKind::Update { place, value, .. } => {
+            walk(place, f);
+            walk(value, f);
+        }
         ExprKind::Modify { place, operand, .. } => {
             walk(place, f);
             walk(operand, f);

@@ -203,6 +203,12 @@ impl Context<'_, '_> {
                     _ => Ty::Error,
                 })
             }
+            Symbol::Enum(id) => {
+                self.checker.enum_values(*id);
+                let broken = self.checker.program.enums[*id].broken;
+                self.broken |= broken;
+                Some(if broken { Ty::Error } else { Ty::Enum(*id) })
+            }
             Symbol::Alias(id) => {
                 let alias = &self.checker.program.aliases[*id];
                 let (own, generics) = (alias.ast, alias.generics.clone());
@@ -301,6 +307,7 @@ impl Context<'_, '_> {
     pub fn scope_of(&self, ty: &Ty) -> Option<ScopeId> {
         match ty {
             Ty::Struct(id, _) => Some(self.checker.program.structs[*id].scope),
+            Ty::Enum(id) => Some(self.checker.program.enums[*id].scope),
             _ => None,
         }
     }
@@ -444,7 +451,7 @@ impl Context<'_, '_> {
             "void", "int64_t",
         ];
         let declared = self.scope_names(|symbol| {
-            matches!(symbol, Symbol::Struct(_) | Symbol::Alias(_) | Symbol::Generic(_))
+            matches!(symbol, Symbol::Struct(_) | Symbol::Enum(_) | Symbol::Alias(_) | Symbol::Generic(_))
         });
         nearest(name, declared.iter().map(|name| &**name).chain(BUILTIN)).map(Into::into)
     }

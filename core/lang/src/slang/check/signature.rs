@@ -245,7 +245,9 @@ impl<'a> Checker<'a> {
 
     fn same_signature(&self, a: FnId, b: FnId) -> bool {
         let (fa, fb) = (&self.program.functions[a], &self.program.functions[b]);
-        if fa.qualified != fb.qualified || fa.owner != fb.owner {
+        let postfix =
+            |function: &super::program::Function<'_>| function.decl.modifiers.has(ModifierKind::Postfix);
+        if fa.qualified != fb.qualified || fa.owner != fb.owner || postfix(fa) != postfix(fb) {
             return false;
         }
         let (Some(sa), Some(sb)) = (done(&fa.signature), done(&fb.signature)) else { return false };

@@ -2,16 +2,18 @@
 
 use super::context::Context;
 use super::flow;
-use super::hir::{Case, Expr, StmtKind};
+use super::hir::{Case, Expr, ExprKind, Literal, Stmt, StmtKind};
 use super::types::Ty;
 use crate::slang::ast::{self, CaseLabel};
 use pullback_base::{Code, Diagnostic, Scalar, Span};
+use pullback_ir::Op;
 
 impl Context<'_, '_> {
     pub fn switch(&mut self, value: &ast::Expr, cases: &[ast::Case]) -> StmtKind {
         let value = self.expr(value);
+        let value_ty = value.ty.clone();
+        let value = if let Ty::Enum(_) = value.ty { self.enum_tag(value) } else { value };
         let selector = self.selector(value);
-        let unsigned = selector.ty == Ty::UINT;
         let mut out: Vec<Case> = Vec::new();
         let mut seen: Vec<(i64, Span)> = Vec::new();
         let mut default: Option<Span> = None;
@@ -28,9 +30,7 @@ impl Context<'_, '_> {
                         is_default = true;
                     }
                     CaseLabel::Case(label) => {
-                        let value = self.expr(label);
-                        let Some(value) = self.constant_int(&value) else { continue };
-                        let value = if unsigned { i64::from(value as u32) } else { i64::from(value as i32) };
+                        let Some(value) = self.label(label, &value_ty, &selector.ty) else { continue };
                         match seen.iter().find(|(known, _)| *known == value) {
                             Some(&(_, first)) => self.twice(&format!("case {value}"), label.span, first),
                             None => seen.push((value, label.span)),
@@ -48,18 +48,34 @@ impl Context<'_, '_> {
         }
         self.switches -= 1;
         self.limit_copies(&out, cases);
-        StmtKind::Switch(selector, out)
+        match selector.ty.known_scalar() {
+            Some(Scalar::I64 | Scalar::U64) => self.wide_switch(selector, out),
+            _ => StmtKind::Switch(selector, out),
+        }
     }
 
-    /// The IR switches over 32-bit integers.
+    /// The value of a label, in the type that is switched over.
+    fn label(&mut self, label: &ast::Expr, wanted: &Ty, selector: &Ty) -> Option<i64> {
+        let mut value = self.expr(label);
+        if let Ty::Enum(_) = wanted {
+            value = self.coerce(value, wanted, "this label");
+        }
+        if let Ty::Enum(_) = value.ty {
+            value = self.enum_tag(value);
+        }
+        let value = self.constant_int(&value)?;
+        let scalar = selector.known_scalar().unwrap_or(Scalar::I32);
+        Some(Literal::Int(i128::from(value)).constant(scalar).as_i64())
+    }
+
+    /// What the IR can switch over: 32-bit integers, and wide ones by way of the number of the label they equal.
     fn selector(&mut self, value: Expr) -> Expr {
         if value.is_error() {
             return value;
         }
         let scalar = value.ty.known_scalar().filter(|scalar| value.ty.is_scalar() && !scalar.is_float());
         match scalar {
-            Some(Scalar::I32 | Scalar::U32) => value,
-            Some(Scalar::I64 | Scalar::U64) => self.unsupported("switches over 64-bit integers", value.span),
+            Some(Scalar::I32 | Scalar::U32 | Scalar::I64 | Scalar::U64) => value,
             Some(_) => self.converted(value, &Ty::INT),
             None => {
                 let shown = self.show(&value.ty);
@@ -67,6 +83,37 @@ impl Context<'_, '_> {
                 self.error(Code::TypeMismatch, message, value.span, format!("is `{shown}`"))
             }
         }
+    }
+
+    /// A switch over 64 bits: labels are numbered, and the value is compared with each in turn.
+    fn wide_switch(&mut self, selector: Expr, mut cases: Vec<Case>) -> StmtKind {
+        let (ty, span) = (selector.ty.clone(), selector.span);
+        let local = self.temporary(ty.clone(), span);
+        let labels: Vec<i64> = cases.iter().flat_map(|case| case.values.iter().copied()).collect();
+        let mut number = 0;
+        for value in cases.iter_mut().flat_map(|case| &mut case.values) {
+            *value = number;
+            number += 1;
+        }
+        let int = |value: i64| Expr::literal(Literal::Int(i128::from(value)), Ty::INT, span);
+        let chosen = self.temporary(Ty::INT, span);
+        let read = |local, ty: &Ty| Expr { kind: ExprKind::Local(local), ty: ty.clone(), span };
+        let mut stmts = vec![
+            Stmt { kind: StmtKind::Let(local, Some(selector)), span },
+            Stmt { kind: StmtKind::Let(chosen, Some(int(number))), span },
+        ];
+        for (index, &label) in labels.iter().enumerate() {
+            let label = Expr::literal(Literal::Int(i128::from(label)), ty.clone(), span);
+            let args = vec![read(local, &ty), label];
+            let condition = Expr { kind: ExprKind::Op(Op::Eq, args), ty: Ty::BOOL, span };
+            let args = vec![condition, int(index as i64), read(chosen, &Ty::INT)];
+            let value = Box::new(Expr { kind: ExprKind::Op(Op::Select, args), ty: Ty::INT, span });
+            let place = Box::new(read(chosen, &Ty::INT));
+            let assign = Expr { kind: ExprKind::Assign { place, value }, ty: Ty::INT, span };
+            stmts.push(Stmt { kind: StmtKind::Expr(assign), span });
+        }
+        stmts.push(Stmt { kind: StmtKind::Switch(read(chosen, &Ty::INT), cases), span });
+        StmtKind::Block(stmts)
     }
 
     /// A case that falls through is lowered with a copy of what it falls into; nested switches copy copies.

@@ -1,6 +1,6 @@
 //! The checker's types: IR types with generic parameters still in them, and what follows from types alone.
 
-use super::program::{Program, StructId};
+use super::program::{EnumId, Program, StructId};
 use pullback_base::{Scalar, id_type};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ pub enum Ty {
     Array(Arc<Ty>, Count),
     /// With what its generic parameters stand for: those of the structs around it first.
     Struct(StructId, Arc<[Arg]>),
+    Enum(EnumId),
 }
 
 /// What a number's components are.
@@ -144,7 +145,7 @@ impl Ty {
             Ty::Struct(id, args) if !args.is_empty() => {
                 Ty::Struct(*id, args.iter().map(|arg| arg.subst(program, subst)).collect())
             }
-            Ty::Error | Ty::Void | Ty::Struct(..) => self.clone(),
+            Ty::Error | Ty::Void | Ty::Struct(..) | Ty::Enum(_) => self.clone(),
         }
     }
 }

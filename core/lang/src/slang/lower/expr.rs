@@ -5,7 +5,7 @@ use super::place::Place;
 use crate::slang::check::hir::{Call, Callee, Expr, ExprKind};
 use crate::slang::check::program::{FnId, Lazy, Role};
 use crate::slang::check::types::{Arg, Subst, Ty};
-use pullback_base::{Scalar, bug};
+use pullback_base::{Scalar, bug, ids::Id};
 use pullback_ir::{Constant, Direction, Op, Type, Value};
 use smallvec::SmallVec;
 
@@ -35,7 +35,7 @@ impl FunctionLowerer<'_, '_> {
     pub fn expr(&mut self, expr: &Expr) -> Value {
         match &expr.kind {
             ExprKind::Literal(literal) => {
-                let scalar = expr.ty.known_scalar().unwrap_or(Scalar::I32);
+                let scalar = self.lowerer.program.scalar_of(&expr.ty).unwrap_or(Scalar::I32);
                 self.ssa.constant(literal.constant(scalar))
             }
             ExprKind::Param(param) => match self.subst.get(param) {
@@ -94,6 +94,14 @@ impl FunctionLowerer<'_, '_> {
                 value
             }
             ExprKind::Modify { op, place, operand, gives_old } => self.modify(op, place, operand, *gives_old),
+            ExprKind::Update { place, old, value, gives_old } => {
+                let place = self.place(place);
+                let before = self.read_place(&place);
+                self.vars[old.index()] = Some(self.ssa.declare_with(before, None));
+                let after = self.expr(value);
+                self.write_place(&place, after);
+                if *gives_old { before } else { after }
+            }
             ExprKind::Conditional { condition, then, otherwise } => {
                 let condition = self.expr(condition);
                 if is_leaf(then) && is_leaf(otherwise) {

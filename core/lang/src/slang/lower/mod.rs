@@ -107,6 +107,10 @@ impl<'c> Lowerer<'c> {
             },
             Ty::Array(element, count) => Type::array(self.ty(&element, subst), known(count)),
             Ty::Struct(id, args) => self.structure(id, args),
+            Ty::Enum(id) => match self.program.enums[id].tag {
+                Some(tag) => Type::Scalar(tag),
+                None => bug!("lower", "`{}` has no tag", self.program.enums[id].name),
+            },
             other => bug!("lower", "{other:?} is no type of a value"),
         }
     }
@@ -163,7 +167,7 @@ impl<'c> Lowerer<'c> {
                 ty: self.ty(&param.ty, &none),
                 direction: param.direction,
                 no_diff: param.no_diff,
-                default: param.default.as_ref().map(|default| constant_leaves(default)),
+                default: param.default.as_ref().map(|default| constant_leaves(self.program, default)),
                 span: param.span,
             });
         }
@@ -222,15 +226,18 @@ fn push_type_name(out: &mut String, ty: &Ty, program: &Program<'_>) {
             out.push_str(&program.structs[*id].name);
             push_args(out, args, program);
         }
+        Ty::Enum(id) => out.push_str(&program.enums[*id].name),
         other => bug!("lower", "{other:?} is no generic argument"),
     }
 }
 
 /// The leaves of a default value, which checking has made a tree of literals.
-fn constant_leaves(expr: &Expr) -> Vec<Constant> {
-    match (&expr.kind, expr.ty.known_scalar()) {
+fn constant_leaves(program: &Program<'_>, expr: &Expr) -> Vec<Constant> {
+    match (&expr.kind, program.scalar_of(&expr.ty)) {
         (ExprKind::Literal(literal), Some(scalar)) => vec![literal.constant(scalar)],
-        (ExprKind::Construct(elements), _) => elements.iter().flat_map(constant_leaves).collect(),
+        (ExprKind::Construct(elements), _) => {
+            elements.iter().flat_map(|element| constant_leaves(program, element)).collect()
+        }
         (other, _) => bug!("lower", "{other:?} is no constant"),
     }
 }
