@@ -128,9 +128,22 @@ impl Context<'_, '_> {
         }
         let ty = signature.result.subst(&self.checker.program, subst);
         self.broken |= ty.is_error();
-        let callee = hir::Callee::Function { id: function, generics };
+        let callee = self.callee(function, generics);
         let call = hir::Call { callee, args: values, detached: false };
         Expr { kind: ExprKind::Call(call), ty, span }
+    }
+
+    /// A function of an interface is a requirement: the type that conforms, the last parameter of the interface, tells what is called.
+    fn callee(&self, function: FnId, generics: Vec<Arg>) -> hir::Callee {
+        let program = &self.checker.program;
+        let decl = &program.functions[function];
+        let Some((requirement, owner)) = decl.requirement.zip(decl.owner) else {
+            return hir::Callee::Function { id: function, generics };
+        };
+        match generics.get(program.members[owner].generics.len() - 1).cloned() {
+            Some(Arg::Type(this)) => hir::Callee::Requirement { this, requirement, generics },
+            _ => hir::Callee::Function { id: function, generics },
+        }
     }
 
     fn mutable_receiver(&mut self, receiver: &Expr, function: FnId) -> bool {
@@ -152,15 +165,17 @@ impl Context<'_, '_> {
         if ty.is_error() {
             return self.silent_error(span);
         }
-        if let Ty::Struct(id, _) = ty {
-            let scope = self.checker.program.structs[*id].scope;
-            let constructors = self.checker.program.scopes[scope].names.get("__init").cloned();
+        let is_struct = matches!(ty, Ty::Struct(..));
+        if is_struct || ty.is_abstract() {
+            let constructors = self.checker.program.member_of(ty, "__init");
             if let Some(super::program::Symbol::Functions(candidates)) = constructors {
-                let name = self.checker.program.structs[*id].name.clone();
+                let name = self.show(ty).into();
                 let set = FunctionSet::constructors(name, &candidates, ty);
                 return self.call_function(set, args, span);
             }
-            return self.init_list(args, ty, span);
+            if is_struct {
+                return self.init_list(args, ty, span);
+            }
         }
         if let (Ty::Array(..), _) | (_, []) = (ty, args) {
             return self.init_list(args, ty, span);

@@ -2,7 +2,7 @@
 
 use super::Checker;
 use super::program::{
-    Alias, Constant, Function, Generic, GenericKind, Lazy, Members, MembersId, Role, ScopeId, Struct,
+    Alias, Constant, FnId, Function, Generic, GenericKind, Lazy, Members, MembersId, Role, ScopeId, Struct,
     StructId, Symbol,
 };
 use super::types::{Bound, ParamId, Ty};
@@ -29,14 +29,25 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn collect_decl(&mut self, decl: &'a Decl, place: Place<'_>) {
+    pub fn collect_decl(&mut self, decl: &'a Decl, place: Place<'_>) {
         match &decl.kind {
-            DeclKind::Function(function) => self.collect_function(decl, function, place),
+            DeclKind::Function(function) => {
+                self.collect_function(decl, function, place);
+            }
             DeclKind::Struct(aggregate) => self.collect_struct(aggregate, place),
             DeclKind::Enum(enumeration) => self.collect_enum(decl, enumeration, place),
+            DeclKind::Interface(aggregate) => self.collect_interface(aggregate, place),
+            DeclKind::Extension(extension) => self.collect_extension(extension, place),
             DeclKind::TypeAlias(alias) => {
                 let (scope, generics) = self.generic_scope(&alias.generics, place);
-                let id = self.program.aliases.push(Alias { ast: alias, scope, generics, ty: Lazy::Pending });
+                let id = self.program.aliases.push(Alias {
+                    ast: alias,
+                    scope,
+                    owner: place.owner,
+                    generics,
+                    is_bound: false,
+                    ty: Lazy::Pending,
+                });
                 self.declare(place.scope, &alias.name, Symbol::Alias(id));
             }
             DeclKind::Var(var) => self.collect_var(decl, var, place),
@@ -71,8 +82,6 @@ impl<'a> Checker<'a> {
 
     fn refuse(&mut self, kind: &DeclKind, decl: &Decl, place: Place<'_>) {
         let (what, name) = match kind {
-            DeclKind::Interface(aggregate) => ("interfaces", Some(&aggregate.name)),
-            DeclKind::Extension(_) => ("extensions", None),
             DeclKind::AssociatedType(decl) => ("associated types", Some(&decl.name)),
             DeclKind::Property(decl) => ("properties", Some(&decl.name)),
             DeclKind::Subscript(_) => ("`__subscript` declarations", None),
@@ -118,16 +127,6 @@ impl<'a> Checker<'a> {
 
     fn collect_struct(&mut self, aggregate: &'a ast::Aggregate, place: Place<'_>) {
         let name = &aggregate.name;
-        let refused = if aggregate.bases.iter().any(|base| !is_builtin_base(base)) {
-            Some("structs with interfaces or base structs")
-        } else {
-            None
-        };
-        if let Some(what) = refused {
-            self.unsupported(what, name.span);
-            self.program.scopes[place.scope].names.insert(name.text.clone(), Symbol::Refused);
-            return;
-        }
         if !aggregate.has_body {
             return;
         }
@@ -136,13 +135,14 @@ impl<'a> Checker<'a> {
         let qualified: Arc<str> = format!("{}{}", place.prefix, name.text).into();
         let args = generics.iter().map(|&param| self.program.generic_as_arg(param)).collect();
         let this = Ty::Struct(StructId::from_index(self.program.structs.len()), args);
-        let members = self.program.members.push(Members { generics, this });
+        let members = self.program.members.push(Members { interface: None, generics, this });
         self.program.scopes[scope].names.insert("This".into(), Symbol::This(members));
         let id = self.program.structs.push(Struct {
             name: qualified.clone(),
             ast: aggregate,
             scope,
             members,
+            owner: place.owner,
             fields: Lazy::Pending,
             leaves: 0,
             broken: false,
@@ -163,7 +163,12 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn collect_function(&mut self, decl: &'a Decl, function: &'a ast::Function, place: Place<'_>) {
+    pub fn collect_function(
+        &mut self,
+        decl: &'a Decl,
+        function: &'a ast::Function,
+        place: Place<'_>,
+    ) -> Option<FnId> {
         let has = |kind| decl.modifiers.has(kind);
         let is_method = match function.role {
             ast::FunctionRole::Plain => true,
@@ -177,11 +182,13 @@ impl<'a> Checker<'a> {
                 Role::Method { mutating }
             }
             (ast::FunctionRole::Operator, Some(_)) => {
-                return self.unsupported("operators declared in structs", function.name.span);
+                self.unsupported("operators declared in structs", function.name.span);
+                return None;
             }
             (ast::FunctionRole::Plain | ast::FunctionRole::Operator, _) => Role::Plain,
             (ast::FunctionRole::Constructor, None) => {
-                return self.unsupported("constructors outside of structs", function.name.span);
+                self.unsupported("constructors outside of structs", function.name.span);
+                return None;
             }
         };
         let (scope, generics) = self.generic_scope(&function.generics, place);
@@ -198,6 +205,7 @@ impl<'a> Checker<'a> {
             role,
             is_std: place.is_std,
             op,
+            requirement: None,
             signature: Lazy::Pending,
         });
         match self.program.scopes[place.scope].names.get_mut(&name.text) {
@@ -205,11 +213,16 @@ impl<'a> Checker<'a> {
             Some(Symbol::Refused) => {}
             _ => self.declare(place.scope, name, Symbol::Functions(SmallVec::from_slice(&[id]))),
         }
+        Some(id)
     }
 
     /// Enters generic parameters, with bounds still to be found: the scope that has them, and they themselves behind those of
     /// the type around.
-    fn generic_scope(&mut self, generics: &'a ast::Generics, place: Place<'_>) -> (ScopeId, Vec<ParamId>) {
+    pub fn generic_scope(
+        &mut self,
+        generics: &'a ast::Generics,
+        place: Place<'_>,
+    ) -> (ScopeId, Vec<ParamId>) {
         let mut params =
             place.owner.map_or_else(Vec::new, |owner| self.program.members[owner].generics.clone());
         if generics.params.is_empty() {
@@ -218,11 +231,14 @@ impl<'a> Checker<'a> {
         let scope = self.program.new_scope(Some(place.scope));
         for param in &generics.params {
             let kind = match &param.kind {
-                ast::GenericParamKind::Type { .. } => GenericKind::Type { bound: Bound::ANY, default: None },
+                ast::GenericParamKind::Type { .. } => {
+                    GenericKind::Type { bound: Bound::ANY, interfaces: Vec::new(), default: None }
+                }
                 ast::GenericParamKind::Value { .. } => GenericKind::Count { default: None },
             };
             let name = param.name.text.clone();
-            let id = self.program.generics.push(Generic { name, kind, span: param.name.span });
+            let id =
+                self.program.generics.push(Generic { name, kind, facts: Vec::new(), span: param.name.span });
             self.declare(scope, &param.name, Symbol::Generic(id));
             params.push(id);
         }
@@ -260,17 +276,13 @@ impl<'a> Checker<'a> {
             Some(Symbol::Enum(id)) => program.enums[*id].span,
             Some(Symbol::Case(id, case)) => program.enums[*id].ast.cases[*case as usize].name.span,
             Some(Symbol::Alias(id)) => program.aliases[*id].ast.name.span,
+            Some(Symbol::Interface(id)) => program.interfaces[*id].span,
+            Some(Symbol::Requirement(id)) => program.requirements[*id].span,
             Some(Symbol::Constant(id)) => program.constants[*id].ast.name.span,
             Some(Symbol::Generic(param)) => program.generics[*param].span,
             _ => Span::NONE,
         }
     }
-}
-
-/// Interfaces that a struct may claim and that ask nothing of the front end.
-fn is_builtin_base(base: &ast::TypeExpr) -> bool {
-    matches!(&base.kind, ast::TypeExprKind::Path(path)
-        if path.len() == 1 && matches!(&*path[0].name.text, "IDifferentiable"))
 }
 
 /// The operation a declaration of the standard library stands for: `[__op("sin")]`. The scalar of `convert` and

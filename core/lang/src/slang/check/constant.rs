@@ -132,7 +132,7 @@ pub fn evaluate(checker: &mut Checker<'_>, expr: &Expr) -> Result<Tree, Span> {
             }
         }
         ExprKind::Call(call) => {
-            let Callee::Function { id, .. } = &call.callee;
+            let Callee::Function { id, .. } = &call.callee else { return fail };
             let Some(op) = checker.program.functions[*id].op.clone() else { return fail };
             let args: Result<Vec<Tree>, Span> = call.args.iter().map(|arg| evaluate(checker, arg)).collect();
             component_wise(&args?, &|args| fold(&op, args)).ok_or(expr.span)
@@ -162,7 +162,7 @@ fn zero(checker: &mut Checker<'_>, ty: &Ty) -> Option<Tree> {
             fields.map(Tree::Node)
         }
         Ty::Enum(id) => Some(Tree::Leaf(Constant::zero(checker.program.enums[*id].tag?))),
-        Ty::Void | Ty::Error => None,
+        Ty::Void | Ty::Error | Ty::Assoc(..) => None,
     }
 }
 

@@ -198,8 +198,17 @@ impl Context<'_, '_> {
             },
             Symbol::Refused => Item::Value(self.silent_error(span)),
             Symbol::Case(id, case) => Item::Value(self.enum_case(id, case, span)),
-            symbol @ (Symbol::Struct(_) | Symbol::Enum(_) | Symbol::Alias(_) | Symbol::This(_)) => {
-                Item::Type(self.symbol_type(&symbol, None, &[], span).unwrap_or(Ty::Error))
+            symbol @ (Symbol::Struct(_)
+            | Symbol::Enum(_)
+            | Symbol::Alias(_)
+            | Symbol::This(_)
+            | Symbol::Requirement(_)
+            | Symbol::Interface(_)) => {
+                let ty = self.symbol_type(&symbol, None, &[], span);
+                Item::Type(ty.unwrap_or_else(|| {
+                    self.error(Code::TypeMismatch, format!("`{name}` is not a type"), span, "used as a type")
+                        .ty
+                }))
             }
         }
     }
@@ -244,12 +253,12 @@ impl Context<'_, '_> {
 
     /// The struct or alias of that name in a namespace or type, and the type.
     fn member_type(&self, outer: &Item, name: &str) -> Option<(Symbol, Option<Ty>)> {
-        let (scope, of) = match outer {
-            Item::Namespace(scope) => (*scope, None),
-            Item::Type(of @ Ty::Struct(id, _)) => (self.checker.program.structs[*id].scope, Some(of.clone())),
+        let program = &self.checker.program;
+        let (symbol, of) = match outer {
+            Item::Namespace(scope) => (program.member(*scope, name)?.clone(), None),
+            Item::Type(of) => (program.member_of(of, name)?, Some(of.clone())),
             _ => return None,
         };
-        let symbol = self.checker.program.member(scope, name)?.clone();
         matches!(symbol, Symbol::Struct(_) | Symbol::Alias(_)).then_some((symbol, of))
     }
 

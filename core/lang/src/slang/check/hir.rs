@@ -1,7 +1,7 @@
 //! The typed tree: what checking makes and lowering reads. Names are ids, conversions are explicit, and
 //! generic parameters may still stand in the types.
 
-use super::program::{ConstId, FnId};
+use super::program::{ConstId, FnId, RequirementId};
 use super::types::{Arg, ParamId, Ty};
 use pullback_base::{IdVec, Span, id_type};
 use pullback_ir::{LoopHints, Op};
@@ -157,6 +157,9 @@ pub enum ExprKind {
 pub enum Callee {
     /// A function, and what its generic parameters stand for, in their order.
     Function { id: FnId, generics: Vec<Arg> },
+    /// What an interface asks for, as the type `this` gives it: found when that is known. The generic arguments are those of
+    /// the function that states the requirement.
+    Requirement { this: Ty, requirement: RequirementId, generics: Vec<Arg> },
 }
 
 #[derive(Clone, Debug)]

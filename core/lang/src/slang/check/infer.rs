@@ -91,6 +91,11 @@ impl Inference<'_, '_> {
                 self.unify(element, given_element)?;
                 self.bind_count(*count, *given_count)
             }
+            (Ty::Assoc(base, requirement), Ty::Assoc(given, given_requirement))
+                if requirement == given_requirement =>
+            {
+                self.unify(base, given)
+            }
             (Ty::Struct(id, args), Ty::Struct(given_id, given)) if id == given_id => {
                 for (arg, given) in args.iter().zip(given.iter()) {
                     match (arg, given) {
@@ -169,7 +174,7 @@ impl Program<'_> {
         default.map(|default| default.subst(self, subst))
     }
 
-    fn same_kind(&self, param: ParamId, arg: &Arg) -> Result<(), String> {
+    pub fn same_kind(&self, param: ParamId, arg: &Arg) -> Result<(), String> {
         let name = &self.generics[param].name;
         match (&self.generics[param].kind, arg) {
             (GenericKind::Type { .. }, Arg::Type(_)) | (GenericKind::Count { .. }, Arg::Count(_)) => Ok(()),
@@ -178,30 +183,16 @@ impl Program<'_> {
         }
     }
 
-    /// Why a parameter cannot stand for what it does.
-    pub fn misfit(&self, param: ParamId, subst: &Subst) -> Option<String> {
-        let arg = subst.get(&param)?;
-        if let Err(why) = self.same_kind(param, arg) {
-            return Some(why);
-        }
-        let generic = &self.generics[param];
-        match (&generic.kind, arg) {
-            (GenericKind::Type { bound, .. }, Arg::Type(ty)) if !bound.admits(self, ty) => {
-                Some(format!("`{}` cannot be `{}`", generic.name, self.show(ty)))
-            }
-            _ => None,
-        }
-    }
-
     /// What the parameters of the type whose member a function is stand for, when it is asked of the type `of`. Without such a
     /// type the function is called from within, where they stand for themselves.
     pub fn outer_subst(&self, function: FnId, of: Option<&Ty>) -> Option<Subst> {
         let Some(owner) = self.functions[function].owner else { return Some(Subst::default()) };
-        let members = &self.members[owner];
         match of {
-            None => Some(members.generics.iter().map(|&param| (param, self.generic_as_arg(param))).collect()),
-            Some(ty) if members.generics.is_empty() => (members.this == *ty).then(Subst::default),
-            Some(ty) => matches(self, &members.generics, &members.this, ty),
+            Some(ty) => self.members_subst(owner, ty),
+            None => {
+                let generics = &self.members[owner].generics;
+                Some(generics.iter().map(|&param| (param, self.generic_as_arg(param))).collect())
+            }
         }
     }
 }

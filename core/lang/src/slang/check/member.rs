@@ -3,7 +3,7 @@
 use super::call::FunctionSet;
 use super::context::Context;
 use super::hir::{Expr, ExprKind, Pick};
-use super::program::{ScopeId, StructId, Symbol};
+use super::program::{ScopeId, Symbol};
 use super::suggest::nearest;
 use super::types::{Count, Shape, Ty};
 use crate::slang::ast;
@@ -29,7 +29,8 @@ impl Context<'_, '_> {
                     Item::Value(self.error(Code::UnknownName, message, name.span, "not declared there"))
                 }
             },
-            Item::Type(ref of @ Ty::Struct(id, _)) => match self.struct_member(id, &name.text) {
+            Item::Type(Ty::Error) => Item::Value(self.silent_error(span)),
+            Item::Type(ty) => match self.checker.program.member_of(&ty, &name.text) {
                 Some(Symbol::Field(_)) => {
                     let message = format!("field `{}` without an object", name.text);
                     Item::Value(self.error(
@@ -39,18 +40,9 @@ impl Context<'_, '_> {
                         "needs a value, not a type",
                     ))
                 }
-                Some(symbol) => self.member_item(symbol, &name.text, of, None, span),
-                None => Item::Value(self.no_member(of, name)),
+                Some(symbol) => self.member_item(symbol, &name.text, &ty, None, span),
+                None => Item::Value(self.no_member(&ty, name)),
             },
-            Item::Type(Ty::Enum(id)) => {
-                let scope = self.checker.program.enums[id].scope;
-                match self.checker.program.member(scope, &name.text).cloned() {
-                    Some(symbol) => self.symbol_item(symbol, &name.text, None, span),
-                    None => Item::Value(self.no_member(&Ty::Enum(id), name)),
-                }
-            }
-            Item::Type(Ty::Error) => Item::Value(self.silent_error(span)),
-            Item::Type(ty) => Item::Value(self.no_member(&ty, name)),
             Item::Functions(set) => {
                 let message = format!("function `{}` has no members", set.name);
                 Item::Value(self.error(Code::TypeMismatch, message, name.span, "asked of a function"))
@@ -69,7 +61,7 @@ impl Context<'_, '_> {
         span: Span,
     ) -> Item {
         match symbol {
-            Symbol::Struct(_) | Symbol::Alias(_) => {
+            Symbol::Struct(_) | Symbol::Alias(_) | Symbol::Requirement(_) => {
                 Item::Type(self.symbol_type(&symbol, Some(of), &[], span).unwrap_or(Ty::Error))
             }
             _ => match self.symbol_item(symbol, name, object, span) {
@@ -79,31 +71,26 @@ impl Context<'_, '_> {
         }
     }
 
-    fn struct_member(&self, id: StructId, name: &str) -> Option<Symbol> {
-        let scope = self.checker.program.structs[id].scope;
-        self.checker.program.member(scope, name).cloned()
-    }
-
     fn value_member(&mut self, value: Expr, name: &ast::Name, span: Span) -> Item {
-        match value.ty.clone() {
-            Ty::Error => Item::Value(self.silent_error(span)),
-            ref of @ Ty::Struct(id, _) => match self.struct_member(id, &name.text) {
-                Some(
-                    symbol
-                    @ (Symbol::Field(_) | Symbol::Functions(_) | Symbol::Constant(_) | Symbol::Refused),
-                ) => self.member_item(symbol, &name.text, of, Some(value), span),
-                _ => Item::Value(self.no_member(&value.ty, name)),
-            },
-            Ty::Number(_, shape) => {
-                let swizzled = match shape {
-                    Shape::Matrix(rows, columns) => {
-                        self.matrix_swizzle(&value, rows, columns, &name.text, span)
-                    }
-                    _ => self.swizzle(&value, shape, &name.text, span),
-                };
-                Item::Value(swizzled.unwrap_or_else(|| self.no_member(&value.ty, name)))
+        if value.is_error() {
+            return Item::Value(self.silent_error(span));
+        }
+        let swizzled = match value.ty.number() {
+            Some((_, Shape::Matrix(rows, columns))) => {
+                self.matrix_swizzle(&value, rows, columns, &name.text, span)
             }
-            _ => Item::Value(self.no_member(&value.ty, name)),
+            Some((_, shape)) => self.swizzle(&value, shape, &name.text, span),
+            None => None,
+        };
+        if let Some(swizzled) = swizzled {
+            return Item::Value(swizzled);
+        }
+        let ty = value.ty.clone();
+        match self.checker.program.member_of(&ty, &name.text) {
+            Some(
+                symbol @ (Symbol::Field(_) | Symbol::Functions(_) | Symbol::Constant(_) | Symbol::Refused),
+            ) => self.member_item(symbol, &name.text, &ty, Some(value), span),
+            _ => Item::Value(self.no_member(&ty, name)),
         }
     }
 

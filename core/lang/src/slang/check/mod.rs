@@ -3,6 +3,7 @@
 mod attribute;
 mod call;
 mod collect;
+mod conform;
 mod constant;
 mod construct;
 mod context;
@@ -13,6 +14,8 @@ mod expr;
 pub mod flow;
 pub mod hir;
 mod infer;
+mod instances;
+mod interface;
 mod member;
 mod operator;
 mod overload;
@@ -33,7 +36,8 @@ pub use attribute::is_differentiable;
 
 use self::collect::Place;
 use self::hir::Body;
-use self::program::{FnId, Lazy, Program, ScopeId, StructId};
+use self::interface::{First, Obligation};
+use self::program::{AliasId, FnId, Lazy, Program, ScopeId, StructId};
 use super::ast;
 use pullback_base::{Code, Diagnostic, Diagnostics, Span, ids::Id};
 use rustc_hash::FxHashMap;
@@ -60,6 +64,11 @@ pub struct Checker<'a> {
     bodies: FxHashMap<FnId, Option<Arc<Body>>>,
     /// Functions that are called and have no checked body yet.
     wanted: Vec<FnId>,
+    /// What was put off until all conformances are known.
+    obligations: Vec<Obligation>,
+    headers_done: bool,
+    /// A conformance was wrong, and reported: what is generic cannot be lowered.
+    headers_broken: bool,
 }
 
 /// The standard library's tables: signatures resolved, bodies not yet checked.
@@ -70,19 +79,19 @@ pub fn declare_std<'a>(modules: impl Iterator<Item = &'a ast::Module>) -> (Progr
     for module in modules {
         checker.collect(&module.decls, Place { scope, prefix: "", owner: None, is_std: true });
     }
-    checker.resolve_declarations(0, 0);
+    checker.resolve_declarations(&First::default());
     (checker.program, checker.diagnostics)
 }
 
 /// Checks a module on top of the standard library.
 pub fn check<'a>(std: Program<'a>, module: &'a ast::Module) -> Checked<'a> {
-    let (first_struct, first_function) = (std.structs.len(), std.functions.len());
+    let first = First::of(&std);
     let mut checker = Checker::new(std);
     let scope = checker.program.new_scope(Some(ScopeId::from_index(STD_SCOPE)));
     checker.collect(&module.decls, Place { scope, prefix: "", owner: None, is_std: false });
-    checker.resolve_declarations(first_struct, first_function);
+    checker.resolve_declarations(&first);
     let functions: Vec<FnId> =
-        (first_function..checker.program.functions.len()).map(FnId::from_index).collect();
+        (first.functions..checker.program.functions.len()).map(FnId::from_index).collect();
     for &function in &functions {
         checker.check_body(function);
     }
@@ -91,40 +100,43 @@ pub fn check<'a>(std: Program<'a>, module: &'a ast::Module) -> Checked<'a> {
     }
     checker.refuse_recursion(&functions);
     checker.drop_callers_of_broken();
+    checker.check_instances(&functions);
     let bodies = checker.bodies.into_iter().filter_map(|(id, body)| Some((id, body?))).collect();
     Checked { program: checker.program, bodies, functions, diagnostics: checker.diagnostics }
 }
 
 impl<'a> Checker<'a> {
     fn new(program: Program<'a>) -> Self {
-        Self { program, diagnostics: Diagnostics::new(), bodies: FxHashMap::default(), wanted: Vec::new() }
+        Self {
+            program,
+            diagnostics: Diagnostics::new(),
+            bodies: FxHashMap::default(),
+            wanted: Vec::new(),
+            obligations: Vec::new(),
+            headers_done: false,
+            headers_broken: false,
+        }
     }
 
-    fn resolve_declarations(&mut self, first_struct: usize, first_function: usize) {
-        let structs = || (first_struct..self.program.structs.len()).map(StructId::from_index);
-        for id in structs().collect::<Vec<_>>() {
-            let decl = &self.program.structs[id];
-            let (ast, scope) = (decl.ast, decl.scope);
-            let generics = self.program.members[decl.members].generics.clone();
-            let right = self.resolve_generics(&ast.generics, &generics, scope);
-            self.program.structs[id].broken |= !right;
+    fn resolve_declarations(&mut self, first: &First) {
+        self.resolve_headers(first);
+        for id in (first.aliases..self.program.aliases.len()).map(AliasId::from_index) {
+            self.alias(id, Span::NONE);
         }
-        for id in (first_struct..self.program.structs.len()).map(StructId::from_index) {
+        for id in (first.structs..self.program.structs.len()).map(StructId::from_index) {
             self.fields(id, Span::NONE);
         }
         for id in self.program.enums.ids().collect::<Vec<_>>() {
             self.enum_values(id);
         }
-        for id in self.program.aliases.ids().collect::<Vec<_>>() {
-            self.alias(id, Span::NONE);
-        }
-        for id in (first_function..self.program.functions.len()).map(FnId::from_index) {
+        for id in (first.functions..self.program.functions.len()).map(FnId::from_index) {
             self.signature(id);
         }
-        self.merge_prototypes(first_function);
+        self.merge_prototypes(first.functions);
         for id in self.program.constants.ids().collect::<Vec<_>>() {
             self.constant(id, Span::NONE);
         }
+        self.check_conformances(first.conformances);
     }
 
     /// Checks a function's body, once.

@@ -74,7 +74,9 @@ impl Context<'_, '_> {
             return Err(format!("takes {count} argument{plural}"));
         }
         let types: Vec<Ty> = args.iter().map(|arg| arg.ty.clone()).collect();
-        let outer = program.outer_subst(id, set.of.as_ref()).ok_or("is a member of another type")?;
+        let within = || function.owner.filter(|&owner| !self.encloses(owner)).and_then(|_| self.self_ty());
+        let of = set.of.clone().or_else(within);
+        let outer = program.outer_subst(id, of.as_ref()).ok_or("is a member of another type")?;
         let subst = infer(program, signature, outer, set.generics.as_deref(), &types)?;
         if set.generics.is_some() && signature.generics.len() == signature.outer {
             return Err("is not generic".into());

@@ -20,6 +20,11 @@ id_type! {
     pub struct MembersId("members");
 }
 id_type! { pub struct EnumId("enum"); }
+id_type! { pub struct InterfaceId("interface"); }
+id_type! {
+    /// What an interface asks of the types that conform to it.
+    pub struct RequirementId("requirement");
+}
 id_type! { pub struct FnId("function"); }
 id_type! { pub struct ConstId("constant"); }
 id_type! { pub struct AliasId("alias"); }
@@ -46,6 +51,9 @@ pub enum Symbol {
     Constant(ConstId),
     Namespace(ScopeId),
     Generic(ParamId),
+    Interface(InterfaceId),
+    /// An associated type or constant, in the scope of its interface.
+    Requirement(RequirementId),
     /// `This`: the type whose members are being declared.
     This(MembersId),
     /// Its declaration was refused; uses say nothing more.
@@ -64,22 +72,95 @@ pub enum Lazy<T> {
 pub struct Generic {
     pub name: Arc<str>,
     pub kind: GenericKind,
+    /// What `where` says of its associated types.
+    pub facts: Vec<Fact>,
     pub span: Span,
+}
+
+/// `where T.Element : IFloat` or `where T.Element == float`
+#[derive(Clone)]
+pub struct Fact {
+    pub subject: Ty,
+    pub interfaces: Vec<InterfaceRef>,
+    pub equals: Option<Ty>,
 }
 
 #[derive(Clone)]
 pub enum GenericKind {
-    Type { bound: Bound, default: Option<Ty> },
+    Type { bound: Bound, interfaces: Vec<InterfaceRef>, default: Option<Ty> },
     Count { default: Option<Count> },
 }
 
 /// The members of a type: who declares them shares its generic parameters and its `This`.
 #[derive(Clone)]
 pub struct Members {
+    /// They are what this interface asks for.
+    pub interface: Option<InterfaceId>,
     /// Those of what encloses it first, then its own.
     pub generics: Vec<ParamId>,
     /// The type they are members of, in terms of these parameters.
     pub this: Ty,
+}
+
+/// An interface at its generic arguments.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct InterfaceRef {
+    pub id: InterfaceId,
+    pub args: Arc<[Arg]>,
+}
+
+/// The type that conforms is the last generic parameter of its members.
+#[derive(Clone)]
+pub struct Interface<'a> {
+    pub name: Arc<str>,
+    pub ast: &'a ast::Aggregate,
+    pub scope: ScopeId,
+    pub members: MembersId,
+    /// What it inherits, and what that inherits.
+    pub bases: Vec<InterfaceRef>,
+    /// Of the builtin interfaces it inherits.
+    pub bound: Bound,
+    pub requirements: Vec<RequirementId>,
+    pub span: Span,
+}
+
+#[derive(Clone)]
+pub struct Requirement<'a> {
+    pub interface: InterfaceId,
+    pub name: Arc<str>,
+    pub kind: RequirementKind<'a>,
+    pub span: Span,
+}
+
+#[derive(Clone)]
+pub enum RequirementKind<'a> {
+    /// With a body when there is a default.
+    Function(FnId),
+    Type {
+        ast: &'a ast::AssociatedType,
+        bound: Bound,
+        /// In terms of the interface's generic parameters.
+        interfaces: Vec<InterfaceRef>,
+    },
+}
+
+/// `extension Type : Bases { ... }`
+#[derive(Clone)]
+pub struct Extension<'a> {
+    pub ast: &'a ast::Extension,
+    /// Holds its generic parameters and members.
+    pub scope: ScopeId,
+    pub members: MembersId,
+}
+
+/// What makes a type conform to an interface.
+#[derive(Clone)]
+pub struct Conformance {
+    /// Of the struct or extension that says so.
+    pub members: MembersId,
+    /// In terms of their generic parameters.
+    pub interface: InterfaceRef,
+    pub span: Span,
 }
 
 #[derive(Clone)]
@@ -89,6 +170,8 @@ pub struct Struct<'a> {
     pub ast: &'a ast::Aggregate,
     pub scope: ScopeId,
     pub members: MembersId,
+    /// The type whose member it is.
+    pub owner: Option<MembersId>,
     /// In terms of its own generic parameters.
     pub fields: Lazy<Arc<[Field]>>,
     /// How many numbers it is made of, once its fields are known; of a generic struct that is told anew each time.
@@ -150,6 +233,8 @@ pub struct Function<'a> {
     pub is_std: bool,
     /// It is an operation of the IR: `[__op("sin")]`.
     pub op: Option<Op>,
+    /// It is what an interface asks for.
+    pub requirement: Option<RequirementId>,
     pub signature: Lazy<Arc<Signature>>,
 }
 
@@ -190,8 +275,11 @@ pub struct Constant<'a> {
 pub struct Alias<'a> {
     pub ast: &'a ast::TypeAlias,
     pub scope: ScopeId,
+    pub owner: Option<MembersId>,
     /// Those of the type whose member it is first, then its own.
     pub generics: Vec<ParamId>,
+    /// It names an interface: no type.
+    pub is_bound: bool,
     pub ty: Lazy<Ty>,
 }
 
@@ -199,6 +287,10 @@ pub struct Alias<'a> {
 pub struct Program<'a> {
     pub scopes: IdVec<ScopeId, Scope>,
     pub members: IdVec<MembersId, Members>,
+    pub interfaces: IdVec<InterfaceId, Interface<'a>>,
+    pub requirements: IdVec<RequirementId, Requirement<'a>>,
+    pub extensions: Vec<Extension<'a>>,
+    pub conformances: Vec<Conformance>,
     pub structs: IdVec<StructId, Struct<'a>>,
     pub enums: IdVec<EnumId, Enum<'a>>,
     pub functions: IdVec<FnId, Function<'a>>,
@@ -267,6 +359,7 @@ impl Program<'_> {
     fn leaves_within(&self, ty: &Ty, steps: &mut u32) -> u64 {
         match ty {
             Ty::Error | Ty::Void => 0,
+            Ty::Assoc(..) => 1,
             Ty::Number(_, shape) => shape.components().map_or(1, |n| n.unsigned_abs()),
             Ty::Array(element, count) => {
                 let count = count.known().map_or(1, |n| n.max(0).unsigned_abs());
@@ -322,6 +415,9 @@ impl Program<'_> {
             Ty::Error => "?".into(),
             Ty::Void => "void".into(),
             Ty::Enum(id) => self.enums[*id].name.to_string(),
+            Ty::Assoc(base, requirement) => {
+                format!("{}.{}", self.show(base), self.requirements[*requirement].name)
+            }
             Ty::Struct(id, args) if args.is_empty() => self.structs[*id].name.to_string(),
             Ty::Struct(id, args) => {
                 let args: Vec<String> = args.iter().map(|arg| self.show_arg(arg)).collect();

@@ -3,7 +3,8 @@
 use super::Checker;
 use super::context::Context;
 use super::hir::ExprKind;
-use super::program::{AliasId, GenericKind, Lazy, ScopeId, Symbol};
+use super::interface::Obligation;
+use super::program::{AliasId, GenericKind, Lazy, MembersId, ScopeId, Symbol};
 use super::suggest::nearest;
 use super::types::{Arg, Bound, Count, Elem, ParamId, Shape, Subst, Ty, type_from_name};
 use crate::slang::ast::{self, GenericArg, TypeExpr, TypeExprKind};
@@ -31,9 +32,25 @@ impl Checker<'_> {
         let generics = alias.generics.clone();
         self.program.aliases[id].ty = Lazy::Busy;
         let right = self.resolve_generics(&ast.generics, &generics, scope);
-        let ty = Context::of_scope(self, scope).resolve_type(&ast.ty);
-        let ty = if right { ty } else { Ty::Error };
+        let mut context = Context::of_scope(self, scope);
+        let is_bound = context.names_bound(&ast.ty);
+        let ty = if is_bound || !right { Ty::Error } else { context.resolve_type(&ast.ty) };
+        self.program.aliases[id].is_bound = is_bound;
         self.program.aliases[id].ty = Lazy::Done(ty.clone());
+        ty
+    }
+}
+
+impl Checker<'_> {
+    /// The type with the associated types told that were not while it was made.
+    pub fn settle(&mut self, ty: Ty, used: Span) -> Ty {
+        let mut ty = ty;
+        while let Some(alias) = self.program.unsettled(&ty) {
+            if self.alias(alias, used).is_error() {
+                return Ty::Error;
+            }
+            ty = ty.normalized(&self.program);
+        }
         ty
     }
 }
@@ -150,12 +167,12 @@ impl Context<'_, '_> {
         };
         for segment in rest {
             let name = &*segment.name.text;
-            let (scope, of) = match &at {
+            let program = &self.checker.program;
+            let (symbol, of) = match &at {
                 Outer::Type(Ty::Error) => return Ty::Error,
-                Outer::Namespace(scope) => (Some(*scope), None),
-                Outer::Type(ty) => (self.scope_of(ty), Some(ty.clone())),
+                Outer::Namespace(scope) => (program.member(*scope, name).cloned(), None),
+                Outer::Type(ty) => (program.member_of(ty, name), Some(ty.clone())),
             };
-            let symbol = scope.and_then(|scope| self.checker.program.member(scope, name)).cloned();
             at = match symbol {
                 Some(Symbol::Namespace(scope)) => Outer::Namespace(scope),
                 Some(symbol) => match self.symbol_type(&symbol, of.as_ref(), &segment.args, span) {
@@ -190,11 +207,11 @@ impl Context<'_, '_> {
     ) -> Option<Ty> {
         match symbol {
             Symbol::Struct(id) => {
-                let generics =
-                    self.checker.program.members[self.checker.program.structs[*id].members].generics.clone();
-                let (own, name) =
-                    (self.checker.program.structs[*id].ast, self.checker.program.structs[*id].name.clone());
-                let args = self.generic_args(&name, &generics, own.generics.params.len(), of, args, span);
+                let decl = &self.checker.program.structs[*id];
+                let (name, own, owner) = (decl.name.clone(), decl.ast.generics.params.len(), decl.owner);
+                let generics = self.checker.program.members[decl.members].generics.clone();
+                let of = owner.map(|owner| (owner, of));
+                let args = self.generic_args(&name, &generics, own, of, args, span);
                 self.checker.fields(*id, span);
                 let broken = self.checker.program.structs[*id].broken;
                 self.broken |= broken;
@@ -211,13 +228,19 @@ impl Context<'_, '_> {
             }
             Symbol::Alias(id) => {
                 let alias = &self.checker.program.aliases[*id];
-                let (own, generics) = (alias.ast, alias.generics.clone());
-                let args =
-                    self.generic_args(&own.name.text, &generics, own.generics.params.len(), of, args, span);
+                let (ast, owner, generics) = (alias.ast, alias.owner, alias.generics.clone());
+                let of = owner.map(|owner| (owner, of));
+                let own = ast.generics.params.len();
+                let args = self.generic_args(&ast.name.text, &generics, own, of, args, span);
                 let ty = self.checker.alias(*id, span);
+                if self.checker.program.aliases[*id].is_bound {
+                    return None;
+                }
                 self.broken |= ty.is_error();
-                let subst: Subst = generics.into_iter().zip(args?).collect();
-                Some(ty.subst(&self.checker.program, &subst))
+                let Some(args) = args else { return Some(Ty::Error) };
+                let subst: Subst = generics.into_iter().zip(args).collect();
+                let ty = ty.subst(&self.checker.program, &subst);
+                Some(self.checker.settle(ty, span))
             }
             _ if !args.is_empty() => {
                 Some(self.error(Code::TypeMismatch, "this takes no generic arguments", span, "here").ty)
@@ -227,6 +250,12 @@ impl Context<'_, '_> {
                 GenericKind::Count { .. } => None,
             },
             Symbol::This(members) => Some(self.checker.program.members[*members].this.clone()),
+            Symbol::Requirement(id) => {
+                let this = of.cloned().or_else(|| self.self_ty())?;
+                let ty = self.checker.program.project(this, *id);
+                Some(self.checker.settle(ty, span))
+            }
+            Symbol::Interface(_) => Some(self.unsupported("values of an interface's type", span).ty),
             Symbol::Refused => {
                 self.broken = true;
                 Some(Ty::Error)
@@ -235,22 +264,19 @@ impl Context<'_, '_> {
         }
     }
 
-    /// What the generic parameters of a type stand for: those of the type `of` around it, then `own` of its own, which the
-    /// arguments and defaults tell. Within the type itself its bare name means what it is there.
-    fn generic_args(
+    /// What the generic parameters of a type stand for: those of what it is a member of, and the type of that it was asked of, then
+    /// `own` of its own, which the arguments and defaults tell. Within the type itself its bare name means what it is there.
+    pub fn generic_args(
         &mut self,
         name: &str,
         generics: &[ParamId],
         own: usize,
-        of: Option<&Ty>,
+        of: Option<(MembersId, Option<&Ty>)>,
         args: &[GenericArg],
         span: Span,
     ) -> Option<Vec<Arg>> {
         let (outer, own) = generics.split_at(generics.len() - own);
-        let mut values: Vec<Arg> = match of {
-            Some(Ty::Struct(_, args)) => args.iter().take(outer.len()).cloned().collect(),
-            _ => outer.iter().map(|&param| self.checker.program.generic_as_arg(param)).collect(),
-        };
+        let mut values = self.outer_args(outer, of)?;
         if args.is_empty() && own.iter().any(|&param| self.is_visible(param)) {
             values.extend(own.iter().map(|&param| self.checker.program.generic_as_arg(param)));
             return Some(values);
@@ -294,6 +320,10 @@ impl Context<'_, '_> {
 
     /// Reports an argument that its parameter does not admit.
     fn check_generic_arg(&mut self, param: ParamId, subst: &Subst, span: Span) -> Option<()> {
+        if !self.checker.headers_done {
+            self.checker.obligations.push(Obligation { param, subst: subst.clone(), span });
+            return Some(());
+        }
         match self.checker.program.misfit(param, subst) {
             None => Some(()),
             Some(why) => {
@@ -303,11 +333,36 @@ impl Context<'_, '_> {
         }
     }
 
-    /// The scope of a type's members.
-    pub fn scope_of(&self, ty: &Ty) -> Option<ScopeId> {
-        match ty {
-            Ty::Struct(id, _) => Some(self.checker.program.structs[*id].scope),
-            Ty::Enum(id) => Some(self.checker.program.enums[*id].scope),
+    /// The generic arguments of the type around a member: those of the type it was asked of; from within, of the type itself.
+    fn outer_args(&self, outer: &[ParamId], of: Option<(MembersId, Option<&Ty>)>) -> Option<Vec<Arg>> {
+        let program = &self.checker.program;
+        let identity = || outer.iter().map(|&param| program.generic_as_arg(param)).collect();
+        let Some((owner, asked)) = of else { return Some(identity()) };
+        let subst = match asked {
+            Some(ty) => program.members_subst(owner, ty)?,
+            None if self.encloses(owner) => return Some(identity()),
+            None => program.members_subst(owner, &self.self_ty()?)?,
+        };
+        outer.iter().map(|param| subst.get(param).cloned()).collect()
+    }
+
+    /// Whether the declaration of these members is around this place.
+    pub fn encloses(&self, owner: MembersId) -> bool {
+        let mut at = Some(self.scope);
+        while let Some(scope) = at {
+            let scope = &self.checker.program.scopes[scope];
+            if matches!(scope.names.get("This"), Some(Symbol::This(members)) if *members == owner) {
+                return true;
+            }
+            at = scope.parent;
+        }
+        false
+    }
+
+    /// The type whose members are being declared here.
+    pub fn self_ty(&self) -> Option<Ty> {
+        match self.lookup("This") {
+            Some(Symbol::This(members)) => Some(self.checker.program.members[members].this.clone()),
             _ => None,
         }
     }

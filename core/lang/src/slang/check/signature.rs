@@ -2,14 +2,15 @@
 
 use super::context::Context;
 use super::hir::Expr;
+use super::interface::Bounding;
 use super::program::{
-    ConstId, Field, FnId, GenericKind, Lazy, Param, Role, ScopeId, Signature, StructId, Symbol,
+    ConstId, Fact, Field, FnId, Generic, GenericKind, Lazy, Param, Role, ScopeId, Signature, StructId, Symbol,
 };
 use super::resolve::{MAX_LEAVES, UNSIZED};
 use super::types::{Bound, ParamId, Subst, Ty};
 use super::{Checker, attribute, constant, done};
-use crate::slang::ast::{self, GenericParamKind, ModifierKind, TypeExprKind};
-use pullback_base::{Code, Diagnostic, Span};
+use crate::slang::ast::{self, GenericParamKind, ModifierKind};
+use pullback_base::{Code, Span};
 use pullback_ir::Direction;
 use std::sync::Arc;
 
@@ -103,9 +104,11 @@ impl<'a> Checker<'a> {
             }
             (None, ..) => Ty::Void,
         };
+        let mut generics = function.generics;
+        let outer = generics.len() - function.ast.generics.params.len();
         let mut params = Vec::new();
         for param in &function.ast.params {
-            params.push(context.param(param));
+            params.push(context.param(param, &mut generics));
         }
         for semantic in
             function.ast.semantics.iter().chain(function.ast.params.iter().flat_map(|p| &p.semantics))
@@ -114,8 +117,6 @@ impl<'a> Checker<'a> {
         }
         broken |= context.broken;
         let result_no_diff = function.decl.modifiers.has(ModifierKind::NoDiff);
-        let generics = function.generics;
-        let outer = generics.len() - function.ast.generics.params.len();
         let signature = Arc::new(Signature { generics, outer, params, result, result_no_diff, broken });
         self.program.functions[id].signature = Lazy::Done(signature.clone());
         signature
@@ -129,11 +130,9 @@ impl<'a> Checker<'a> {
             let mut context = Context::of_scope(self, scope);
             let kind = match &param.kind {
                 GenericParamKind::Type { bounds, default } => {
-                    let mut bound = Bound::ANY;
-                    for ty in bounds {
-                        bound = bound.and(context.bound(ty));
-                    }
-                    GenericKind::Type { bound, default: default.as_ref().map(|ty| context.resolve_type(ty)) }
+                    let (bound, interfaces) = context.checker.bounds(bounds, scope);
+                    let default = default.as_ref().map(|ty| context.resolve_type(ty));
+                    GenericKind::Type { bound, interfaces, default }
                 }
                 GenericParamKind::Value { ty, default } => {
                     let resolved = context.resolve_type(ty);
@@ -148,26 +147,56 @@ impl<'a> Checker<'a> {
             self.program.generics[id].kind = kind;
         }
         for constraint in &generics.constraints {
-            right &= self.constrain(constraint, scope);
+            right &= self.constrain(constraint, scope, own);
         }
         right
     }
 
-    /// `where T : IFloat`
-    fn constrain(&mut self, constraint: &ast::Constraint, scope: ScopeId) -> bool {
+    /// `where T : IFloat`, `where T.Element == float`
+    fn constrain(&mut self, constraint: &ast::Constraint, scope: ScopeId, own: &[ParamId]) -> bool {
         let mut context = Context::of_scope(self, scope);
         let subject = context.resolve_type(&constraint.subject);
-        match (&constraint.kind, subject) {
-            (ast::ConstraintKind::Conforms(bounds), Ty::Number(super::types::Elem::Param(param), _)) => {
-                let bounds: Vec<Bound> = bounds.iter().map(|ty| context.bound(ty)).collect();
-                let broken = context.broken;
-                if let GenericKind::Type { bound, .. } = &mut self.program.generics[param].kind {
-                    *bound = bounds.into_iter().fold(*bound, Bound::and);
+        if context.broken {
+            return false;
+        }
+        if !subject.head().is_some_and(|head| own.contains(&head)) {
+            self.unsupported(
+                "constraints of other than a declaration's own generic parameters",
+                constraint.span,
+            );
+            return false;
+        }
+        match &constraint.kind {
+            ast::ConstraintKind::Conforms(bounds) => {
+                let (bound, interfaces) = self.bounds(bounds, scope);
+                let Some(param) = subject.as_param() else {
+                    let fact = Fact { subject: subject.clone(), interfaces, equals: None };
+                    if bound == Bound::ANY && self.state_fact(subject, fact) {
+                        return true;
+                    }
+                    self.unsupported("constraints of this kind", constraint.span);
+                    return false;
+                };
+                if let GenericKind::Type { bound: own, interfaces: more, .. } =
+                    &mut self.program.generics[param].kind
+                {
+                    *own = own.and(bound);
+                    more.extend(interfaces);
                 }
-                !broken
+                true
             }
-            _ => {
-                context.unsupported("constraints of this kind", constraint.span);
+            ast::ConstraintKind::Equals(ty) => {
+                let mut context = Context::of_scope(self, scope);
+                let equals = context.resolve_type(ty);
+                if context.broken {
+                    return false;
+                }
+                let is_projection = matches!(subject, Ty::Assoc(..));
+                let fact = Fact { subject: subject.clone(), interfaces: Vec::new(), equals: Some(equals) };
+                if is_projection && self.state_fact(subject, fact) {
+                    return true;
+                }
+                self.unsupported("constraints of this kind", constraint.span);
                 false
             }
         }
@@ -231,7 +260,7 @@ impl<'a> Checker<'a> {
         }
         for id in seen {
             let function = &self.program.functions[id];
-            if function.ast.body.is_none() && function.op.is_none() {
+            if function.ast.body.is_none() && function.op.is_none() && function.requirement.is_none() {
                 let (name, span) = (function.qualified.clone(), function.ast.name.span);
                 self.error(
                     Code::UnsupportedFeature,
@@ -283,7 +312,19 @@ fn is_field(member: &ast::Decl) -> bool {
 }
 
 impl Context<'_, '_> {
-    fn param(&mut self, param: &ast::Param) -> Param {
+    /// `IFoo x` is one more generic parameter, to be told by the argument.
+    fn interface_param(&mut self, ty: &ast::TypeExpr, generics: &mut Vec<ParamId>) -> Ty {
+        let Some(Bounding::Interface(interface)) = self.bounding(ty) else { return Ty::Error };
+        let program = &mut self.checker.program;
+        let bound = program.interfaces[interface.id].bound;
+        let name = program.show_interface(&interface).into();
+        let kind = GenericKind::Type { bound, interfaces: vec![interface], default: None };
+        let id = program.generics.push(Generic { name, kind, facts: Vec::new(), span: ty.span });
+        generics.push(id);
+        Ty::param(id)
+    }
+
+    fn param(&mut self, param: &ast::Param, generics: &mut Vec<ParamId>) -> Param {
         let modifiers = &param.modifiers;
         let direction = match (modifiers.has(ModifierKind::In), modifiers.has(ModifierKind::Out)) {
             _ if modifiers.has(ModifierKind::InOut) || modifiers.has(ModifierKind::Ref) => Direction::InOut,
@@ -291,8 +332,12 @@ impl Context<'_, '_> {
             (false, true) => Direction::Out,
             _ => Direction::In,
         };
-        let ty = self.resolve_value_type(&param.ty);
-        let ty = self.sized(ty, param.ty.span);
+        let ty = if direction == Direction::In && self.names_interface(&param.ty) {
+            self.interface_param(&param.ty, generics)
+        } else {
+            let ty = self.resolve_value_type(&param.ty);
+            self.sized(ty, param.ty.span)
+        };
         let name = param.name.as_ref().map_or_else(|| "".into(), |name| name.text.clone());
         let default = param.default.as_ref().map(|default| {
             let value = self.initializer(Some(&param.ty), default, param.span);
@@ -326,29 +371,5 @@ impl Context<'_, '_> {
             return self.unsupported("arrays of unknown size", span).ty;
         }
         ty
-    }
-
-    /// The builtin interface a bound names.
-    fn bound(&mut self, ty: &ast::TypeExpr) -> Bound {
-        if let TypeExprKind::Path(path) = &ty.kind
-            && let [segment] = &path[..]
-        {
-            let name = &segment.name;
-            if let Some(bound) = Bound::from_name(&name.text) {
-                return bound;
-            }
-            if self.lookup(&name.text).is_none() {
-                self.report(
-                    Diagnostic::error(
-                        Code::UnknownName,
-                        format!("no interface named `{}` is in scope", name.text),
-                    )
-                    .at(name.span, "not declared"),
-                );
-                return Bound::ANY;
-            }
-        }
-        self.unsupported("constraints other than builtin interfaces", ty.span);
-        Bound::ANY
     }
 }

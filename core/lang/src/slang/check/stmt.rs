@@ -1,7 +1,7 @@
 //! Statements.
 
 use super::context::Context;
-use super::hir::{Expr, Local, Loop, Stmt, StmtKind};
+use super::hir::{Expr, ExprKind, Local, Loop, Stmt, StmtKind};
 use super::types::Ty;
 use crate::slang::ast::{self, DeclKind, ModifierKind, StmtKind as Ast};
 use pullback_base::{Code, Diagnostic, Span};
@@ -175,6 +175,10 @@ impl Context<'_, '_> {
 
     /// `S s;` calls a constructor without parameters, if there is one.
     fn default_value(&mut self, ty: &Ty, span: Span) -> Option<Expr> {
+        if ty.is_abstract() {
+            // Found when the type is known.
+            return Some(Expr { kind: ExprKind::Zero, ty: ty.clone(), span });
+        }
         let Ty::Struct(id, _) = ty else { return None };
         let scope = self.checker.program.structs[*id].scope;
         let constructors = self.checker.program.scopes[scope].names.get("__init").cloned();

@@ -220,8 +220,7 @@ fn what_is_not_supported_is_named() {
          float c(Texture2D t) { return 0; }\nfloat d(float x) { return fwd_diff(c)(x); }\nfloat e(float x[]) { return x[0]; }\n\
          float global;\nfloat f(float x);\nfloat h() { return global + A; }\n[Unknown] float i(float x) { discard; return x; }\n",
         expect![[r#"
-            unsupported-feature: interfaces are not supported yet
-            unsupported-feature: structs with interfaces or base structs are not supported yet
+            type-mismatch: `S` does not conform to `I`
             unsupported-feature: initial values of fields are not supported yet
             unsupported-feature: custom derivatives are not supported yet
             unsupported-feature: entry points are not supported yet

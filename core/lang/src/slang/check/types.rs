@@ -1,6 +1,6 @@
 //! The checker's types: IR types with generic parameters still in them, and what follows from types alone.
 
-use super::program::{EnumId, Program, StructId};
+use super::program::{EnumId, Program, RequirementId, StructId};
 use pullback_base::{Scalar, id_type};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -22,6 +22,8 @@ pub enum Ty {
     /// With what its generic parameters stand for: those of the structs around it first.
     Struct(StructId, Arc<[Arg]>),
     Enum(EnumId),
+    /// `T.Name`: what the conformance of a type that is not known yet says of an associated type.
+    Assoc(Arc<Ty>, RequirementId),
 }
 
 /// What a number's components are.
@@ -126,9 +128,15 @@ impl Ty {
     }
 
     pub fn subst(&self, program: &Program<'_>, subst: &Subst) -> Ty {
-        if subst.is_empty() {
-            return self.clone();
-        }
+        if subst.is_empty() { self.clone() } else { self.rebuilt(program, subst) }
+    }
+
+    /// The type with the associated types that can be told by now.
+    pub fn normalized(&self, program: &Program<'_>) -> Ty {
+        self.rebuilt(program, &Subst::default())
+    }
+
+    fn rebuilt(&self, program: &Program<'_>, subst: &Subst) -> Ty {
         match self {
             Ty::Number(Elem::Param(param), shape) => match (subst.get(param), shape) {
                 (Some(Arg::Type(ty)), Shape::Scalar) => ty.clone(),
@@ -140,11 +148,12 @@ impl Ty {
             },
             Ty::Number(elem, shape) => Ty::Number(*elem, shape.subst(subst)),
             Ty::Array(element, count) => {
-                Ty::Array(Arc::new(element.subst(program, subst)), count.subst(subst))
+                Ty::Array(Arc::new(element.rebuilt(program, subst)), count.subst(subst))
             }
             Ty::Struct(id, args) if !args.is_empty() => {
                 Ty::Struct(*id, args.iter().map(|arg| arg.subst(program, subst)).collect())
             }
+            Ty::Assoc(base, requirement) => program.project(base.rebuilt(program, subst), *requirement),
             Ty::Error | Ty::Void | Ty::Struct(..) | Ty::Enum(_) => self.clone(),
         }
     }
@@ -200,7 +209,7 @@ impl Count {
 impl Arg {
     pub fn subst(&self, program: &Program<'_>, subst: &Subst) -> Arg {
         match self {
-            Arg::Type(ty) => Arg::Type(ty.subst(program, subst)),
+            Arg::Type(ty) => Arg::Type(ty.rebuilt(program, subst)),
             Arg::Count(count) => Arg::Count(count.subst(subst)),
         }
     }
@@ -247,7 +256,7 @@ impl Bound {
             "__Floats" | "IFloat" => (ScalarSet::of(Scalar::is_float), false),
             "__Integers" | "IInteger" => (ScalarSet::of(Scalar::is_integer), false),
             "ILogical" => (ScalarSet::of(integer_or_bool), false),
-            "IDifferentiable" => return Some(Bound::ANY),
+            "IDifferentiable" | "IDefaultInitializable" => return Some(Bound::ANY),
             _ => return None,
         };
         Some(Bound { scalars: Some(scalars), scalar_only })
@@ -271,6 +280,11 @@ impl Bound {
             Ty::Number(Elem::Param(param), shape) => {
                 let own = program.bound(*param);
                 let shape_fits = !self.scalar_only || (*shape == Shape::Scalar && own.scalar_only);
+                own.scalars.is_some_and(|set| set.0 & !allowed.0 == 0) && shape_fits
+            }
+            Ty::Assoc(_, requirement) => {
+                let own = program.requirement_bound(*requirement);
+                let shape_fits = !self.scalar_only || own.scalar_only;
                 own.scalars.is_some_and(|set| set.0 & !allowed.0 == 0) && shape_fits
             }
             _ => false,

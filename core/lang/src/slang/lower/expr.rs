@@ -57,6 +57,9 @@ impl FunctionLowerer<'_, '_> {
                 }
             }
             ExprKind::Zero => {
+                if let Some(value) = self.constructed(&expr.ty) {
+                    return value;
+                }
                 let ty = self.ty(&expr.ty);
                 self.ssa.zero(&ty)
             }
@@ -250,9 +253,9 @@ impl FunctionLowerer<'_, '_> {
 
     /// A call; `None` when it gives no value. What it writes is written back after it, in order.
     fn call(&mut self, call: &Call, result: &Ty) -> Option<Value> {
-        let Callee::Function { id, generics } = &call.callee;
-        let function = &self.lowerer.program.functions[*id];
-        let signature = self.lowerer.signature(*id);
+        let (id, generics) = self.callee(&call.callee);
+        let function = &self.lowerer.program.functions[id];
+        let signature = self.lowerer.signature(id);
         let this = match function.role {
             Role::Method { mutating: true } => Some(Direction::InOut),
             Role::Method { mutating: false } => Some(Direction::In),
@@ -278,7 +281,7 @@ impl FunctionLowerer<'_, '_> {
         }
         let results = match &function.op {
             Some(op) => vec![self.intrinsic(op, &values, result)],
-            None => self.call_function(*id, generics, result, &values),
+            None => self.call_function(id, generics, result, &values),
         };
         let mut results = results.into_iter().map(|value| (call.detached, value));
         let mut next = |this: &mut Self| match results.next() {
@@ -296,6 +299,34 @@ impl FunctionLowerer<'_, '_> {
         value
     }
 
+    /// The function that a call runs, and its generic arguments, with all types known.
+    fn callee(&self, callee: &Callee) -> (FnId, Vec<Arg>) {
+        let program = self.lowerer.program;
+        let known = |generics: &[Arg]| -> Vec<Arg> {
+            generics.iter().map(|arg| arg.subst(program, &self.subst)).collect()
+        };
+        match callee {
+            Callee::Function { id, generics } => (*id, known(generics)),
+            Callee::Requirement { this, requirement, generics } => {
+                let this = this.subst(program, &self.subst);
+                match program.witness(&this, *requirement, &known(generics)) {
+                    Some(witness) => witness,
+                    None => bug!("lower", "nothing gives `{}`", program.requirements[*requirement].name),
+                }
+            }
+        }
+    }
+
+    /// `T()` of a generic type that turns out to have a constructor.
+    fn constructed(&mut self, ty: &Ty) -> Option<Value> {
+        if !ty.is_abstract() {
+            return None;
+        }
+        let known = ty.subst(self.lowerer.program, &self.subst);
+        let (id, generics) = self.lowerer.program.default_constructor(&known)?;
+        self.call_function(id, generics, &known, &[]).pop()
+    }
+
     /// An operation that the standard library gives a name.
     fn intrinsic(&mut self, op: &Op, args: &[Value], result: &Ty) -> Value {
         let op = match op {
@@ -309,11 +340,10 @@ impl FunctionLowerer<'_, '_> {
         self.ssa.op(op, args)
     }
 
-    fn call_function(&mut self, id: FnId, generics: &[Arg], result: &Ty, args: &[Value]) -> Vec<Value> {
+    fn call_function(&mut self, id: FnId, generics: Vec<Arg>, result: &Ty, args: &[Value]) -> Vec<Value> {
         let program = self.lowerer.program;
         let function = &program.functions[id];
         let signature = self.lowerer.signature(id);
-        let generics: Vec<_> = generics.iter().map(|arg| arg.subst(program, &self.subst)).collect();
         let own: Subst = signature.generics.iter().copied().zip(generics.iter().cloned()).collect();
         let mut results = Vec::new();
         if *result != Ty::Void {

@@ -171,7 +171,7 @@ impl Parser<'_> {
         let decl = match token.symbol {
             word::STRUCT | word::CLASS => self.aggregate(head, DeclKind::Struct)?,
             word::INTERFACE => self.aggregate(head, DeclKind::Interface)?,
-            word::EXTENSION if named || next == TokenKind::Less => self.extension(head)?,
+            word::EXTENSION | word::EXTENSION2 if named || next == TokenKind::Less => self.extension(head)?,
             word::ENUM => self.enumeration(head)?,
             word::TYPEDEF => self.typedef(head)?,
             word::TYPEALIAS if named => self.typealias(head)?,

@@ -383,6 +383,7 @@ fn is_declaration_word(symbol: Symbol) -> bool {
         CLASS,
         INTERFACE,
         EXTENSION,
+        EXTENSION2,
         ENUM,
         TYPEDEF,
         TYPEALIAS,

@@ -201,7 +201,11 @@ impl Parser<'_> {
         let named = self.token_at(at + 1).kind == TokenKind::Word;
         match token.symbol {
             word::STRUCT | word::CLASS | word::ENUM | word::INTERFACE | word::TYPEDEF => true,
-            word::LET | word::VAR | word::TYPEALIAS | word::FUNC | word::EXTENSION if named => true,
+            word::LET | word::VAR | word::TYPEALIAS | word::FUNC | word::EXTENSION | word::EXTENSION2
+                if named =>
+            {
+                true
+            }
             _ => self.begins_typed_declaration(at),
         }
     }

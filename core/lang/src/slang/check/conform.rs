@@ -1,0 +1,351 @@
+//! Which types conform to which interfaces, and what they give for what those ask: questions to the tables alone.
+
+use super::done;
+use super::infer::matches;
+use super::program::{
+    AliasId, Conformance, FnId, GenericKind, InterfaceId, InterfaceRef, MembersId, Program, RequirementId,
+    RequirementKind, Role, Symbol,
+};
+use super::types::{Arg, Bound, Elem, ParamId, Shape, Subst, Ty};
+use smallvec::SmallVec;
+
+/// How many extensions of interfaces may lead to one another in one answer: those that go in circles end nowhere.
+const MAX_DEPTH: u32 = 16;
+
+impl Ty {
+    /// The generic type that this is, if it is one.
+    pub fn as_param(&self) -> Option<ParamId> {
+        match self {
+            Ty::Number(Elem::Param(param), Shape::Scalar) => Some(*param),
+            _ => None,
+        }
+    }
+
+    /// Not known before generic parameters are: a generic type, or an associated type of one.
+    pub fn is_abstract(&self) -> bool {
+        self.head().is_some()
+    }
+
+    /// The parameter that tells an abstract type.
+    pub fn head(&self) -> Option<ParamId> {
+        match self {
+            Ty::Assoc(base, _) => base.head(),
+            other => other.as_param(),
+        }
+    }
+}
+
+impl InterfaceRef {
+    pub fn subst(&self, program: &Program<'_>, subst: &Subst) -> InterfaceRef {
+        InterfaceRef { id: self.id, args: self.args.iter().map(|arg| arg.subst(program, subst)).collect() }
+    }
+}
+
+impl Program<'_> {
+    pub fn requirement_bound(&self, requirement: RequirementId) -> Bound {
+        match &self.requirements[requirement].kind {
+            RequirementKind::Type { bound, .. } => *bound,
+            RequirementKind::Function(_) => Bound::ANY,
+        }
+    }
+
+    /// What the parameters of an interface stand for when a type conforms to it.
+    pub fn interface_subst(&self, interface: &InterfaceRef, this: &Ty) -> Subst {
+        let members = &self.members[self.interfaces[interface.id].members];
+        let args = interface.args.iter().cloned().chain([Arg::Type(this.clone())]);
+        members.generics.iter().copied().zip(args).collect()
+    }
+
+    /// An interface and all that it inherits, as `this` conforms to it.
+    pub fn with_bases(&self, interface: &InterfaceRef, this: &Ty) -> Vec<InterfaceRef> {
+        let subst = self.interface_subst(interface, this);
+        let bases = self.interfaces[interface.id].bases.iter().map(|base| base.subst(self, &subst));
+        std::iter::once(interface.clone()).chain(bases).collect()
+    }
+
+    /// The interfaces that an abstract type's bounds promise.
+    pub fn promised(&self, ty: &Ty) -> Vec<InterfaceRef> {
+        let direct: Vec<InterfaceRef> = match ty {
+            Ty::Assoc(base, requirement) => {
+                let RequirementKind::Type { interfaces, .. } = &self.requirements[*requirement].kind else {
+                    return Vec::new();
+                };
+                let asked = self.conformance(base, self.requirements[*requirement].interface);
+                let Some(asked) = asked else { return Vec::new() };
+                let subst = self.interface_subst(&asked, base);
+                interfaces.iter().map(|interface| interface.subst(self, &subst)).collect()
+            }
+            other => match other.as_param().map(|param| &self.generics[param].kind) {
+                Some(GenericKind::Type { interfaces, .. }) => interfaces.clone(),
+                _ => return Vec::new(),
+            },
+        };
+        let stated = ty.head().into_iter().flat_map(|param| &self.generics[param].facts);
+        let stated = stated.filter(|fact| fact.subject == *ty).flat_map(|fact| fact.interfaces.clone());
+        direct.into_iter().chain(stated).flat_map(|interface| self.with_bases(&interface, ty)).collect()
+    }
+
+    /// The interface at the arguments at which a type conforms to it.
+    pub fn conformance(&self, ty: &Ty, id: InterfaceId) -> Option<InterfaceRef> {
+        self.conformances_within(ty, id, MAX_DEPTH).into_iter().next()
+    }
+
+    pub fn conforms(&self, ty: &Ty, interface: &InterfaceRef) -> bool {
+        self.conforms_within(ty, interface, MAX_DEPTH)
+    }
+
+    fn conforms_within(&self, ty: &Ty, interface: &InterfaceRef, depth: u32) -> bool {
+        ty.is_error() || self.conformances_within(ty, interface.id, depth).contains(interface)
+    }
+
+    fn conformances_within(&self, ty: &Ty, id: InterfaceId, depth: u32) -> SmallVec<[InterfaceRef; 2]> {
+        let mut found = SmallVec::new();
+        if depth == 0 {
+            return found;
+        }
+        if ty.is_abstract() {
+            found.extend(self.promised(ty).into_iter().filter(|interface| interface.id == id));
+        }
+        for Conformance { members, interface, .. } in &self.conformances {
+            if interface.id == id
+                && let Some(subst) = self.members_subst_within(*members, ty, depth - 1)
+            {
+                found.push(interface.subst(self, &subst));
+            }
+        }
+        found
+    }
+
+    /// What the generic parameters of a declaration of members stand for, when they are those of the type `of`; `None` when they
+    /// are members of other types.
+    pub fn members_subst(&self, owner: MembersId, of: &Ty) -> Option<Subst> {
+        self.members_subst_within(owner, of, MAX_DEPTH)
+    }
+
+    fn members_subst_within(&self, owner: MembersId, of: &Ty, depth: u32) -> Option<Subst> {
+        let members = &self.members[owner];
+        if let Some(id) = members.interface {
+            let interface = self.conformances_within(of, id, depth).into_iter().next()?;
+            return Some(self.interface_subst(&interface, of));
+        }
+        if members.generics.is_empty() {
+            return (members.this == *of).then(Subst::default);
+        }
+        let subst = matches(self, &members.generics, &members.this, of)?;
+        let fits = |&param: &ParamId| {
+            subst.contains_key(&param) && self.misfit_within(param, &subst, depth.saturating_sub(1)).is_none()
+        };
+        members.generics.iter().all(fits).then_some(subst)
+    }
+
+    /// Why a generic parameter cannot stand for what it does.
+    pub fn misfit(&self, param: ParamId, subst: &Subst) -> Option<String> {
+        self.misfit_within(param, subst, MAX_DEPTH)
+    }
+
+    fn misfit_within(&self, param: ParamId, subst: &Subst, depth: u32) -> Option<String> {
+        let arg = subst.get(&param)?;
+        if let Err(why) = self.same_kind(param, arg) {
+            return Some(why);
+        }
+        let generic = &self.generics[param];
+        let (GenericKind::Type { bound, interfaces, .. }, Arg::Type(ty)) = (&generic.kind, arg) else {
+            return None;
+        };
+        if !bound.admits(self, ty) {
+            return Some(format!("`{}` cannot be `{}`", generic.name, self.show(ty)));
+        }
+        let missing = interfaces
+            .iter()
+            .map(|interface| interface.subst(self, subst))
+            .find(|interface| !self.conforms_within(ty, interface, depth));
+        if let Some(missing) = missing {
+            return Some(format!(
+                "`{}` does not conform to `{}`",
+                self.show(ty),
+                self.show_interface(&missing)
+            ));
+        }
+        generic.facts.iter().find_map(|fact| {
+            let subject = fact.subject.subst(self, subst);
+            if let Some(equals) = &fact.equals {
+                let equals = equals.subst(self, subst);
+                let differs = subject != equals && !subject.is_error();
+                return differs.then(|| {
+                    let asked = self.show(&fact.subject);
+                    format!("`{asked}` is `{}`, not `{}`", self.show(&subject), self.show(&equals))
+                });
+            }
+            let missing = fact.interfaces.iter().map(|interface| interface.subst(self, subst));
+            let missing = missing.into_iter().find(|it| !self.conforms_within(&subject, it, depth))?;
+            Some(format!("`{}` does not conform to `{}`", self.show(&subject), self.show_interface(&missing)))
+        })
+    }
+
+    /// What a name means as a member of a type: its own, those of its extensions, those that its bounds promise, and at last the
+    /// defaults of the interfaces it conforms to.
+    pub fn member_of(&self, ty: &Ty, name: &str) -> Option<Symbol> {
+        let mut functions: SmallVec<[FnId; 2]> = SmallVec::new();
+        let own = match ty {
+            Ty::Struct(id, _) => self.member(self.structs[*id].scope, name),
+            Ty::Enum(id) => self.member(self.enums[*id].scope, name),
+            _ => None,
+        };
+        match own {
+            Some(Symbol::Functions(found)) => functions.extend_from_slice(found),
+            Some(symbol) => return Some(symbol.clone()),
+            None => {}
+        }
+        let interface_scope = |id: InterfaceId| self.scopes[self.interfaces[id].scope].names.get(name);
+        if ty.is_abstract() {
+            for interface in self.promised(ty) {
+                match interface_scope(interface.id) {
+                    Some(Symbol::Functions(found)) => found.iter().for_each(|&id| {
+                        if !functions.contains(&id) {
+                            functions.push(id);
+                        }
+                    }),
+                    Some(symbol) => return Some(symbol.clone()),
+                    None => {}
+                }
+            }
+        }
+        for extension in &self.extensions {
+            let Some(symbol) = self.scopes[extension.scope].names.get(name) else { continue };
+            if self.members_subst(extension.members, ty).is_none() {
+                continue;
+            }
+            match symbol {
+                Symbol::Functions(found) => functions.extend_from_slice(found),
+                symbol if functions.is_empty() => return Some(symbol.clone()),
+                _ => {}
+            }
+        }
+        if functions.is_empty() {
+            for Conformance { members, interface, .. } in &self.conformances {
+                if let Some(Symbol::Functions(found)) = interface_scope(interface.id)
+                    && self.members_subst(*members, ty).is_some()
+                {
+                    functions.extend_from_slice(found);
+                }
+            }
+        }
+        (!functions.is_empty()).then_some(Symbol::Functions(functions))
+    }
+
+    /// The associated type of a type; stays a projection while that is not known.
+    pub fn project(&self, base: Ty, requirement: RequirementId) -> Ty {
+        if base.is_error() {
+            return Ty::Error;
+        }
+        if let Some(head) = base.head() {
+            let projection = Ty::Assoc(base.into(), requirement);
+            let fact = self.generics[head].facts.iter().find(|fact| fact.subject == projection);
+            return fact.and_then(|fact| fact.equals.clone()).unwrap_or(projection);
+        }
+        match self.member_of(&base, &self.requirements[requirement].name) {
+            Some(Symbol::Alias(id)) => {
+                let alias = &self.aliases[id];
+                let Some(ty) = done(&alias.ty) else { return Ty::Assoc(base.into(), requirement) };
+                match alias.owner.and_then(|owner| self.members_subst(owner, &base)) {
+                    Some(subst) => ty.subst(self, &subst),
+                    None => Ty::Error,
+                }
+            }
+            Some(Symbol::Struct(id)) => {
+                let decl = &self.structs[id];
+                let subst = decl.owner.and_then(|owner| self.members_subst(owner, &base));
+                let members = &self.members[decl.members];
+                subst.map_or(Ty::Error, |subst| members.this.subst(self, &subst))
+            }
+            _ => Ty::Error,
+        }
+    }
+
+    /// An alias that must be known before an associated type in `ty` is.
+    pub fn unsettled(&self, ty: &Ty) -> Option<AliasId> {
+        match ty {
+            Ty::Assoc(base, requirement) if !base.is_abstract() => {
+                self.unsettled(base).or_else(|| {
+                    match self.member_of(base, &self.requirements[*requirement].name) {
+                        Some(Symbol::Alias(id)) => Some(id),
+                        _ => None,
+                    }
+                })
+            }
+            Ty::Array(element, _) => self.unsettled(element),
+            Ty::Struct(_, args) => args.iter().find_map(|arg| match arg {
+                Arg::Type(ty) => self.unsettled(ty),
+                Arg::Count(_) => None,
+            }),
+            _ => None,
+        }
+    }
+
+    /// The function by which a type gives what a requirement asks, and its generic arguments; `generics` are those of the function
+    /// that states the requirement.
+    pub fn witness(
+        &self,
+        this: &Ty,
+        requirement: RequirementId,
+        generics: &[Arg],
+    ) -> Option<(FnId, Vec<Arg>)> {
+        let RequirementKind::Function(asked) = self.requirements[requirement].kind else { return None };
+        let function = &self.functions[asked];
+        let wanted = done(&function.signature)?;
+        let subst: Subst = wanted.generics.iter().copied().zip(generics.iter().cloned()).collect();
+        let own = &generics[wanted.outer..];
+        let candidates = match self.member_of(this, &function.name) {
+            Some(Symbol::Functions(candidates)) => candidates,
+            _ => SmallVec::new(),
+        };
+        let given = candidates.into_iter().find_map(|id| {
+            let candidate = &self.functions[id];
+            let signature = done(&candidate.signature)?;
+            let same_count = signature.generics.len() - signature.outer == own.len()
+                && signature.params.len() == wanted.params.len();
+            if candidate.requirement.is_some() || !same_count || !role_fits(candidate.role, function.role) {
+                return None;
+            }
+            let mut given = self.members_subst(candidate.owner?, this)?;
+            given.extend(signature.generics[signature.outer..].iter().copied().zip(own.iter().cloned()));
+            let same_params = signature.params.iter().zip(&wanted.params).all(|(param, wanted)| {
+                param.direction == wanted.direction
+                    && param.ty.subst(self, &given) == wanted.ty.subst(self, &subst)
+            });
+            let same_result = signature.result.subst(self, &given) == wanted.result.subst(self, &subst);
+            let in_order = || signature.generics.iter().map(|param| given[param].clone()).collect();
+            (same_params && same_result).then(|| (id, in_order()))
+        });
+        given.or_else(|| function.ast.body.is_some().then(|| (asked, generics.to_vec())))
+    }
+
+    /// The constructor without parameters of a type that is known, and its generic arguments: what `T()` is for a generic `T`.
+    pub fn default_constructor(&self, ty: &Ty) -> Option<(FnId, Vec<Arg>)> {
+        let Some(Symbol::Functions(constructors)) = self.member_of(ty, "__init") else { return None };
+        constructors.into_iter().find_map(|id| {
+            let function = &self.functions[id];
+            let signature = done(&function.signature)?;
+            let fits = signature.params.is_empty()
+                && signature.generics.len() == signature.outer
+                && function.requirement.is_none();
+            let subst = self.members_subst(function.owner.filter(|_| fits)?, ty)?;
+            Some((id, signature.generics.iter().map(|param| subst[param].clone()).collect()))
+        })
+    }
+
+    pub fn show_interface(&self, interface: &InterfaceRef) -> String {
+        let name = &self.interfaces[interface.id].name;
+        if interface.args.is_empty() {
+            return name.to_string();
+        }
+        let args: Vec<String> = interface.args.iter().map(|arg| self.show_arg(arg)).collect();
+        format!("{name}<{}>", args.join(", "))
+    }
+}
+
+/// A method that changes nothing may stand for one that may.
+fn role_fits(given: Role, asked: Role) -> bool {
+    given == asked
+        || matches!((given, asked), (Role::Method { mutating: false }, Role::Method { mutating: true }))
+}

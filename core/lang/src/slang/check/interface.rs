@@ -1,0 +1,567 @@
+//! Interfaces and extensions: what they declare, what they inherit, and whether the types that claim to conform do.
+
+use super::collect::Place;
+use super::context::Context;
+use super::program::{
+    AliasId, Conformance, Extension, Fact, FnId, Generic, GenericKind, Interface, InterfaceId, InterfaceRef,
+    Members, MembersId, Requirement, RequirementId, RequirementKind, ScopeId, StructId, Symbol,
+};
+use super::types::{Bound, ParamId, Subst, Ty};
+use super::{Checker, done};
+use crate::slang::ast::{self, DeclKind, TypeExprKind};
+use pullback_base::{Code, Diagnostic, Span, ids::Id};
+use std::sync::Arc;
+
+/// A generic argument whose bounds could not be looked at before all conformances were known.
+pub struct Obligation {
+    pub param: ParamId,
+    pub subst: Subst,
+    pub span: Span,
+}
+
+/// What a bound names.
+pub enum Bounding {
+    Builtin(Bound),
+    Interface(InterfaceRef),
+}
+
+impl<'a> Checker<'a> {
+    pub fn collect_interface(&mut self, aggregate: &'a ast::Aggregate, place: Place<'_>) {
+        let name = &aggregate.name;
+        let (outer, mut generics) = self.generic_scope(&aggregate.generics, place);
+        let scope = self.program.new_scope(Some(outer));
+        let id = InterfaceId::from_index(self.program.interfaces.len());
+        let args = generics.iter().map(|&param| self.program.generic_as_arg(param)).collect();
+        let itself = InterfaceRef { id, args };
+        let kind = GenericKind::Type { bound: Bound::ANY, interfaces: vec![itself], default: None };
+        let this = self.program.generics.push(Generic {
+            name: "This".into(),
+            kind,
+            facts: Vec::new(),
+            span: name.span,
+        });
+        generics.push(this);
+        let members =
+            self.program.members.push(Members { interface: Some(id), generics, this: Ty::param(this) });
+        self.program.scopes[scope].names.insert("This".into(), Symbol::This(members));
+        let qualified: Arc<str> = format!("{}{}", place.prefix, name.text).into();
+        self.program.interfaces.push(Interface {
+            name: qualified.clone(),
+            ast: aggregate,
+            scope,
+            members,
+            bases: Vec::new(),
+            bound: Bound::ANY,
+            requirements: Vec::new(),
+            span: name.span,
+        });
+        self.declare(place.scope, name, Symbol::Interface(id));
+        let prefix = format!("{qualified}.");
+        let inner = Place { scope, prefix: &prefix, owner: Some(members), is_std: place.is_std };
+        for member in &aggregate.members {
+            match &member.kind {
+                DeclKind::Function(function) => {
+                    if let Some(function) = self.collect_function(member, function, inner) {
+                        let kind = RequirementKind::Function(function);
+                        let name = self.program.functions[function].name.clone();
+                        let span = self.program.functions[function].ast.name.span;
+                        let requirement = self.require(id, name, kind, span);
+                        self.program.functions[function].requirement = Some(requirement);
+                    }
+                }
+                DeclKind::AssociatedType(ast) => {
+                    let kind = RequirementKind::Type { ast, bound: Bound::ANY, interfaces: Vec::new() };
+                    let requirement = self.require(id, ast.name.text.clone(), kind, ast.name.span);
+                    self.declare(scope, &ast.name, Symbol::Requirement(requirement));
+                }
+                _ => self.collect_decl(member, inner),
+            }
+        }
+    }
+
+    fn require(
+        &mut self,
+        interface: InterfaceId,
+        name: Arc<str>,
+        kind: RequirementKind<'a>,
+        span: Span,
+    ) -> RequirementId {
+        let id = self.program.requirements.push(Requirement { interface, name, kind, span });
+        self.program.interfaces[interface].requirements.push(id);
+        id
+    }
+
+    pub fn collect_extension(&mut self, extension: &'a ast::Extension, place: Place<'_>) {
+        let (outer, generics) = self.generic_scope(&extension.generics, place);
+        let scope = self.program.new_scope(Some(outer));
+        let members = self.program.members.push(Members { interface: None, generics, this: Ty::Error });
+        self.program.scopes[scope].names.insert("This".into(), Symbol::This(members));
+        self.program.extensions.push(Extension { ast: extension, scope, members });
+        // The type's name is not resolved yet: members are named after what is written.
+        let prefix = match &extension.target.kind {
+            TypeExprKind::Path(path) => path.last().map_or("", |segment| &segment.name.text),
+            _ => "",
+        };
+        let prefix = format!("{prefix}.");
+        let inner = Place { scope, prefix: &prefix, owner: Some(members), is_std: place.is_std };
+        self.collect(&extension.members, inner);
+    }
+
+    /// What interfaces inherit; then what structs and extensions are of and conform to.
+    pub fn resolve_headers(&mut self, first: &First) {
+        for id in (first.interfaces..self.program.interfaces.len()).map(InterfaceId::from_index) {
+            self.interface_header(id);
+        }
+        for id in (first.interfaces..self.program.interfaces.len()).map(InterfaceId::from_index) {
+            self.inherit(id);
+        }
+        for id in (first.requirements..self.program.requirements.len()).map(RequirementId::from_index) {
+            self.associated_type_header(id);
+        }
+        for id in (first.structs..self.program.structs.len()).map(StructId::from_index) {
+            let decl = &self.program.structs[id];
+            let (ast, scope, members) = (decl.ast, decl.scope, decl.members);
+            let generics = self.program.members[members].generics.clone();
+            let right = self.resolve_generics(&ast.generics, &generics, scope);
+            self.program.structs[id].broken |= !right;
+            self.bases(&ast.bases, scope, members);
+        }
+        for index in first.extensions..self.program.extensions.len() {
+            self.extension_header(index);
+        }
+        let direct = self.program.conformances.split_off(first.conformances);
+        for Conformance { members, interface, span } in direct {
+            let this = self.program.members[members].this.clone();
+            for interface in self.program.with_bases(&interface, &this) {
+                self.program.conformances.push(Conformance { members, interface, span });
+            }
+        }
+        self.headers_done = true;
+        for Obligation { param, subst, span } in std::mem::take(&mut self.obligations) {
+            if let Some(why) = self.program.misfit(param, &subst) {
+                self.error(Code::TypeMismatch, why, span, "in these generic arguments");
+                self.headers_broken = true;
+            }
+        }
+    }
+
+    fn interface_header(&mut self, id: InterfaceId) {
+        let interface = &self.program.interfaces[id];
+        let (ast, scope, members) = (interface.ast, interface.scope, interface.members);
+        let generics = self.program.members[members].generics.clone();
+        let Some((&this, own)) = generics.split_last() else { return };
+        let mut right = self.resolve_generics(&ast.generics, own, scope);
+        for base in &ast.bases {
+            let mut context = Context::of_scope(self, scope);
+            let bounding = context.bounding(base);
+            right &= !context.broken;
+            match bounding {
+                Some(Bounding::Interface(base)) => self.program.interfaces[id].bases.push(base),
+                Some(Bounding::Builtin(bound)) => {
+                    let whole = self.program.interfaces[id].bound.and(bound);
+                    self.program.interfaces[id].bound = whole;
+                    if let GenericKind::Type { bound, .. } = &mut self.program.generics[this].kind {
+                        *bound = whole;
+                    }
+                }
+                None => {}
+            }
+        }
+        self.headers_broken |= !right;
+    }
+
+    /// Adds what the bases of an interface inherit to them.
+    fn inherit(&mut self, id: InterfaceId) {
+        let this = self.program.members[self.program.interfaces[id].members].this.clone();
+        let mut all: Vec<InterfaceRef> = Vec::new();
+        let mut open = self.program.interfaces[id].bases.clone();
+        while let Some(base) = open.pop() {
+            if base.id == id {
+                let (name, span) =
+                    (self.program.interfaces[id].name.clone(), self.program.interfaces[id].span);
+                self.error(
+                    Code::RecursiveCall,
+                    format!("interface `{name}` inherits itself"),
+                    span,
+                    "in a circle",
+                );
+                self.headers_broken = true;
+                break;
+            }
+            if all.contains(&base) || all.len() > MAX_BASES {
+                continue;
+            }
+            let bound = self.program.interfaces[base.id].bound;
+            self.program.interfaces[id].bound = self.program.interfaces[id].bound.and(bound);
+            let subst = self.program.interface_subst(&base, &this);
+            let further = self.program.interfaces[base.id].bases.iter();
+            open.extend(further.map(|base| base.subst(&self.program, &subst)));
+            all.push(base);
+        }
+        let (scope, bound) = (self.program.interfaces[id].scope, self.program.interfaces[id].bound);
+        for base in &all {
+            let inherited = self.program.interfaces[base.id].scope;
+            self.program.scopes[scope].using.push(inherited);
+        }
+        if let Some(this) = this.as_param()
+            && let GenericKind::Type { bound: own, .. } = &mut self.program.generics[this].kind
+        {
+            *own = bound;
+        }
+        self.program.interfaces[id].bases = all;
+    }
+
+    fn associated_type_header(&mut self, id: RequirementId) {
+        let requirement = &self.program.requirements[id];
+        let RequirementKind::Type { ast, .. } = requirement.kind else { return };
+        let scope = self.program.interfaces[requirement.interface].scope;
+        let (bound, interfaces) = self.bounds(&ast.bounds, scope);
+        for constraint in &ast.constraints {
+            self.unsupported("constraints of associated types", constraint.span);
+            self.headers_broken = true;
+        }
+        self.program.requirements[id].kind = RequirementKind::Type { ast, bound, interfaces };
+    }
+
+    /// `A & B` behind a colon.
+    pub fn bounds(&mut self, bounds: &[ast::TypeExpr], scope: ScopeId) -> (Bound, Vec<InterfaceRef>) {
+        let (mut bound, mut interfaces) = (Bound::ANY, Vec::new());
+        for ty in bounds {
+            let mut context = Context::of_scope(self, scope);
+            let bounding = context.bounding(ty);
+            self.headers_broken |= context.broken;
+            match bounding {
+                Some(Bounding::Builtin(other)) => bound = bound.and(other),
+                Some(Bounding::Interface(interface)) => {
+                    bound = bound.and(self.program.interfaces[interface.id].bound);
+                    interfaces.push(interface);
+                }
+                None => {}
+            }
+        }
+        (bound, interfaces)
+    }
+
+    /// Enters what a struct or an extension says it conforms to.
+    fn bases(&mut self, bases: &[ast::TypeExpr], scope: ScopeId, members: MembersId) {
+        for base in bases {
+            let mut context = Context::of_scope(self, scope);
+            let bounding = context.bounding(base);
+            self.headers_broken |= context.broken;
+            match bounding {
+                Some(Bounding::Interface(interface)) => {
+                    self.program.conformances.push(Conformance { members, interface, span: base.span });
+                }
+                Some(Bounding::Builtin(bound)) if bound != Bound::ANY => {
+                    self.unsupported("structs that conform to the interfaces of numbers", base.span);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn extension_header(&mut self, index: usize) {
+        let Extension { ast, scope, members } = self.program.extensions[index].clone();
+        let generics = self.program.members[members].generics.clone();
+        let right = self.resolve_generics(&ast.generics, &generics, scope);
+        let mut context = Context::of_scope(self, scope);
+        // `extension IFoo` adds to all types that conform.
+        let this = match context.names_interface(&ast.target) {
+            true => match context.bounding(&ast.target) {
+                Some(Bounding::Interface(interface)) => {
+                    let kind =
+                        GenericKind::Type { bound: Bound::ANY, interfaces: vec![interface], default: None };
+                    let (name, span) = ("This".into(), ast.target.span);
+                    let this = context.checker.program.generics.push(Generic {
+                        name,
+                        kind,
+                        facts: Vec::new(),
+                        span,
+                    });
+                    context.checker.add_generic(members, this);
+                    Ty::param(this)
+                }
+                _ => Ty::Error,
+            },
+            false => context.resolve_type(&ast.target),
+        };
+        let broken = context.broken;
+        self.headers_broken |= broken || !right;
+        if let Ty::Struct(id, _) = &this {
+            let extended = self.program.structs[*id].scope;
+            self.program.scopes[scope].using.push(extended);
+        }
+        let untold = generics.iter().find(|&&param| !mentions(&this, param)).copied();
+        if let Some(param) = untold.filter(|_| !this.is_error()) {
+            let name = self.program.generics[param].name.clone();
+            let message = format!("the extended type does not tell `{name}`");
+            self.error(Code::TypeMismatch, message, ast.target.span, "must name all generic parameters");
+            self.headers_broken = true;
+        }
+        self.program.members[members].this = this;
+        self.bases(&ast.bases, scope, members);
+    }
+
+    /// Gives a declaration of members, and the functions in it, one more generic parameter.
+    fn add_generic(&mut self, members: MembersId, param: ParamId) {
+        let at = self.program.members[members].generics.len();
+        self.program.members[members].generics.push(param);
+        for (_, function) in self.program.functions.iter_mut() {
+            if function.owner == Some(members) {
+                function.generics.insert(at, param);
+            }
+        }
+    }
+
+    /// `where T.Element : IFloat` and `where T.Element == U`, to be kept with `T`.
+    pub fn state_fact(&mut self, subject: Ty, fact: Fact) -> bool {
+        let Some(head) = subject.head() else { return false };
+        self.program.generics[head].facts.push(fact);
+        true
+    }
+
+    /// Whether each type gives what the interfaces it claims ask for.
+    pub fn check_conformances(&mut self, first: usize) {
+        for index in first..self.program.conformances.len() {
+            let Conformance { members, interface, span } = self.program.conformances[index].clone();
+            let this = self.program.members[members].this.clone();
+            if this.is_error() {
+                continue;
+            }
+            for requirement in self.program.interfaces[interface.id].requirements.clone() {
+                if let Some(why) = self.unmet(&this, &interface, requirement) {
+                    self.report_unmet(&this, &interface, requirement, span, why);
+                }
+            }
+        }
+    }
+
+    /// What is wrong with a type's answer to a requirement.
+    fn unmet(&mut self, this: &Ty, interface: &InterfaceRef, requirement: RequirementId) -> Option<Unmet> {
+        match self.program.requirements[requirement].kind.clone() {
+            RequirementKind::Function(asked) => {
+                let signature = done(&self.program.functions[asked].signature)?;
+                if signature.broken {
+                    return None;
+                }
+                let mut subst = self.program.interface_subst(interface, this);
+                for &param in &signature.generics[signature.outer..] {
+                    subst.insert(param, self.program.generic_as_arg(param));
+                }
+                let generics: Vec<_> = signature.generics.iter().map(|param| subst[param].clone()).collect();
+                if self.program.witness(this, requirement, &generics).is_some() {
+                    return None;
+                }
+                let wanted = self.program.show_function(asked, &subst);
+                let near = match self.program.member_of(this, &self.program.requirements[requirement].name) {
+                    Some(Symbol::Functions(functions)) => {
+                        functions.into_iter().find(|&id| self.program.functions[id].requirement.is_none())
+                    }
+                    _ => None,
+                };
+                Some(Unmet { wanted, near, why: None })
+            }
+            RequirementKind::Type { bound, interfaces, .. } => {
+                let name = self.program.requirements[requirement].name.to_string();
+                let given = self.program.project(this.clone(), requirement);
+                if given.is_error() || self.program.member_of(this, &name).is_none() {
+                    return Some(Unmet { wanted: format!("type {name}"), near: None, why: None });
+                }
+                let subst = self.program.interface_subst(interface, this);
+                let shown = self.program.show(&given);
+                if !bound.admits(&self.program, &given) {
+                    return Some(Unmet {
+                        wanted: name,
+                        near: None,
+                        why: Some(format!("cannot be `{shown}`")),
+                    });
+                }
+                let missing = interfaces
+                    .iter()
+                    .map(|interface| interface.subst(&self.program, &subst))
+                    .find(|interface| !self.program.conforms(&given, interface))?;
+                let missing = self.program.show_interface(&missing);
+                let why = format!("is `{shown}`, which does not conform to `{missing}`");
+                Some(Unmet { wanted: name, near: None, why: Some(why) })
+            }
+        }
+    }
+
+    fn report_unmet(
+        &mut self,
+        this: &Ty,
+        interface: &InterfaceRef,
+        requirement: RequirementId,
+        span: Span,
+        unmet: Unmet,
+    ) {
+        let (name, asks) = (self.program.show(this), self.program.show_interface(interface));
+        let message = format!("`{name}` does not conform to `{asks}`");
+        let label = match &unmet.why {
+            Some(why) => format!("`{}` {why}", unmet.wanted),
+            None => format!("`{}` is missing", unmet.wanted),
+        };
+        let mut diagnostic = Diagnostic::error(Code::TypeMismatch, message)
+            .at(span, label)
+            .also(self.program.requirements[requirement].span, "asked for here");
+        if let Some(near) = unmet.near {
+            let shown = self.program.show_function(near, &Subst::default());
+            let result = done(&self.program.functions[near].signature);
+            let result =
+                result.map_or_else(String::new, |it| format!(" -> {}", self.program.show(&it.result)));
+            let span = self.program.functions[near].ast.name.span;
+            diagnostic = diagnostic.also(span, format!("`{shown}{result}` is not the same"));
+        }
+        self.diagnostics.push(diagnostic.help("declare it as the interface does"));
+        self.headers_broken = true;
+    }
+}
+
+/// An answer to a requirement that is missing or wrong.
+struct Unmet {
+    wanted: String,
+    /// A function of the same name.
+    near: Option<FnId>,
+    why: Option<String>,
+}
+
+/// How many interfaces one may inherit.
+const MAX_BASES: usize = 256;
+
+/// How long the tables were before a module was entered.
+#[derive(Default)]
+pub struct First {
+    pub structs: usize,
+    pub functions: usize,
+    pub interfaces: usize,
+    pub requirements: usize,
+    pub extensions: usize,
+    pub conformances: usize,
+    pub aliases: usize,
+}
+
+impl First {
+    pub fn of(program: &super::program::Program<'_>) -> Self {
+        First {
+            structs: program.structs.len(),
+            functions: program.functions.len(),
+            interfaces: program.interfaces.len(),
+            requirements: program.requirements.len(),
+            extensions: program.extensions.len(),
+            conformances: program.conformances.len(),
+            aliases: program.aliases.len(),
+        }
+    }
+}
+
+fn mentions(ty: &Ty, param: ParamId) -> bool {
+    use super::types::{Arg, Count, Elem, Shape};
+    let counts = |count: &Count| *count == Count::Param(param);
+    match ty {
+        Ty::Number(elem, shape) => {
+            let sized = match shape {
+                Shape::Scalar => false,
+                Shape::Vector(n) => counts(n),
+                Shape::Matrix(rows, columns) => counts(rows) || counts(columns),
+            };
+            *elem == Elem::Param(param) || sized
+        }
+        Ty::Array(element, count) => counts(count) || mentions(element, param),
+        Ty::Struct(_, args) => args.iter().any(|arg| match arg {
+            Arg::Type(ty) => mentions(ty, param),
+            Arg::Count(count) => counts(count),
+        }),
+        _ => false,
+    }
+}
+
+impl Context<'_, '_> {
+    /// Whether a type expression names an interface of the program.
+    pub fn names_interface(&self, ty: &ast::TypeExpr) -> bool {
+        self.interface_symbol(ty).is_some()
+    }
+
+    /// Whether it names an interface of the program or a builtin one.
+    pub fn names_bound(&self, ty: &ast::TypeExpr) -> bool {
+        let builtin = match &ty.kind {
+            TypeExprKind::Path(path) => match &path[..] {
+                [segment] => Bound::from_name(&segment.name.text).is_some(),
+                _ => false,
+            },
+            _ => false,
+        };
+        builtin || self.names_interface(ty)
+    }
+
+    fn interface_symbol(&self, ty: &ast::TypeExpr) -> Option<InterfaceId> {
+        let TypeExprKind::Path(path) = &ty.kind else { return None };
+        let (first, rest) = path.split_first()?;
+        let mut symbol = self.lookup(&first.name.text)?;
+        for segment in rest {
+            let scope = match symbol {
+                Symbol::Namespace(scope) => scope,
+                Symbol::Struct(id) => self.checker.program.structs[id].scope,
+                _ => return None,
+            };
+            symbol = self.checker.program.member(scope, &segment.name.text)?.clone();
+        }
+        match symbol {
+            Symbol::Interface(id) => Some(id),
+            Symbol::Alias(id) => self.aliased(id).and_then(|ty| self.interface_symbol(ty)),
+            _ => None,
+        }
+    }
+
+    /// What an alias without parameters of its own is written to stand for.
+    fn aliased(&self, id: AliasId) -> Option<&ast::TypeExpr> {
+        let alias = &self.checker.program.aliases[id];
+        alias.ast.generics.params.is_empty().then_some(&alias.ast.ty)
+    }
+
+    /// The interface a bound names; `None` after an error.
+    pub fn bounding(&mut self, ty: &ast::TypeExpr) -> Option<Bounding> {
+        let TypeExprKind::Path(path) = &ty.kind else {
+            self.error(Code::TypeMismatch, "this is no interface", ty.span, "an interface is needed here");
+            return None;
+        };
+        if let [segment] = &path[..] {
+            if let Some(bound) = Bound::from_name(&segment.name.text) {
+                return Some(Bounding::Builtin(bound));
+            }
+            if let Some(Symbol::Alias(id)) = self.lookup(&segment.name.text)
+                && let alias = &self.checker.program.aliases[id]
+                && alias.ast.generics.params.is_empty()
+            {
+                let (ty, scope) = (&alias.ast.ty, alias.scope);
+                let mut context = Context::of_scope(self.checker, scope);
+                let bounding = context.bounding(ty);
+                let broken = context.broken;
+                self.broken |= broken;
+                return bounding;
+            }
+        }
+        let Some(id) = self.interface_symbol(ty) else {
+            let last = path.last().map_or(ty.span, |segment| segment.name.span);
+            let name = path.last().map_or("", |segment| &segment.name.text);
+            match self.lookup(name) {
+                Some(Symbol::Refused) => self.broken = true,
+                Some(Symbol::Struct(_)) => {
+                    self.unsupported("structs that inherit structs", last);
+                }
+                _ => {
+                    let message = format!("no interface named `{name}` is in scope");
+                    self.report(Diagnostic::error(Code::UnknownName, message).at(last, "not declared"));
+                }
+            }
+            return None;
+        };
+        let interface = &self.checker.program.interfaces[id];
+        let (name, own, members) =
+            (interface.name.clone(), interface.ast.generics.params.len(), interface.members);
+        let generics = self.checker.program.members[members].generics.clone();
+        let generics = &generics[..generics.len() - 1];
+        let given = path.last().map_or(&[][..], |segment| &segment.args);
+        let args = self.generic_args(&name, generics, own, None, given, ty.span)?;
+        Some(Bounding::Interface(InterfaceRef { id, args: args.into() }))
+    }
+}
