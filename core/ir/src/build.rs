@@ -27,6 +27,8 @@ impl FunctionBuilder {
             group_lanes: GROUP_LANES,
             shared: Vec::new(),
             interface: None,
+            derived: None,
+            derivatives: None,
             span: Span::NONE,
         };
         Self { function, open: vec![Vec::new()], span: Span::NONE }

@@ -1,6 +1,6 @@
 //! Modules, functions, blocks and statements.
 
-use crate::{Constant, Effect, Op, Type};
+use crate::{Constant, Derivatives, Derived, Effect, Op, Type};
 use pullback_base::{IdVec, Span, id_type};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -59,6 +59,10 @@ pub struct Function {
     pub shared: Vec<Type>,
     /// How users see it; `None` for what the compiler made.
     pub interface: Option<Interface>,
+    /// The derivative it is of another function, which gives it its body.
+    pub derived: Option<Derived>,
+    /// How it differentiates, where the language says so.
+    pub derivatives: Option<Box<Derivatives>>,
     /// The declaration's name in the source.
     pub span: Span,
 }

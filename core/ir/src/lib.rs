@@ -31,6 +31,7 @@
 
 pub mod build;
 pub mod constant;
+pub mod derivative;
 pub mod effects;
 pub mod eval;
 pub mod function;
@@ -44,6 +45,7 @@ pub mod visit;
 
 pub use build::FunctionBuilder;
 pub use constant::Constant;
+pub use derivative::{DerivativeMode, DerivativeParam, Derivatives, Derived, Differentiable, Tangent};
 pub use effects::{AtomicOp, Effect, SharedId, WaveOp};
 pub use eval::{eval, position};
 pub use function::{

@@ -2,8 +2,9 @@
 
 use crate::function::{Args, ValueDecl};
 use crate::{
-    Block, Constant, Direction, Effect, Field, FuncId, Function, FunctionKind, Interface, InterfaceParam,
-    LoopHints, Module, Op, Scalar, Stmt, StmtKind, Type, Value,
+    Block, Constant, DerivativeMode, DerivativeParam, Derivatives, Derived, Differentiable, Direction,
+    Effect, Field, FuncId, Function, FunctionKind, Interface, InterfaceParam, LoopHints, Module, Op, Scalar,
+    Stmt, StmtKind, Tangent, Type, Value,
 };
 use pullback_base::ids::Id;
 use pullback_base::{GROUP_LANES, IdVec, Span};
@@ -249,7 +250,12 @@ impl<'a> Parser<'a> {
             "interface" | "differentiable" => Some(self.interface()?),
             _ => None,
         };
-        let body = self.block()?;
+        let derivatives = if self.accept("derivatives") { Some(Box::new(self.derivatives()?)) } else { None };
+        let derived = if self.accept("derived") { Some(self.derived()?) } else { None };
+        let body = match derived {
+            Some(_) => self.expect("}").map(|()| Block::default())?,
+            None => self.block()?,
+        };
         let values = std::mem::take(&mut self.values);
         Ok(Function {
             name: name.into(),
@@ -261,8 +267,56 @@ impl<'a> Parser<'a> {
             group_lanes,
             shared,
             interface,
+            derived,
+            derivatives,
             span: Span::NONE,
         })
+    }
+
+    fn callee(&mut self) -> Result<FuncId> {
+        let name = self.next().trim_start_matches('@');
+        self.names.get(name).copied().map_or_else(|| self.fail(format!("no function @{name}")), Ok)
+    }
+
+    fn derived(&mut self) -> Result<Derived> {
+        let mode = match self.next() {
+            "forward" => DerivativeMode::Forward,
+            "backward" => DerivativeMode::Backward,
+            other => return self.fail(format!("{other:?} is no derivative")),
+        };
+        Ok(Derived { of: self.callee()?, mode })
+    }
+
+    fn direction(&mut self) -> Result<Direction> {
+        match self.next() {
+            "in" => Ok(Direction::In),
+            "out" => Ok(Direction::Out),
+            "inout" => Ok(Direction::InOut),
+            other => self.fail(format!("{other:?} is not a direction")),
+        }
+    }
+
+    fn derivatives(&mut self) -> Result<Derivatives> {
+        self.expect("(")?;
+        let params = self
+            .list(")", |p| Ok(DerivativeParam { direction: p.direction()?, value: p.differentiable()? }))?;
+        let result = if self.accept("->") { Some(self.differentiable()?) } else { None };
+        let hidden = if self.accept("hidden") { self.number()? } else { 0 };
+        let mut function = |word| if self.accept(word) { self.callee().map(Some) } else { Ok(None) };
+        let (forward, backward, substitute) =
+            (function("forward")?, function("backward")?, function("substitute")?);
+        Ok(Derivatives { params, result, hidden, forward, backward, substitute })
+    }
+
+    fn differentiable(&mut self) -> Result<Differentiable> {
+        let ty = self.ty()?;
+        if !self.accept("~") {
+            return Ok(Differentiable::constant(ty));
+        }
+        let tangent = self.ty()?;
+        self.expect("[")?;
+        let leaves = self.list("]", |p| if p.accept("_") { Ok(None) } else { p.number().map(Some) })?;
+        Ok(Differentiable { ty, tangent: Some(Tangent { ty: tangent, leaves }) })
     }
 
     fn interface(&mut self) -> Result<Interface> {
@@ -272,12 +326,7 @@ impl<'a> Parser<'a> {
         self.expect("(")?;
         let params = self.list(")", |p| {
             let no_diff = p.accept("no_diff");
-            let direction = match p.next() {
-                "in" => Direction::In,
-                "out" => Direction::Out,
-                "inout" => Direction::InOut,
-                other => return p.fail(format!("{other:?} is not a direction")),
-            };
+            let direction = p.direction()?;
             let name = p.next();
             p.expect(":")?;
             let ty = p.ty()?;
@@ -346,10 +395,7 @@ impl<'a> Parser<'a> {
             }
             "loop" => self.loop_stmt(results),
             "call" => {
-                let name = self.next().trim_start_matches('@');
-                let Some(&callee) = self.names.get(name) else {
-                    return self.fail(format!("no function @{name}"));
-                };
+                let callee = self.callee()?;
                 Ok(StmtKind::Call { results, callee, args: Args::from_vec(self.operands()?) })
             }
             _ => {

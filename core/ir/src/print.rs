@@ -1,6 +1,9 @@
 //! The text form. Values print in order of definition, so equal programs print alike whatever their ids.
 
-use crate::{Block, Function, FunctionKind, Interface, Module, Op, Stmt, StmtKind, Value};
+use crate::{
+    Block, Derivatives, Differentiable, FuncId, Function, FunctionKind, Interface, Module, Op, Stmt,
+    StmtKind, Value,
+};
 use pullback_base::GROUP_LANES;
 use rustc_hash::FxHashMap;
 use std::fmt::{self, Display, Formatter, Write};
@@ -56,8 +59,49 @@ impl Printer<'_> {
         if let Some(interface) = &function.interface {
             print_interface(f, interface)?;
         }
-        self.block(f, &function.body, 1)?;
+        if let Some(derivatives) = &function.derivatives {
+            self.derivatives(f, derivatives)?;
+        }
+        match function.derived {
+            Some(derived) => {
+                write!(f, "  derived {} ", derived.mode.name())?;
+                self.callee(f, derived.of)?;
+                f.write_char('\n')?;
+            }
+            None => self.block(f, &function.body, 1)?,
+        }
         f.write_str("}\n")
+    }
+
+    /// `derivatives (in f32 ~ f32 [0], inout i32) -> f32 ~ f32 [0] hidden 1 forward @g`
+    fn derivatives(&self, f: &mut Formatter<'_>, derivatives: &Derivatives) -> fmt::Result {
+        f.write_str("  derivatives (")?;
+        for (i, param) in derivatives.params.iter().enumerate() {
+            write!(f, "{}{} ", if i == 0 { "" } else { ", " }, param.direction.name())?;
+            print_differentiable(f, &param.value)?;
+        }
+        f.write_char(')')?;
+        if let Some(result) = &derivatives.result {
+            f.write_str(" -> ")?;
+            print_differentiable(f, result)?;
+        }
+        if derivatives.hidden > 0 {
+            write!(f, " hidden {}", derivatives.hidden)?;
+        }
+        let Derivatives { forward, backward, substitute, .. } = *derivatives;
+        for (word, function) in [("forward", forward), ("backward", backward), ("substitute", substitute)] {
+            let Some(function) = function else { continue };
+            write!(f, " {word} ")?;
+            self.callee(f, function)?;
+        }
+        f.write_char('\n')
+    }
+
+    fn callee(&self, f: &mut Formatter<'_>, callee: FuncId) -> fmt::Result {
+        match self.module.and_then(|module| module.functions.get(callee)) {
+            Some(function) => write!(f, "@{}", function.name),
+            None => write!(f, "@{callee}"),
+        }
     }
 
     /// `%3: f32`, giving the value the next number.
@@ -124,10 +168,8 @@ impl Printer<'_> {
             }
             StmtKind::Call { results, callee, args } => {
                 self.define_all(f, results)?;
-                match self.module.and_then(|module| module.functions.get(*callee)) {
-                    Some(function) => write!(f, "call @{}", function.name)?,
-                    None => write!(f, "call @{callee}")?,
-                }
+                f.write_str("call ")?;
+                self.callee(f, *callee)?;
                 f.write_str(if args.is_empty() { "" } else { " " })?;
                 self.values(f, args)
             }
@@ -212,6 +254,20 @@ fn print_interface(f: &mut Formatter<'_>, interface: &Interface) -> fmt::Result 
         write!(f, " -> {}{result}", if interface.result_no_diff { "no_diff " } else { "" })?;
     }
     f.write_char('\n')
+}
+
+fn print_differentiable(f: &mut Formatter<'_>, value: &Differentiable) -> fmt::Result {
+    write!(f, "{}", value.ty)?;
+    let Some(tangent) = &value.tangent else { return Ok(()) };
+    write!(f, " ~ {} [", tangent.ty)?;
+    for (i, leaf) in tangent.leaves.iter().enumerate() {
+        f.write_str(if i == 0 { "" } else { ", " })?;
+        match leaf {
+            Some(leaf) => write!(f, "{leaf}")?,
+            None => f.write_char('_')?,
+        }
+    }
+    f.write_char(']')
 }
 
 fn indent(f: &mut Formatter<'_>, depth: usize) -> fmt::Result {

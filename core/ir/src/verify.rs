@@ -1,7 +1,9 @@
 //! What must hold of a module before it is emitted or interpreted. A violation is a bug of ours.
 
 use crate::effects::slot_element;
-use crate::{Block, Effect, Function, FunctionKind, Module, Stmt, StmtKind, Type, Value};
+use crate::{
+    Block, Effect, FuncId, Function, FunctionKind, Module, Stmt, StmtKind, Type, Value, derivative::Signature,
+};
 use pullback_base::{GROUP_LANES, Scalar};
 use rustc_hash::FxHashSet;
 use std::ops::Deref;
@@ -88,7 +90,38 @@ impl Checker<'_> {
         for &param in &function.params {
             self.define(param);
         }
-        self.block(&function.body, &function.results, true);
+        self.derivatives();
+        if function.derived.is_none() {
+            self.block(&function.body, &function.results, true);
+        }
+    }
+
+    /// What it says of derivatives agrees with the signatures of those.
+    fn derivatives(&mut self) {
+        let function = self.function;
+        if let Some(derivatives) = &function.derivatives {
+            if let Some(why) = derivatives.mismatch(function) {
+                self.fail(why);
+            }
+            let is = |id: Option<FuncId>, (params, results): Signature| {
+                let Some(id) = id else { return true };
+                let other = self.module.functions.get(id);
+                other.is_some_and(|other| other.param_types() == params && other.results == results)
+            };
+            let fits = is(derivatives.forward, derivatives.forward_signature())
+                && is(derivatives.backward, derivatives.backward_signature())
+                && is(derivatives.substitute, (function.param_types(), function.results.clone()));
+            if !fits {
+                self.fail("a derivative given for it has another signature");
+            }
+        }
+        if let Some(derived) = function.derived {
+            let of = self.module.functions.get(derived.of).and_then(|of| of.derivatives.as_ref());
+            let signature = (function.param_types(), function.results.clone());
+            if of.map(|of| of.signature(derived.mode)) != Some(signature) {
+                self.fail("it is a derivative of a function with another signature");
+            }
+        }
     }
 
     fn define(&mut self, value: Value) {
@@ -199,8 +232,13 @@ impl Checker<'_> {
                 let Some(target) = self.module.functions.get(*callee) else {
                     return self.fail(format!("call of {callee}, which does not exist"));
                 };
-                self.expect("call", args, &target.param_types());
-                if self.types(results) != target.results {
+                // A flat call has a value per leaf: in scalar form, of a function with derivatives of its own.
+                let leaves = |types: &[Type]| types.iter().flat_map(Type::leaves).collect::<Vec<Type>>();
+                let params = target.param_types();
+                let is_flat = self.types(args) != params || self.types(results) != target.results;
+                let form = |types: &[Type]| if is_flat { leaves(types) } else { types.to_vec() };
+                self.expect("call", args, &form(&params));
+                if self.types(results) != form(&target.results) {
                     self.fail(format!("call of @{} has other results", target.name));
                 }
                 if !target.shared.is_empty() && target.shared != self.function.shared {

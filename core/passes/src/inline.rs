@@ -1,29 +1,79 @@
 //! Replaces each call by the callee's body.
 
+use crate::scalarize::scalarize;
 use crate::substitution::Substitution;
 use pullback_base::{Code, Diagnostic, Diagnostics, Span};
 use pullback_ir::visit::{Copier, each_stmt};
-use pullback_ir::{Block, FuncId, Function, Module, Stmt, StmtKind};
+use pullback_ir::{Block, FuncId, Function, Module, Stmt, StmtKind, Type};
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
 
 /// The function with all calls expanded. Functions that call one another in a circle are refused.
 pub fn inline(module: &Module, id: FuncId) -> Result<Function, Diagnostics> {
-    let mut inliner = Inliner { module, done: FxHashMap::default(), active: Vec::new() };
+    inline_except(module, id, &|_| false)
+}
+
+/// As [`inline`], but for calls of functions that are to be kept.
+pub fn inline_except(
+    module: &Module,
+    id: FuncId,
+    keep: &dyn Fn(&Function) -> bool,
+) -> Result<Function, Diagnostics> {
+    let mut inliner = Inliner::new(module, keep);
     let function = inliner.function(id, Span::NONE)?;
     drop(inliner);
     Ok(Rc::unwrap_or_clone(function))
 }
 
+/// As [`inline_except`], for a function that is not in the module whose functions it calls.
+pub fn inline_into(
+    mut function: Function,
+    module: &Module,
+    keep: &dyn Fn(&Function) -> bool,
+) -> Result<Function, Diagnostics> {
+    Inliner::new(module, keep).calls_of(&mut function)?;
+    Ok(function)
+}
+
 struct Inliner<'a> {
     module: &'a Module,
+    keep: &'a dyn Fn(&Function) -> bool,
     /// Functions already free of calls.
     done: FxHashMap<FuncId, Rc<Function>>,
+    /// Those of them that were called leaf by leaf, in scalar form.
+    scalar: FxHashMap<FuncId, Rc<Function>>,
     /// The functions being expanded, callers first.
     active: Vec<FuncId>,
 }
 
-impl Inliner<'_> {
+impl<'a> Inliner<'a> {
+    fn new(module: &'a Module, keep: &'a dyn Fn(&Function) -> bool) -> Self {
+        Self { module, keep, done: FxHashMap::default(), scalar: FxHashMap::default(), active: Vec::new() }
+    }
+
+    fn calls_of(&mut self, function: &mut Function) -> Result<(), Diagnostics> {
+        if has_calls(&function.body) {
+            let mut replaced = Substitution::new(function.values.len());
+            let body = std::mem::take(&mut function.body);
+            function.body = self.block(function, &mut replaced, body)?;
+        }
+        Ok(())
+    }
+
+    /// The callee, in scalar form where the call has an argument per leaf.
+    fn callee(&mut self, id: FuncId, args: &[Type], call: Span) -> Result<Rc<Function>, Diagnostics> {
+        let callee = self.function(id, call)?;
+        if callee.param_types() == args {
+            return Ok(callee);
+        }
+        if let Some(done) = self.scalar.get(&id) {
+            return Ok(Rc::clone(done));
+        }
+        let scalar = Rc::new(scalarize(&callee)?);
+        self.scalar.insert(id, Rc::clone(&scalar));
+        Ok(scalar)
+    }
+
     fn function(&mut self, id: FuncId, call: Span) -> Result<Rc<Function>, Diagnostics> {
         if let Some(done) = self.done.get(&id) {
             return Ok(Rc::clone(done));
@@ -33,11 +83,7 @@ impl Inliner<'_> {
         }
         self.active.push(id);
         let mut function = self.module.functions[id].clone();
-        if has_calls(&function.body) {
-            let mut replaced = Substitution::new(function.values.len());
-            let body = std::mem::take(&mut function.body);
-            function.body = self.block(&mut function, &mut replaced, body)?;
-        }
+        self.calls_of(&mut function)?;
         self.active.pop();
         let function = Rc::new(function);
         self.done.insert(id, Rc::clone(&function));
@@ -57,8 +103,9 @@ impl Inliner<'_> {
                 *inner = self.block(function, replaced, std::mem::take(inner))?;
             }
             match &stmt.kind {
-                StmtKind::Call { results, callee, args } => {
-                    let callee = self.function(*callee, stmt.span)?;
+                StmtKind::Call { results, callee, args } if !(self.keep)(&self.module.functions[*callee]) => {
+                    let types: Vec<Type> = args.iter().map(|&arg| function.ty(arg).clone()).collect();
+                    let callee = self.callee(*callee, &types, stmt.span)?;
                     // All functions of a module share memory by the same numbers.
                     if function.shared.is_empty() {
                         function.shared.clone_from(&callee.shared);
@@ -92,7 +139,7 @@ impl Inliner<'_> {
     }
 }
 
-fn has_calls(block: &Block) -> bool {
+pub(crate) fn has_calls(block: &Block) -> bool {
     let mut found = false;
     each_stmt(block, &mut |stmt: &Stmt| found |= matches!(stmt.kind, StmtKind::Call { .. }));
     found

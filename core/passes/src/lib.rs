@@ -26,6 +26,6 @@ pub mod unroll;
 #[cfg(test)]
 mod testing;
 
-pub use inline::inline;
-pub use pipeline::{flatten, kernel, legalized, optimize};
+pub use inline::{inline, inline_except, inline_into};
+pub use pipeline::{flatten, flatten_except, kernel, legalized, optimize};
 pub use scalarize::scalarize;

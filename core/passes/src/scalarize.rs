@@ -8,7 +8,7 @@ mod ops;
 mod signature;
 
 use pullback_base::ids::Id;
-use pullback_base::{Code, Diagnostic, Diagnostics, bug};
+use pullback_base::{Code, Diagnostic, Diagnostics};
 use pullback_ir::{Block, Constant, Function, FunctionBuilder, Op, Stmt, StmtKind, Type, Value};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -16,7 +16,8 @@ use smallvec::SmallVec;
 /// The new values an old one is made of.
 type Parts = SmallVec<[Value; 4]>;
 
-/// The function in scalar form, each parameter and result replaced by its leaves. Expects no calls.
+/// The function in scalar form, each parameter and result replaced by its leaves; so are the arguments and
+/// results of calls that are left.
 pub fn scalarize(function: &Function) -> Result<Function, Diagnostics> {
     run(function, Vec::new())
 }
@@ -175,7 +176,7 @@ impl Scalarizer<'_> {
                 let result = result.map(|result| self.define(result)[0]);
                 StmtKind::Effect { result, effect: *effect, args }
             }
-            StmtKind::Call { callee, .. } => bug!("scalarize", "a call of {callee} is left"),
+            StmtKind::Call { results, callee, args } => return self.call(results, *callee, args),
         };
         self.b.push_stmt(Stmt { kind, span: stmt.span });
     }

@@ -1,7 +1,8 @@
 //! Parameters and results of scalar form: the leaves of the old ones, in the order of [`Type::leaves`].
 
 use super::{Parts, Scalarizer, part_types};
-use pullback_ir::{Op, Type, Value};
+use pullback_ir::function::Args;
+use pullback_ir::{FuncId, Op, StmtKind, Type, Value};
 
 /// The name of an element in its aggregate: `x`, a field's name, a number.
 fn element_name(ty: &Type, index: u32) -> String {
@@ -15,27 +16,59 @@ fn element_name(ty: &Type, index: u32) -> String {
 impl Scalarizer<'_> {
     pub(super) fn params(&mut self) {
         for &param in &self.from.params {
-            let ty = self.from.ty(param).clone();
-            let name = self.from.values[param].name.clone();
-            let mut scalars = vec![Vec::new(); part_types(&ty).len()];
-            self.leaf_params(&ty, name.as_deref(), &mut scalars);
-            let parts: Parts = part_types(&ty)
-                .into_iter()
-                .zip(scalars)
-                .map(|(ty, scalars)| match ty {
-                    Type::Array(..) => self.op(Op::Construct(ty), &scalars),
-                    _ => scalars[0],
-                })
-                .collect();
-            self.set_parts(param, parts);
+            let (leaves, scalars) = self.leaf_values(param);
+            self.b.function_mut().params.extend(leaves);
+            self.set_from_scalars(param, scalars);
         }
     }
 
-    /// A parameter per leaf; `scalars` collects them by the part they belong to.
-    fn leaf_params(&mut self, ty: &Type, name: Option<&str>, scalars: &mut [Vec<Value>]) {
+    /// A call that stays: its arguments and results are leaves.
+    pub(super) fn call(&mut self, results: &[Value], callee: FuncId, args: &[Value]) {
+        let mut leaves = Vec::new();
+        for &arg in args {
+            self.push_leaves(arg, &mut leaves);
+        }
+        let new: Vec<(Vec<Value>, Vec<Vec<Value>>)> =
+            results.iter().map(|&result| self.leaf_values(result)).collect();
+        let flat = new.iter().flat_map(|(leaves, _)| leaves.iter().copied()).collect();
+        self.b.push(StmtKind::Call { results: flat, callee, args: Args::from_vec(leaves) });
+        for (&result, (_, scalars)) in results.iter().zip(new) {
+            self.set_from_scalars(result, scalars);
+        }
+    }
+
+    /// A new value per leaf of the old one; all of them, and by the part they belong to.
+    fn leaf_values(&mut self, old: Value) -> (Vec<Value>, Vec<Vec<Value>>) {
+        let ty = self.from.ty(old).clone();
+        let name = self.from.values[old].name.clone();
+        let mut scalars = vec![Vec::new(); part_types(&ty).len()];
+        let mut leaves = Vec::new();
+        self.push_leaf_values(&ty, name.as_deref(), &mut scalars, &mut leaves);
+        (leaves, scalars)
+    }
+
+    fn set_from_scalars(&mut self, old: Value, scalars: Vec<Vec<Value>>) {
+        let parts: Parts = part_types(self.from.ty(old))
+            .into_iter()
+            .zip(scalars)
+            .map(|(ty, scalars)| match ty {
+                Type::Array(..) => self.op(Op::Construct(ty), &scalars),
+                _ => scalars[0],
+            })
+            .collect();
+        self.set_parts(old, parts);
+    }
+
+    fn push_leaf_values(
+        &mut self,
+        ty: &Type,
+        name: Option<&str>,
+        scalars: &mut [Vec<Value>],
+        leaves: &mut Vec<Value>,
+    ) {
         if matches!(ty, Type::Scalar(_) | Type::Pointer(_)) {
             let leaf = self.b.new_value(ty.clone());
-            self.b.function_mut().params.push(leaf);
+            leaves.push(leaf);
             name.into_iter().for_each(|name| self.b.name(leaf, name));
             scalars[0].push(leaf);
             return;
@@ -45,7 +78,7 @@ impl Scalarizer<'_> {
             let Some(element) = ty.element(index) else { continue };
             let inner = name.map(|name| format!("{name}.{}", element_name(ty, index)));
             let width = part_types(&element).len();
-            self.leaf_params(&element, inner.as_deref(), &mut scalars[first..first + width]);
+            self.push_leaf_values(&element, inner.as_deref(), &mut scalars[first..first + width], leaves);
             // Elements of an array share their parts.
             if !matches!(ty, Type::Array(..)) {
                 first += width;
@@ -56,13 +89,17 @@ impl Scalarizer<'_> {
     /// The leaves of what the function yields.
     pub(super) fn results(&mut self) -> Vec<Value> {
         let mut leaves = Vec::new();
-        for (old, ty) in self.from.body.yields.iter().zip(&self.from.results) {
-            let parts = self.parts(*old).clone();
-            let scalars: Vec<Vec<Value>> = parts.iter().map(|&part| self.scalars(part)).collect();
-            let mut rest: Vec<&[Value]> = scalars.iter().map(Vec::as_slice).collect();
-            take_leaves(ty, &mut rest, &mut leaves);
+        for &old in &self.from.body.yields {
+            self.push_leaves(old, &mut leaves);
         }
         leaves
+    }
+
+    fn push_leaves(&mut self, old: Value, leaves: &mut Vec<Value>) {
+        let parts = self.parts(old).clone();
+        let scalars: Vec<Vec<Value>> = parts.iter().map(|&part| self.scalars(part)).collect();
+        let mut rest: Vec<&[Value]> = scalars.iter().map(Vec::as_slice).collect();
+        take_leaves(self.from.ty(old), &mut rest, leaves);
     }
 
     /// The elements of an array part; a scalar part itself.

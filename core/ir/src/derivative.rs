@@ -1,0 +1,169 @@
+//! What a language says of a function's derivatives: which derivative it is, and which derivatives its author gave it.
+
+use crate::{Direction, Field, FuncId, Function, Type};
+use std::sync::Arc;
+
+/// Which derivative of a function, as languages spell them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DerivativeMode {
+    /// Tangents along with values.
+    Forward,
+    /// Cotangents of what goes in, from those of what comes out.
+    Backward,
+}
+
+impl DerivativeMode {
+    pub fn name(self) -> &'static str {
+        match self {
+            DerivativeMode::Forward => "forward",
+            DerivativeMode::Backward => "backward",
+        }
+    }
+}
+
+/// A function that is a derivative of another one. It has no body until differentiation gives it one; its
+/// signature is [`Derivatives::forward_signature`] or [`Derivatives::backward_signature`] of that function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Derived {
+    pub of: FuncId,
+    pub mode: DerivativeMode,
+}
+
+/// How a function's parameters and result differentiate, and the derivatives its author gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Derivatives {
+    /// The parameters as written, in order; what the function needs besides comes after.
+    pub params: Vec<DerivativeParam>,
+    /// `None` for void.
+    pub result: Option<Differentiable>,
+    /// How many of the last parameters are not written in the signature (a shader's globals): they have no
+    /// derivative, and come last in the derivatives too.
+    pub hidden: usize,
+    /// Computes what the forward derivative does.
+    pub forward: Option<FuncId>,
+    /// Computes what the backward derivative does.
+    pub backward: Option<FuncId>,
+    /// Is differentiated in the function's place.
+    pub substitute: Option<FuncId>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DerivativeParam {
+    pub direction: Direction,
+    pub value: Differentiable,
+}
+
+/// A type, and that of its tangents and cotangents where it has one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Differentiable {
+    pub ty: Type,
+    pub tangent: Option<Tangent>,
+}
+
+/// The type of tangents and cotangents (a vector space), and where each leaf's stands there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tangent {
+    pub ty: Type,
+    /// For each leaf of the primal type the leaf of `ty` that is its derivative. What stands nowhere has none.
+    pub leaves: Vec<Option<u32>>,
+}
+
+/// Types of parameters and of results, in the order of the IR.
+pub type Signature = (Vec<Type>, Vec<Type>);
+
+impl Differentiable {
+    pub fn constant(ty: Type) -> Self {
+        Self { ty, tangent: None }
+    }
+
+    /// What forward derivatives take and give: a value and its tangent, or only a value.
+    pub fn pair(&self) -> Type {
+        self.tangent.as_ref().map_or_else(|| self.ty.clone(), |tangent| pair_type(&self.ty, &tangent.ty))
+    }
+}
+
+/// A value and its tangent or cotangent.
+pub fn pair_type(primal: &Type, tangent: &Type) -> Type {
+    let field = |name: &str, ty: &Type| Field { name: Arc::from(name), ty: ty.clone(), no_diff: false };
+    Type::structure("DifferentialPair", vec![field("p", primal), field("d", tangent)])
+}
+
+impl Derivatives {
+    /// Whether calls must stay calls until differentiation has seen them.
+    pub fn has_custom(&self) -> bool {
+        self.forward.is_some() || self.backward.is_some() || self.substitute.is_some()
+    }
+
+    fn written(&self) -> &[DerivativeParam] {
+        &self.params[..self.params.len() - self.hidden]
+    }
+
+    fn hidden(&self) -> &[DerivativeParam] {
+        &self.params[self.params.len() - self.hidden..]
+    }
+
+    /// Each parameter keeps its direction; what is differentiable becomes a pair.
+    pub fn forward_signature(&self) -> Signature {
+        let read = self.params.iter().filter(|param| param.direction.reads());
+        let written = self.params.iter().filter(|param| param.direction.writes());
+        let results = self.result.iter().chain(written.map(|param| &param.value));
+        (read.map(|param| param.value.pair()).collect(), results.map(Differentiable::pair).collect())
+    }
+
+    /// `in` and `inout` become `inout` pairs, `out` the cotangent that comes in; the result's cotangent is the last
+    /// parameter. What has no derivative comes in if it did so.
+    pub fn backward_signature(&self) -> Signature {
+        let takes = |param: &DerivativeParam| match (&param.value.tangent, param.direction) {
+            (Some(tangent), Direction::Out) => Some(tangent.ty.clone()),
+            (None, Direction::Out) => None,
+            _ => Some(param.value.pair()),
+        };
+        let seed = self.result.as_ref().and_then(|result| result.tangent.as_ref());
+        let params = self.written().iter().filter_map(takes);
+        let params = params.chain(seed.map(|tangent| tangent.ty.clone()));
+        let params = params.chain(self.hidden().iter().filter_map(takes)).collect();
+        let pairs =
+            self.params.iter().filter(|param| param.direction.reads() && param.value.tangent.is_some());
+        (params, pairs.map(|param| param.value.pair()).collect())
+    }
+
+    pub fn signature(&self, mode: DerivativeMode) -> Signature {
+        match mode {
+            DerivativeMode::Forward => self.forward_signature(),
+            DerivativeMode::Backward => self.backward_signature(),
+        }
+    }
+
+    /// The derivative of that mode that the author gave.
+    pub fn custom(&self, mode: DerivativeMode) -> Option<FuncId> {
+        match mode {
+            DerivativeMode::Forward => self.forward,
+            DerivativeMode::Backward => self.backward,
+        }
+    }
+
+    /// What is wrong with it as the derivatives of a function.
+    pub(crate) fn mismatch(&self, function: &Function) -> Option<String> {
+        let types = |reads: fn(Direction) -> bool| {
+            let used = self.params.iter().filter(move |param| reads(param.direction));
+            used.map(|param| param.value.ty.clone())
+        };
+        let params: Vec<Type> = types(Direction::reads).collect();
+        let results = self.result.iter().map(|result| result.ty.clone());
+        let results: Vec<Type> = results.chain(types(Direction::writes)).collect();
+        if self.hidden > self.params.len() || params != function.param_types() || results != function.results
+        {
+            return Some("its derivatives are of another signature".to_owned());
+        }
+        let values = self.params.iter().map(|param| &param.value).chain(&self.result);
+        let mut tangents = values.filter_map(|value| Some((value, value.tangent.as_ref()?)));
+        let fits = |(value, tangent): (&Differentiable, &Tangent)| {
+            let (primal, dual) = (value.ty.leaves(), tangent.ty.leaves());
+            primal.len() == tangent.leaves.len()
+                && primal.iter().zip(&tangent.leaves).all(|(leaf, at)| {
+                    at.is_none_or(|at| leaf.is_float() && dual.get(at as usize) == Some(leaf))
+                })
+        };
+        (!tangents.all(fits)).then(|| "a tangent has not its primal's leaves".to_owned())
+    }
+}
