@@ -24,6 +24,7 @@
 //! factor that has overflowed (`1 / (1 + exp(-x))` at `x = -1000`) stays NaN, as in PyTorch: their product is unknown.
 
 mod activity;
+mod expand;
 mod forward;
 mod need;
 mod plan;
@@ -31,6 +32,8 @@ mod reverse;
 mod rules;
 mod site;
 mod slice;
+
+pub use expand::expand;
 
 use pullback_base::{Code, Diagnostic, Diagnostics, bug};
 use pullback_ir::{Function, FunctionKind, StmtKind, Type, Value, visit};

@@ -76,8 +76,12 @@ impl Module {
         if compiled.diagnostics.has_errors() {
             return Err(Error::new(compiled.diagnostics, compiled.sources));
         }
+        let ir = match pullback_autodiff::expand(compiled.module) {
+            Ok(ir) => ir,
+            Err(problems) => return Err(Error::new(problems, compiled.sources)),
+        };
         let mut functions: BTreeMap<Arc<str>, OverloadSet> = BTreeMap::new();
-        for (id, function) in compiled.module.functions.iter() {
+        for (id, function) in ir.functions.iter() {
             if let Some(interface) = &function.interface {
                 let set = functions.entry(interface.name.clone());
                 set.or_insert_with(|| OverloadSet::new(&interface.name)).add(id, interface);
@@ -87,7 +91,7 @@ impl Module {
             source: Arc::new(Source {
                 context: context.clone(),
                 name: name.to_owned(),
-                ir: compiled.module,
+                ir,
                 texts: compiled.sources,
             }),
             warnings: compiled.diagnostics,

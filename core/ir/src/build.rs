@@ -170,6 +170,33 @@ impl FunctionBuilder {
         }
     }
 
+    /// The leaves of a value, in the order of [`Type::leaves`].
+    pub fn unpack(&mut self, value: Value) -> Vec<Value> {
+        let count = self.ty(value).element_count();
+        if matches!(self.ty(value), Type::Scalar(_) | Type::Pointer(_)) {
+            return vec![value];
+        }
+        (0..count)
+            .flat_map(|index| {
+                let element = self.extract(value, index);
+                self.unpack(element)
+            })
+            .collect()
+    }
+
+    /// The value of a type that has these leaves; takes as many as the type has.
+    pub fn pack(&mut self, ty: &Type, leaves: &mut impl Iterator<Item = Value>) -> Value {
+        if matches!(ty, Type::Scalar(_) | Type::Pointer(_)) {
+            let Some(leaf) = leaves.next() else { bug!("build", "a {ty} lacks a leaf") };
+            return leaf;
+        }
+        let elements: Vec<Value> = (0..ty.element_count())
+            .filter_map(|index| ty.element(index))
+            .map(|element| self.pack(&element, leaves))
+            .collect();
+        self.op(Op::Construct(ty.clone()), &elements)
+    }
+
     pub fn add(&mut self, a: Value, b: Value) -> Value {
         self.op(Op::Add, &[a, b])
     }

@@ -1,0 +1,304 @@
+//! Gives functions that are derivatives of others their bodies, innermost first.
+//!
+//! A derivative's body takes pairs apart into leaves, runs the flat derivative of the function, and packs what comes
+//! out as the language's signature wants it.
+
+use crate::{Convention, LoopOptions, VjpRequest, jvp_by, vjp};
+use pullback_base::{Code, Diagnostic, Diagnostics, Span};
+use pullback_ir::visit::{Copier, each_stmt};
+use pullback_ir::{
+    DerivativeMode, Derivatives, Differentiable, FuncId, Function, FunctionBuilder, FunctionKind, Module,
+    StmtKind, Value,
+};
+use pullback_passes::flatten;
+use rustc_hash::FxHashSet;
+
+/// Derives every function that is a derivative of another one.
+///
+/// # Errors
+/// A diagnostic for each construct that hides a derivative.
+pub fn expand(module: Module) -> Result<Module, Diagnostics> {
+    let derived: Vec<FuncId> =
+        module.functions.iter().filter(|(_, f)| f.derived.is_some()).map(|f| f.0).collect();
+    if derived.is_empty() {
+        return Ok(module);
+    }
+    let mut expander = Expander { module, active: Vec::new(), problems: Diagnostics::new() };
+    for id in derived {
+        expander.derive(id, Span::NONE);
+    }
+    if expander.problems.has_errors() { Err(expander.problems) } else { Ok(expander.module) }
+}
+
+struct Expander {
+    module: Module,
+    /// The derivatives being derived, those that wait for others first.
+    active: Vec<FuncId>,
+    problems: Diagnostics,
+}
+
+impl Expander {
+    fn derive(&mut self, id: FuncId, span: Span) {
+        let Some(derived) = self.module.functions[id].derived else { return };
+        if self.active.contains(&id) {
+            let name = &self.module.functions[derived.of].name;
+            self.problems.push(
+                Diagnostic::error(Code::RecursiveCall, format!("a derivative of `{name}` needs itself"))
+                    .at(span, "this call closes the circle")
+                    .also(self.module.functions[derived.of].span, "declared here")
+                    .help("write the recursion as a loop"),
+            );
+            return;
+        }
+        self.active.push(id);
+        for (below, span) in self.derivatives_below(derived.of) {
+            self.derive(below, span);
+        }
+        self.active.pop();
+        if self.problems.has_errors() {
+            return;
+        }
+        match body(&self.module, id, derived.of, derived.mode) {
+            Ok(function) => self.module.functions[id] = function,
+            Err(problems) => self.problems.extend(problems),
+        }
+    }
+
+    /// The derivatives that a function calls, directly or not, and itself if it is one.
+    fn derivatives_below(&self, of: FuncId) -> Vec<(FuncId, Span)> {
+        let mut seen = FxHashSet::default();
+        let mut open = vec![(of, self.module.functions[of].span)];
+        let mut found = Vec::new();
+        while let Some((id, span)) = open.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            let function = &self.module.functions[id];
+            if function.derived.is_some() {
+                found.push((id, span));
+            }
+            each_stmt(&function.body, &mut |stmt| {
+                if let StmtKind::Call { callee, .. } = stmt.kind {
+                    open.push((callee, stmt.span));
+                }
+            });
+            let given = function.derivatives.iter().flat_map(|d| [d.forward, d.backward, d.substitute]);
+            open.extend(given.flatten().map(|id| (id, span)));
+        }
+        found
+    }
+}
+
+/// The derivative with its body, and without the mark that it lacks one.
+fn body(module: &Module, id: FuncId, of: FuncId, mode: DerivativeMode) -> Result<Function, Diagnostics> {
+    let shell = &module.functions[id];
+    let Some(derivatives) = &module.functions[of].derivatives else {
+        pullback_base::bug!("expand", "`{}` has no derivatives", module.functions[of].name)
+    };
+    let mut b = FunctionBuilder::new(&shell.name, FunctionKind::Plain);
+    b.set_span(module.functions[of].span);
+    let params: Vec<Value> = shell
+        .params
+        .iter()
+        .map(|&p| b.param(shell.ty(p).clone(), shell.values[p].name.as_deref().unwrap_or("")))
+        .collect();
+    let yields = match (derivatives.custom(mode), mode) {
+        (Some(custom), _) => b.call(custom, &shell.results, &params),
+        (None, DerivativeMode::Forward) => {
+            let flat = flatten(module, derivatives.substitute.unwrap_or(of))?;
+            Wrapper { b: &mut b, derivatives }.forward(&flat, &params)?
+        }
+        (None, DerivativeMode::Backward) => {
+            let flat = flatten(module, derivatives.substitute.unwrap_or(of))?;
+            Wrapper { b: &mut b, derivatives }.backward(&flat, &params)?
+        }
+    };
+    let mut function = b.finish(yields);
+    function.interface.clone_from(&shell.interface);
+    function.derivatives.clone_from(&shell.derivatives);
+    function.span = shell.span;
+    Ok(function)
+}
+
+struct Wrapper<'a> {
+    b: &'a mut FunctionBuilder,
+    derivatives: &'a Derivatives,
+}
+
+impl Wrapper<'_> {
+    fn forward(&mut self, flat: &Function, params: &[Value]) -> Result<Vec<Value>, Diagnostics> {
+        let read = self.derivatives.params.iter().filter(|param| param.direction.reads());
+        let (mut primals, mut tangents, mut active) = (Vec::new(), Vec::new(), Vec::new());
+        for (param, &value) in read.zip(params) {
+            self.split(&param.value, value, &mut primals, &mut tangents, &mut active);
+        }
+        let derived = jvp_by(flat, &active, Convention::default())?;
+        primals.extend(tangents);
+        let values = self.paste(&derived, primals);
+        let (primals, tangents) = values.split_at(flat.results.len());
+        let (mut primals, mut tangents) = (primals.iter().copied(), tangents.iter().copied());
+        let written = self.derivatives.params.iter().filter(|param| param.direction.writes());
+        let results: Vec<&Differentiable> =
+            self.derivatives.result.iter().chain(written.map(|param| &param.value)).collect();
+        Ok(results.into_iter().map(|value| self.join(value, &mut primals, &mut tangents)).collect())
+    }
+
+    /// A value's leaves, and the tangents of those that have one.
+    fn split(
+        &mut self,
+        shape: &Differentiable,
+        value: Value,
+        primals: &mut Vec<Value>,
+        tangents: &mut Vec<Value>,
+        active: &mut Vec<bool>,
+    ) {
+        let Some(tangent) = &shape.tangent else {
+            let leaves = self.b.unpack(value);
+            active.extend(leaves.iter().map(|_| false));
+            return primals.extend(leaves);
+        };
+        let [primal, dual] = [0, 1].map(|field| self.b.extract(value, field));
+        primals.extend(self.b.unpack(primal));
+        let dual = self.b.unpack(dual);
+        tangents.extend(tangent.leaves.iter().flatten().map(|&leaf| dual[leaf as usize]));
+        active.extend(tangent.leaves.iter().map(Option::is_some));
+    }
+
+    /// The value of leaves, paired with its tangent if it has one. Every float leaf has a tangent.
+    fn join(
+        &mut self,
+        shape: &Differentiable,
+        primals: &mut impl Iterator<Item = Value>,
+        tangents: &mut impl Iterator<Item = Value>,
+    ) -> Value {
+        let primal = self.b.pack(&shape.ty, primals);
+        let of_leaf: Vec<Option<Value>> = shape
+            .ty
+            .leaves()
+            .iter()
+            .map(|leaf| if leaf.is_float() { tangents.next() } else { None })
+            .collect();
+        match &shape.tangent {
+            None => primal,
+            Some(_) => self.pair(shape, primal, &of_leaf),
+        }
+    }
+
+    /// A value with its derivative, given leaf by leaf.
+    fn pair(&mut self, shape: &Differentiable, primal: Value, of_leaf: &[Option<Value>]) -> Value {
+        let Some(tangent) = &shape.tangent else { return primal };
+        let mut dual: Vec<Option<Value>> = vec![None; tangent.ty.leaves().len()];
+        for (leaf, value) in tangent.leaves.iter().zip(of_leaf) {
+            if let (Some(leaf), Some(value)) = (leaf, value) {
+                dual[*leaf as usize] = Some(*value);
+            }
+        }
+        let types = tangent.ty.leaves();
+        let dual: Vec<Value> = dual
+            .into_iter()
+            .zip(types)
+            .map(|(value, ty)| value.unwrap_or_else(|| self.b.zero(&ty)))
+            .collect();
+        let dual = self.b.pack(&tangent.ty, &mut dual.into_iter());
+        self.b.op(pullback_ir::Op::Construct(shape.pair()), &[primal, dual])
+    }
+
+    fn backward(&mut self, flat: &Function, params: &[Value]) -> Result<Vec<Value>, Diagnostics> {
+        let derivatives = self.derivatives;
+        let mut given = params.iter().copied();
+        let mut next = || match given.next() {
+            Some(value) => value,
+            None => pullback_base::bug!("expand", "`{}` has too few parameters", flat.name),
+        };
+        let written = derivatives.params.len() - derivatives.hidden;
+        let mut values = Vec::new();
+        let mut seed = None;
+        for (index, param) in derivatives.params.iter().enumerate() {
+            if index == written {
+                seed = derivatives.result.as_ref().and_then(|r| r.tangent.as_ref()).map(|_| next());
+            }
+            let is_dropped = param.direction == pullback_ir::Direction::Out && param.value.tangent.is_none();
+            values.push((!is_dropped).then(&mut next));
+        }
+        if derivatives.hidden == 0 {
+            seed = derivatives.result.as_ref().and_then(|r| r.tangent.as_ref()).map(|_| next());
+        }
+        let (mut primals, mut duals, mut active) = (Vec::new(), Vec::new(), Vec::new());
+        let mut seeds = Vec::new();
+        let mut seeded = Vec::new();
+        let mut pairs = Vec::new();
+        if let Some(result) = &derivatives.result {
+            self.seed(result, seed, &mut seeds, &mut seeded);
+        }
+        for (param, &value) in derivatives.params.iter().zip(&values) {
+            let differentiable = param.value.tangent.is_some();
+            let Some(value) = value else {
+                self.seed(&param.value, None, &mut seeds, &mut seeded);
+                continue;
+            };
+            if param.direction.reads() {
+                self.split(&param.value, value, &mut primals, &mut duals, &mut active);
+                if differentiable {
+                    pairs.push((&param.value, value));
+                }
+            }
+            if param.direction.writes() {
+                let dual = match param.direction {
+                    pullback_ir::Direction::Out => Some(value),
+                    _ if differentiable => Some(self.b.extract(value, 1)),
+                    _ => None,
+                };
+                self.seed(&param.value, dual, &mut seeds, &mut seeded);
+            }
+        }
+        let request = VjpRequest {
+            active_params: active,
+            seeded_results: seeded,
+            keep_results: false,
+            convention: Convention::default(),
+            loops: LoopOptions::default(),
+        };
+        let derived = vjp(flat, &request)?;
+        primals.extend(seeds);
+        let mut cotangents = self.paste(&derived, primals).into_iter();
+        Ok(pairs.into_iter().map(|(shape, value)| self.answer(shape, value, &mut cotangents)).collect())
+    }
+
+    /// The cotangents of a result's leaves.
+    fn seed(
+        &mut self,
+        shape: &Differentiable,
+        dual: Option<Value>,
+        seeds: &mut Vec<Value>,
+        seeded: &mut Vec<bool>,
+    ) {
+        let (Some(tangent), Some(dual)) = (&shape.tangent, dual) else {
+            return seeded.extend(shape.ty.leaves().iter().map(|_| false));
+        };
+        let dual = self.b.unpack(dual);
+        seeds.extend(tangent.leaves.iter().flatten().map(|&leaf| dual[leaf as usize]));
+        seeded.extend(tangent.leaves.iter().map(Option::is_some));
+    }
+
+    /// A pair that came in, with its cotangent.
+    fn answer(
+        &mut self,
+        shape: &Differentiable,
+        given: Value,
+        cotangents: &mut impl Iterator<Item = Value>,
+    ) -> Value {
+        let primal = self.b.extract(given, 0);
+        let leaves = shape.tangent.iter().flat_map(|tangent| &tangent.leaves);
+        let of_leaf: Vec<Option<Value>> = leaves.map(|leaf| leaf.and_then(|_| cotangents.next())).collect();
+        self.pair(shape, primal, &of_leaf)
+    }
+
+    /// Puts a function's body here.
+    fn paste(&mut self, function: &Function, args: Vec<Value>) -> Vec<Value> {
+        let mut copier = Copier::new(function);
+        copier.map.extend(function.params.iter().copied().zip(args));
+        let body = copier.block(self.b.function_mut(), &function.body);
+        body.stmts.into_iter().for_each(|stmt| self.b.push_stmt(stmt));
+        body.yields
+    }
+}
