@@ -1,6 +1,6 @@
 //! Modules, functions, blocks and statements.
 
-use crate::{Constant, Derivatives, Derived, Effect, Op, Type};
+use crate::{Constant, Derivatives, Derived, Effect, EntryPoint, Global, Op, Type};
 use pullback_base::{IdVec, Span, id_type};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -19,6 +19,8 @@ id_type! {
 #[derive(Clone, Debug, Default)]
 pub struct Module {
     pub functions: IdVec<FuncId, Function>,
+    /// The kernels that the author declared to be launched as they are.
+    pub entry_points: Vec<EntryPoint>,
 }
 
 impl Module {
@@ -100,7 +102,8 @@ impl Direction {
 }
 
 /// A function as its author wrote it. The IR parameters are the `in` and `inout` parameters in
-/// order; the IR results are the return value (unless void), then the `out` and `inout` parameters in order.
+/// order, then the globals; the IR results are the return value (unless void), then the `out` and `inout`
+/// parameters in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
     /// The name in the source; overloads share it. Methods are `Struct.name`.
@@ -113,6 +116,8 @@ pub struct Interface {
     /// Marked `[Differentiable]`.
     pub differentiable: bool,
     pub doc: Arc<str>,
+    /// What the function, or one that it calls, uses from outside of functions.
+    pub globals: Vec<Global>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

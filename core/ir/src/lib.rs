@@ -33,6 +33,7 @@ pub mod build;
 pub mod constant;
 pub mod derivative;
 pub mod effects;
+pub mod entry;
 pub mod eval;
 pub mod function;
 pub mod layout;
@@ -47,6 +48,7 @@ pub use build::FunctionBuilder;
 pub use constant::Constant;
 pub use derivative::{DerivativeMode, DerivativeParam, Derivatives, Derived, Differentiable, Tangent};
 pub use effects::{AtomicOp, Effect, SharedId, WaveOp};
+pub use entry::{EntryPoint, Global};
 pub use eval::{eval, position};
 pub use function::{
     Block, Direction, FuncId, Function, FunctionKind, Interface, InterfaceParam, LoopHints, Module, Stmt,

@@ -3,8 +3,8 @@
 use crate::function::{Args, ValueDecl};
 use crate::{
     Block, Constant, DerivativeMode, DerivativeParam, Derivatives, Derived, Differentiable, Direction,
-    Effect, Field, FuncId, Function, FunctionKind, Interface, InterfaceParam, LoopHints, Module, Op, Scalar,
-    Stmt, StmtKind, Tangent, Type, Value,
+    Effect, EntryPoint, Field, FuncId, Function, FunctionKind, Global, Interface, InterfaceParam, LoopHints,
+    Module, Op, Scalar, Stmt, StmtKind, Tangent, Type, Value,
 };
 use pullback_base::ids::Id;
 use pullback_base::{GROUP_LANES, IdVec, Span};
@@ -33,7 +33,12 @@ pub fn parse(text: &str) -> Result<Module> {
     let mut parser = Parser { tokens, at: 0, names, values: IdVec::new(), numbers: FxHashMap::default() };
     let mut module = Module::new();
     while parser.peek() != "" {
-        module.add(parser.function()?);
+        if parser.accept("entry") {
+            let entry = parser.entry_point()?;
+            module.entry_points.push(entry);
+        } else {
+            module.add(parser.function()?);
+        }
     }
     Ok(module)
 }
@@ -341,7 +346,36 @@ impl<'a> Parser<'a> {
         let has_result = self.accept("->");
         let result_no_diff = has_result && self.accept("no_diff");
         let result = if has_result { Some(self.ty()?) } else { None };
-        Ok(Interface { name: name.into(), params, result, result_no_diff, differentiable, doc: "".into() })
+        let globals = if self.accept("uses") { self.globals()? } else { Vec::new() };
+        let (name, doc) = (name.into(), "".into());
+        Ok(Interface { name, params, result, result_no_diff, differentiable, doc, globals })
+    }
+
+    /// `(name: type, ...)`
+    fn globals(&mut self) -> Result<Vec<Global>> {
+        self.expect("(")?;
+        self.list(")", |p| {
+            let name = p.next();
+            p.expect(":")?;
+            Ok(Global { name: name.into(), ty: p.ty()?, span: Span::NONE })
+        })
+    }
+
+    /// What follows `entry`: `main [64, 1, 1] (scale: f32) = @main.kernel`.
+    fn entry_point(&mut self) -> Result<EntryPoint> {
+        let name = self.next();
+        self.expect("[")?;
+        let group = self.list("]", Self::number)?;
+        let Ok(group) = <[u32; 3]>::try_from(group) else {
+            return self.fail("an entry point has three group sizes");
+        };
+        let globals = self.globals()?;
+        self.expect("=")?;
+        let kernel = self.next().trim_start_matches('@');
+        let Some(&kernel) = self.names.get(kernel) else {
+            return self.fail(format!("no function @{kernel}"));
+        };
+        Ok(EntryPoint { name: name.into(), kernel, group, globals, span: Span::NONE })
     }
 
     /// Statements up to `yield`, its values, and `}`.

@@ -1,8 +1,8 @@
 //! The text form. Values print in order of definition, so equal programs print alike whatever their ids.
 
 use crate::{
-    Block, Derivatives, Differentiable, FuncId, Function, FunctionKind, Interface, Module, Op, Stmt,
-    StmtKind, Value,
+    Block, Derivatives, Differentiable, EntryPoint, FuncId, Function, FunctionKind, Global, Interface,
+    Module, Op, Stmt, StmtKind, Value,
 };
 use pullback_base::GROUP_LANES;
 use rustc_hash::FxHashMap;
@@ -16,7 +16,7 @@ impl Display for Module {
             }
             Printer { module: Some(self), function, numbers: FxHashMap::default() }.function(f)?;
         }
-        Ok(())
+        self.entry_points.iter().try_for_each(|entry| print_entry_point(f, self, entry))
     }
 }
 
@@ -253,6 +253,11 @@ fn print_interface(f: &mut Formatter<'_>, interface: &Interface) -> fmt::Result 
     if let Some(result) = &interface.result {
         write!(f, " -> {}{result}", if interface.result_no_diff { "no_diff " } else { "" })?;
     }
+    if !interface.globals.is_empty() {
+        f.write_str(" uses (")?;
+        print_globals(f, &interface.globals)?;
+        f.write_char(')')?;
+    }
     f.write_char('\n')
 }
 
@@ -268,6 +273,24 @@ fn print_differentiable(f: &mut Formatter<'_>, value: &Differentiable) -> fmt::R
         }
     }
     f.write_char(']')
+}
+
+/// `entry main [64, 1, 1] (scale: f32) = @main.kernel`
+fn print_entry_point(f: &mut Formatter<'_>, module: &Module, entry: &EntryPoint) -> fmt::Result {
+    let [x, y, z] = entry.group;
+    write!(f, "\nentry {} [{x}, {y}, {z}] (", entry.name)?;
+    print_globals(f, &entry.globals)?;
+    match module.functions.get(entry.kernel) {
+        Some(kernel) => writeln!(f, ") = @{}", kernel.name),
+        None => writeln!(f, ") = @{}", entry.kernel),
+    }
+}
+
+fn print_globals(f: &mut Formatter<'_>, globals: &[Global]) -> fmt::Result {
+    for (i, global) in globals.iter().enumerate() {
+        write!(f, "{}{}: {}", if i == 0 { "" } else { ", " }, global.name, global.ty)?;
+    }
+    Ok(())
 }
 
 fn indent(f: &mut Formatter<'_>, depth: usize) -> fmt::Result {

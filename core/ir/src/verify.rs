@@ -56,7 +56,24 @@ pub fn verify(module: Module) -> Result<Verified<Module>, Vec<VerifyError>> {
         }
         checker.function();
     }
+    entry_points(&module, &mut errors);
     if errors.is_empty() { Ok(Verified(module)) } else { Err(errors) }
+}
+
+/// An entry point's kernel takes what the entry point says.
+fn entry_points(module: &Module, errors: &mut Vec<VerifyError>) {
+    for entry in &module.entry_points {
+        let leaves = entry.globals.iter().flat_map(|global| global.ty.leaves());
+        let wanted: Vec<Type> = leaves.chain([Type::U32, Type::U32, Type::U32]).collect();
+        let fits = module
+            .functions
+            .get(entry.kernel)
+            .is_some_and(|kernel| kernel.kind == FunctionKind::Kernel && kernel.param_types() == wanted);
+        if !fits {
+            let message = format!("its kernel does not take {wanted:?}");
+            errors.push(VerifyError { function: format!("entry {}", entry.name), message });
+        }
+    }
 }
 
 struct Checker<'a> {

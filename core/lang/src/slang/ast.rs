@@ -221,9 +221,9 @@ pub struct Accessor {
 
 #[derive(Clone, Debug)]
 pub struct Buffer {
-    pub name: Name,
+    /// Its name and members, as those of a struct.
+    pub layout: Aggregate,
     pub semantics: Vec<Semantic>,
-    pub members: Vec<Decl>,
 }
 
 #[derive(Clone, Debug)]

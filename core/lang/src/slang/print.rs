@@ -90,8 +90,8 @@ impl Printer {
                 self.inside(|out| out.accessors(&s.accessors));
             }
             DeclKind::Buffer(b) => {
-                self.line(format!("{head}buffer {}{}", b.name.text, semantics(&b.semantics)));
-                self.inside(|out| out.decls(&b.members));
+                self.line(format!("{head}buffer {}{}", b.layout.name.text, semantics(&b.semantics)));
+                self.inside(|out| out.decls(&b.layout.members));
             }
             DeclKind::Namespace(n) => {
                 self.line(format!("{head}namespace {}", n.name.text));

@@ -40,7 +40,15 @@ pub fn interface(
         }
     }
     let doc = doc.into();
-    Ok(Interface { name: name.into(), params, result, result_no_diff, differentiable: true, doc })
+    Ok(Interface {
+        name: name.into(),
+        params,
+        result,
+        result_no_diff,
+        differentiable: true,
+        doc,
+        globals: Vec::new(),
+    })
 }
 
 /// `what` is a noun phrase.

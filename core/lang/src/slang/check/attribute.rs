@@ -7,13 +7,15 @@ use pullback_base::{Code, Diagnostic};
 use pullback_ir::LoopHints;
 
 /// Attributes that change nothing here, or are read elsewhere.
-const ACCEPTED: [&str; 20] = [
+const ACCEPTED: [&str; 22] = [
     "Differentiable",
     "BackwardDifferentiable",
     "ForwardDifferentiable",
     "PreferRecompute",
     "PreferCheckpoint",
     "mutating",
+    "numthreads",
+    "shader",
     "nonmutating",
     "noinline",
     "NoInline",
@@ -31,7 +33,7 @@ const ACCEPTED: [&str; 20] = [
 ];
 
 /// Attributes whose meaning the compiler would have to follow.
-const REFUSED: [(&str, &str); 12] = [
+const REFUSED: [(&str, &str); 10] = [
     ("BackwardDerivative", "custom derivatives"),
     ("ForwardDerivative", "custom derivatives"),
     ("BackwardDerivativeOf", "custom derivatives"),
@@ -39,8 +41,6 @@ const REFUSED: [(&str, &str); 12] = [
     ("PrimalSubstitute", "custom derivatives"),
     ("PrimalSubstituteOf", "custom derivatives"),
     ("TreatAsDifferentiable", "functions treated as differentiable"),
-    ("numthreads", "entry points"),
-    ("shader", "entry points"),
     ("CUDAKernel", "entry points"),
     ("TorchEntryPoint", "entry points"),
     ("PyExport", "entry points"),

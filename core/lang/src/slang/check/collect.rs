@@ -51,6 +51,7 @@ impl<'a> Checker<'a> {
                 self.declare(place.scope, &alias.name, Symbol::Alias(id));
             }
             DeclKind::Var(var) => self.collect_var(decl, var, place),
+            DeclKind::Buffer(buffer) => self.collect_constant_buffer(buffer, place),
             DeclKind::Namespace(namespace) => {
                 let known = self.program.scopes[place.scope].names.get(&namespace.name.text);
                 let scope = match known {
@@ -85,26 +86,18 @@ impl<'a> Checker<'a> {
             DeclKind::AssociatedType(decl) => ("associated types", Some(&decl.name)),
             DeclKind::Property(decl) => ("properties", Some(&decl.name)),
             DeclKind::Subscript(_) => ("`__subscript` declarations", None),
-            DeclKind::Buffer(buffer) => ("constant buffers", Some(&buffer.name)),
             DeclKind::Import(_) => ("imports of other modules", None),
             DeclKind::Include(_) | DeclKind::Implementing(_) => ("modules of several files", None),
             _ => ("declarations of this kind", None),
         };
         let span = name.map_or(decl.span, |name| name.span);
         self.unsupported(what, span);
-        if let DeclKind::Buffer(buffer) = kind {
-            for member in &buffer.members {
-                if let DeclKind::Var(var) = &member.kind {
-                    self.program.scopes[place.scope].names.insert(var.name.text.clone(), Symbol::Refused);
-                }
-            }
-        }
         if let Some(name) = name {
             self.program.scopes[place.scope].names.insert(name.text.clone(), Symbol::Refused);
         }
     }
 
-    fn collect_var(&mut self, decl: &Decl, var: &'a ast::Var, place: Place<'_>) {
+    fn collect_var(&mut self, decl: &'a Decl, var: &'a ast::Var, place: Place<'_>) {
         let modifiers = &decl.modifiers;
         let constant = modifiers.has(ModifierKind::Const) && modifiers.has(ModifierKind::Static);
         if constant && var.init.is_some() {
@@ -112,16 +105,11 @@ impl<'a> Checker<'a> {
                 self.program.constants.push(Constant { ast: var, scope: place.scope, value: Lazy::Pending });
             return self.declare(place.scope, &var.name, Symbol::Constant(id));
         }
-        if constant {
-            let name = &var.name.text;
-            self.error(Code::NotConstant, format!("`{name}` has no value"), var.name.span, "needs one");
-        } else {
-            self.diagnostics.push(
-                Diagnostic::error(Code::UnsupportedFeature, "global variables are not supported yet")
-                    .at(var.name.span, "is shared by all calls")
-                    .help("declare it `static const`, or pass it as a parameter"),
-            );
+        if !constant {
+            return self.collect_global(decl, var, place);
         }
+        let name = &var.name.text;
+        self.error(Code::NotConstant, format!("`{name}` has no value"), var.name.span, "needs one");
         self.program.scopes[place.scope].names.insert(var.name.text.clone(), Symbol::Refused);
     }
 
@@ -280,6 +268,7 @@ impl<'a> Checker<'a> {
             Some(Symbol::Requirement(id)) => program.requirements[*id].span,
             Some(Symbol::Constant(id)) => program.constants[*id].ast.name.span,
             Some(Symbol::Generic(param)) => program.generics[*param].span,
+            Some(Symbol::Global(id) | Symbol::GlobalField(id, _)) => program.globals[*id].span,
             _ => Span::NONE,
         }
     }

@@ -26,6 +26,9 @@ pub fn implicit_cost(program: &Program<'_>, from: &Ty, to: &Ty) -> Option<u32> {
         (Ty::Enum(id), Ty::Number(..)) if program.enums[*id].unscoped => {
             implicit_cost(program, &program.as_number(from), to).map(|cost| cost + 10)
         }
+        (Ty::Buffer(kind, element), Ty::Buffer(wanted, wanted_element)) if element == wanted_element => {
+            kind.serves_as(*wanted).then_some(1)
+        }
         _ => None,
     }
 }

@@ -189,6 +189,11 @@ impl Context<'_, '_> {
                 self.broken |= ty.is_error();
                 Item::Value(Expr { kind: ExprKind::Constant(id), ty, span })
             }
+            Symbol::Global(id) => Item::Value(self.global_value(id, span)),
+            Symbol::GlobalField(id, index) => {
+                let buffer = self.global_value(id, span);
+                Item::Value(self.field(buffer, index, span))
+            }
             Symbol::Namespace(scope) => Item::Namespace(scope),
             Symbol::Generic(param) => match self.checker.program.generics[param].kind {
                 GenericKind::Type { .. } => Item::Type(Ty::Number(Elem::Param(param), Shape::Scalar)),

@@ -1,7 +1,7 @@
 //! The typed tree: what checking makes and lowering reads. Names are ids, conversions are explicit, and
 //! generic parameters may still stand in the types.
 
-use super::program::{ConstId, FnId, RequirementId};
+use super::program::{ConstId, FnId, GlobalId, RequirementId};
 use super::types::{Arg, ParamId, Ty};
 use pullback_base::{IdVec, Span, id_type};
 use pullback_ir::{LoopHints, Op};
@@ -101,6 +101,22 @@ pub enum Pick {
     Components(SmallVec<[(u8, u8); 4]>),
 }
 
+/// A way to something in memory.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// `buffer[index]`: outside of the buffer, reads give zero and writes do nothing.
+    Element { buffer: Expr, index: Expr },
+}
+
+impl Access {
+    /// The expressions it is made of, in the order of their evaluation.
+    pub fn operands(&self) -> impl Iterator<Item = &Expr> {
+        match self {
+            Access::Element { buffer, index } => [buffer, index].into_iter(),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub enum ExprKind {
     /// Reported; a function that holds one is not lowered.
@@ -110,6 +126,9 @@ pub enum ExprKind {
     Param(ParamId),
     Local(LocalId),
     Constant(ConstId),
+    Global(GlobalId),
+    /// What stands in memory, which may be a place.
+    Memory(Box<Access>),
     /// Zero, false, or an aggregate of them.
     Zero,
     /// A component-wise operation; the operands have the types it takes.

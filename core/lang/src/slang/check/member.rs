@@ -88,7 +88,11 @@ impl Context<'_, '_> {
         let ty = value.ty.clone();
         match self.checker.program.member_of(&ty, &name.text) {
             Some(
-                symbol @ (Symbol::Field(_) | Symbol::Functions(_) | Symbol::Constant(_) | Symbol::Refused),
+                symbol @ (Symbol::Field(_)
+                | Symbol::Functions(_)
+                | Symbol::Constant(_)
+                | Symbol::Global(_)
+                | Symbol::Refused),
             ) => self.member_item(symbol, &name.text, &ty, Some(value), span),
             _ => Item::Value(self.no_member(&ty, name)),
         }
@@ -206,6 +210,9 @@ impl Context<'_, '_> {
         let args: Vec<Expr> = args.into_iter().map(|arg| self.unscoped(arg)).collect();
         if base.is_error() || args.iter().any(Expr::is_error) {
             return self.silent_error(span);
+        }
+        if let (Ty::Buffer(..), [index]) = (&base.ty, &args[..]) {
+            return self.buffer_element(base, index.clone(), span);
         }
         let (Some(element), [index]) = (base.ty.element(), &args[..]) else {
             let shown = self.show(&base.ty);

@@ -9,19 +9,22 @@ mod construct;
 mod context;
 mod convert;
 mod declared_operator;
+pub mod entry;
 mod enums;
 mod expr;
 pub mod flow;
+mod global;
 pub mod hir;
 mod infer;
 mod instances;
 mod interface;
 mod member;
+pub mod memory;
 mod operator;
 mod overload;
 mod place;
 pub mod program;
-mod recursion;
+pub mod recursion;
 mod resolve;
 mod signature;
 mod stmt;
@@ -93,7 +96,11 @@ pub fn check<'a>(std: Program<'a>, module: &'a ast::Module) -> Checked<'a> {
     let functions: Vec<FnId> =
         (first.functions..checker.program.functions.len()).map(FnId::from_index).collect();
     for &function in &functions {
+        let broken = checker.note_entry_point(function);
         checker.check_body(function);
+        if broken {
+            checker.bodies.insert(function, None);
+        }
     }
     while let Some(function) = checker.wanted.pop() {
         checker.check_body(function);
@@ -133,6 +140,9 @@ impl<'a> Checker<'a> {
             self.signature(id);
         }
         self.merge_prototypes(first.functions);
+        for id in self.program.globals.ids().collect::<Vec<_>>() {
+            self.global(id, Span::NONE);
+        }
         for id in self.program.constants.ids().collect::<Vec<_>>() {
             self.constant(id, Span::NONE);
         }

@@ -1,9 +1,11 @@
 //! What can be assigned: variables, and parts of what can be assigned.
 
 use super::context::Context;
-use super::hir::{Expr, ExprKind, Pick};
+use super::hir::{Access, Expr, ExprKind, Pick};
+use super::program::GlobalKind;
+use super::types::Ty;
 use crate::slang::ast;
-use pullback_base::{Code, Diagnostic};
+use pullback_base::{Code, Diagnostic, Span};
 
 impl Context<'_, '_> {
     /// What stands to the left of an assignment. A constant is still a variable there, to be refused by name.
@@ -37,6 +39,21 @@ impl Context<'_, '_> {
                 self.report(diagnostic);
                 false
             }
+            ExprKind::Global(id) => {
+                let global = &self.checker.program.globals[*id];
+                if global.kind != GlobalKind::Uniform {
+                    return true;
+                }
+                let (name, span) = (global.name.clone(), global.span);
+                self.report(
+                    Diagnostic::error(Code::NotAssignable, format!("`{name}` cannot be assigned"))
+                        .at(place.span, "written here")
+                        .also(span, "whoever launches gives its value")
+                        .help("declare it `static`, or assign to a copy"),
+                );
+                false
+            }
+            ExprKind::Memory(access) => self.writable_memory(access, place.span),
             ExprKind::Pick(base, pick) => {
                 let (repeats, what) = match pick {
                     Pick::Swizzle(picks) => (repeats(picks), "swizzle"),
@@ -62,6 +79,24 @@ impl Context<'_, '_> {
                 false
             }
         }
+    }
+}
+
+impl Context<'_, '_> {
+    /// Whether what is in memory there can be written.
+    fn writable_memory(&mut self, access: &Access, span: Span) -> bool {
+        let Access::Element { buffer, .. } = access;
+        let Ty::Buffer(kind, _) = &buffer.ty else { return false };
+        if kind.writable {
+            return true;
+        }
+        let shown = self.show(&buffer.ty);
+        self.report(
+            Diagnostic::error(Code::NotAssignable, format!("elements of a `{shown}` cannot be assigned"))
+                .at(span, "written here")
+                .help(format!("declare it `RW{shown}`")),
+        );
+        false
     }
 }
 

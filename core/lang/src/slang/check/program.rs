@@ -1,7 +1,10 @@
 //! The tables of a program: scopes and what they declare. Signatures, fields and constants are filled in
 //! when first asked for, so declarations may stand in any order.
 
+use super::entry::Entry;
+use super::global::GlobalType;
 use super::hir::Expr;
+use super::memory::BufferForm;
 use super::types::{Arg, Bound, Count, Elem, ParamId, Shape, Subst, Ty, scalar_name};
 use crate::slang::ast;
 use pullback_base::{IdVec, Scalar, Span, id_type};
@@ -28,6 +31,7 @@ id_type! {
 id_type! { pub struct FnId("function"); }
 id_type! { pub struct ConstId("constant"); }
 id_type! { pub struct AliasId("alias"); }
+id_type! { pub struct GlobalId("global"); }
 
 /// Names and what they stand for; looked up from the inside out.
 #[derive(Clone, Default)]
@@ -49,6 +53,9 @@ pub enum Symbol {
     Field(u32),
     Alias(AliasId),
     Constant(ConstId),
+    Global(GlobalId),
+    /// A field of a `cbuffer`, whose fields are in scope.
+    GlobalField(GlobalId, u32),
     Namespace(ScopeId),
     Generic(ParamId),
     Interface(InterfaceId),
@@ -271,6 +278,29 @@ pub struct Constant<'a> {
     pub value: Lazy<Arc<Expr>>,
 }
 
+/// A variable outside of functions.
+#[derive(Clone)]
+pub struct Global<'a> {
+    /// As users bind it, with the names of what encloses it.
+    pub name: Arc<str>,
+    /// `None` for a `cbuffer`.
+    pub source: Option<&'a ast::Var>,
+    pub scope: ScopeId,
+    pub kind: GlobalKind,
+    pub declared: Lazy<GlobalType>,
+    pub span: Span,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GlobalKind {
+    /// Whoever launches gives its value.
+    Uniform,
+    /// Each lane has its own, which begins with the initial value.
+    Static,
+    /// The lanes of a workgroup have one together.
+    Shared,
+}
+
 #[derive(Clone)]
 pub struct Alias<'a> {
     pub ast: &'a ast::TypeAlias,
@@ -295,6 +325,8 @@ pub struct Program<'a> {
     pub enums: IdVec<EnumId, Enum<'a>>,
     pub functions: IdVec<FnId, Function<'a>>,
     pub constants: IdVec<ConstId, Constant<'a>>,
+    pub globals: IdVec<GlobalId, Global<'a>>,
+    pub entries: Vec<Entry>,
     pub aliases: IdVec<AliasId, Alias<'a>>,
     pub generics: IdVec<ParamId, Generic>,
 }
@@ -366,6 +398,7 @@ impl Program<'_> {
                 self.leaves_within(element, steps).saturating_mul(count)
             }
             Ty::Enum(_) => 1,
+            Ty::Buffer(..) => 2,
             Ty::Struct(id, args) if args.is_empty() => self.structs[*id].leaves,
             Ty::Struct(..) => {
                 *steps = steps.saturating_sub(1);
@@ -423,6 +456,8 @@ impl Program<'_> {
                 let args: Vec<String> = args.iter().map(|arg| self.show_arg(arg)).collect();
                 format!("{}<{}>", self.structs[*id].name, args.join(", "))
             }
+            Ty::Buffer(kind, _) if kind.form == BufferForm::Bytes => kind.name().into(),
+            Ty::Buffer(kind, element) => format!("{}<{}>", kind.name(), self.show(element)),
             Ty::Array(..) => {
                 let (mut element, mut sizes) = (ty, Vec::new());
                 while let Ty::Array(inner, count) = element {

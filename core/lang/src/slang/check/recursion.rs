@@ -63,6 +63,7 @@ pub fn each_expr<'h>(stmts: &'h [Stmt], f: &mut dyn FnMut(&'h Expr)) {
     }
 }
 
+/// Calls `f` for the expression and those within, outer before inner.
 pub fn walk<'h>(expr: &'h Expr, f: &mut dyn FnMut(&'h Expr)) {
     f(expr);
     match &expr.kind {
@@ -71,6 +72,7 @@ pub fn walk<'h>(expr: &'h Expr, f: &mut dyn FnMut(&'h Expr)) {
         | ExprKind::Compose(inner)
         | ExprKind::Comma(inner) => inner.iter().for_each(|expr| walk(expr, f)),
         ExprKind::Convert(inner) => walk(inner, f),
+        ExprKind::Memory(access) => access.operands().for_each(|expr| walk(expr, f)),
         ExprKind::Pick(base, pick) => {
             walk(base, f);
             if let Pick::Index(index) = pick {
@@ -102,6 +104,7 @@ pub fn walk<'h>(expr: &'h Expr, f: &mut dyn FnMut(&'h Expr)) {
         | ExprKind::Param(_)
         | ExprKind::Local(_)
         | ExprKind::Constant(_)
+        | ExprKind::Global(_)
         | ExprKind::Zero => {}
     }
 }

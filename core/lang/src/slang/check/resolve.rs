@@ -380,6 +380,9 @@ impl Context<'_, '_> {
             }
             return Some(ty);
         }
+        if let Some(ty) = self.buffer_type(name, args, span) {
+            return Some(ty);
+        }
         let wanted = match name {
             "vector" => 2,
             "matrix" => 3,

@@ -110,11 +110,6 @@ impl<'a> Checker<'a> {
         for param in &function.ast.params {
             params.push(context.param(param, &mut generics));
         }
-        for semantic in
-            function.ast.semantics.iter().chain(function.ast.params.iter().flat_map(|p| &p.semantics))
-        {
-            context.unsupported("semantics of entry points", semantic.span);
-        }
         broken |= context.broken;
         let result_no_diff = function.decl.modifiers.has(ModifierKind::NoDiff);
         let signature = Arc::new(Signature { generics, outer, params, result, result_no_diff, broken });
@@ -307,7 +302,8 @@ impl<'a> Checker<'a> {
     }
 }
 
-fn is_field(member: &ast::Decl) -> bool {
+/// A declaration that gives its struct a field.
+pub fn is_field(member: &ast::Decl) -> bool {
     matches!(member.kind, ast::DeclKind::Var(_)) && !member.modifiers.has(ModifierKind::Static)
 }
 

@@ -223,12 +223,10 @@ fn what_is_not_supported_is_named() {
             type-mismatch: `S` does not conform to `I`
             unsupported-feature: initial values of fields are not supported yet
             unsupported-feature: custom derivatives are not supported yet
-            unsupported-feature: entry points are not supported yet
-            unsupported-feature: semantics of entry points are not supported yet
+            type-mismatch: `b` does not say how many lanes a workgroup has
             unsupported-feature: types like `Texture2D` are not supported yet
             unsupported-feature: `fwd_diff` and `bwd_diff` are not supported yet
             unsupported-feature: arrays of unknown size are not supported yet
-            unsupported-feature: global variables are not supported yet
             unsupported-feature: `f` has no body
             unknown-name: nothing named `A` is in scope (did you mean `a`?)
             unknown-name: attribute `Unknown` is not known, and ignored

@@ -1,5 +1,6 @@
 //! The checker's types: IR types with generic parameters still in them, and what follows from types alone.
 
+use super::memory::BufferKind;
 use super::program::{EnumId, Program, RequirementId, StructId};
 use pullback_base::{Scalar, id_type};
 use rustc_hash::FxHashMap;
@@ -24,6 +25,8 @@ pub enum Ty {
     Enum(EnumId),
     /// `T.Name`: what the conformance of a type that is not known yet says of an associated type.
     Assoc(Arc<Ty>, RequirementId),
+    /// Elements in device memory, and how many there are.
+    Buffer(BufferKind, Arc<Ty>),
 }
 
 /// What a number's components are.
@@ -154,6 +157,7 @@ impl Ty {
                 Ty::Struct(*id, args.iter().map(|arg| arg.subst(program, subst)).collect())
             }
             Ty::Assoc(base, requirement) => program.project(base.rebuilt(program, subst), *requirement),
+            Ty::Buffer(kind, element) => Ty::Buffer(*kind, Arc::new(element.subst(program, subst))),
             Ty::Error | Ty::Void | Ty::Struct(..) | Ty::Enum(_) => self.clone(),
         }
     }

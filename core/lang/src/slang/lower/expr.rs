@@ -2,7 +2,7 @@
 
 use super::function::FunctionLowerer;
 use super::place::Place;
-use crate::slang::check::hir::{Call, Callee, Expr, ExprKind};
+use crate::slang::check::hir::{Call, Expr, ExprKind};
 use crate::slang::check::program::{FnId, Lazy, Role};
 use crate::slang::check::types::{Arg, Subst, Ty};
 use pullback_base::{Scalar, bug, ids::Id};
@@ -56,6 +56,14 @@ impl FunctionLowerer<'_, '_> {
                     _ => bug!("lower", "a constant has no value"),
                 }
             }
+            ExprKind::Global(id) => {
+                let var = self.global(*id);
+                self.ssa.read(var)
+            }
+            ExprKind::Memory(access) => {
+                let memory = self.access(access);
+                self.load(memory)
+            }
             ExprKind::Zero => {
                 if let Some(value) = self.constructed(&expr.ty) {
                     return value;
@@ -83,6 +91,10 @@ impl FunctionLowerer<'_, '_> {
             }
             ExprKind::Compose(parts) => self.compose(parts, &expr.ty),
             ExprKind::Pick(base, pick) => {
+                if stands_in_memory(base) {
+                    let place = self.place(expr);
+                    return self.read_place(&place);
+                }
                 let base = self.expr(base);
                 self.pick(base, pick)
             }
@@ -253,7 +265,7 @@ impl FunctionLowerer<'_, '_> {
 
     /// A call; `None` when it gives no value. What it writes is written back after it, in order.
     fn call(&mut self, call: &Call, result: &Ty) -> Option<Value> {
-        let (id, generics) = self.callee(&call.callee);
+        let (id, generics) = self.lowerer.callee(&call.callee, &self.subst);
         let function = &self.lowerer.program.functions[id];
         let signature = self.lowerer.signature(id);
         let this = match function.role {
@@ -299,24 +311,6 @@ impl FunctionLowerer<'_, '_> {
         value
     }
 
-    /// The function that a call runs, and its generic arguments, with all types known.
-    fn callee(&self, callee: &Callee) -> (FnId, Vec<Arg>) {
-        let program = self.lowerer.program;
-        let known = |generics: &[Arg]| -> Vec<Arg> {
-            generics.iter().map(|arg| arg.subst(program, &self.subst)).collect()
-        };
-        match callee {
-            Callee::Function { id, generics } => (*id, known(generics)),
-            Callee::Requirement { this, requirement, generics } => {
-                let this = this.subst(program, &self.subst);
-                match program.witness(&this, *requirement, &known(generics)) {
-                    Some(witness) => witness,
-                    None => bug!("lower", "nothing gives `{}`", program.requirements[*requirement].name),
-                }
-            }
-        }
-    }
-
     /// `T()` of a generic type that turns out to have a constructor.
     fn constructed(&mut self, ty: &Ty) -> Option<Value> {
         if !ty.is_abstract() {
@@ -355,15 +349,27 @@ impl FunctionLowerer<'_, '_> {
         for param in signature.params.iter().filter(|param| param.direction.writes()) {
             results.push(self.lowerer.ty(&param.ty, &own));
         }
-        let callee = self.lowerer.instance(id, generics);
-        self.ssa.call(callee, &results, args)
+        self.call_instance(id, generics, results, args)
+    }
+}
+
+/// Whether the expression is something in memory or a part of it.
+fn stands_in_memory(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Memory(_) => true,
+        ExprKind::Pick(base, _) => stands_in_memory(base),
+        _ => false,
     }
 }
 
 /// Costs nothing and has nothing to differentiate: may be evaluated though it is not chosen.
 fn is_leaf(expr: &Expr) -> bool {
     match &expr.kind {
-        ExprKind::Literal(_) | ExprKind::Param(_) | ExprKind::Local(_) | ExprKind::Zero => true,
+        ExprKind::Literal(_)
+        | ExprKind::Param(_)
+        | ExprKind::Local(_)
+        | ExprKind::Global(_)
+        | ExprKind::Zero => true,
         ExprKind::Convert(inner) => is_leaf(inner),
         ExprKind::Pick(base, pick) => {
             !matches!(pick, crate::slang::check::hir::Pick::Index(_)) && is_leaf(base)

@@ -2,11 +2,12 @@
 
 use super::Lowerer;
 use crate::slang::check::hir::{Body, LocalId};
-use crate::slang::check::program::{FnId, Role};
+use crate::slang::check::program::{FnId, GlobalId, GlobalKind, Role};
 use crate::slang::check::types::{Arg, Subst, Ty};
 use crate::ssa::{Ssa, Target, Var};
 use pullback_base::{Span, bug, ids::Id};
 use pullback_ir::{Direction, Function, FunctionBuilder, FunctionKind, Op, Type, Value};
+use rustc_hash::FxHashMap;
 
 /// A loop or switch around a statement.
 pub struct Around {
@@ -23,6 +24,8 @@ pub struct FunctionLowerer<'l, 'c> {
     pub result: Option<Var>,
     pub result_no_diff: bool,
     pub around: Vec<Around>,
+    /// Uniforms and `static` variables, as this function has them.
+    pub globals: FxHashMap<GlobalId, Var>,
 }
 
 pub fn lower(lowerer: &mut Lowerer<'_>, id: FnId, args: &[Arg], name: &str) -> Function {
@@ -30,17 +33,14 @@ pub fn lower(lowerer: &mut Lowerer<'_>, id: FnId, args: &[Arg], name: &str) -> F
     let role = lowerer.program.functions[id].role;
     let span = lowerer.program.functions[id].ast.name.span;
     let body = lowerer.body(id);
-    let interface = lowerer.interface(id);
-    let mut function = FunctionLowerer {
-        lowerer,
-        ssa: Ssa::new(FunctionBuilder::new(name, FunctionKind::Plain)),
-        body,
-        subst: signature.generics.iter().copied().zip(args.iter().cloned()).collect(),
-        vars: vec![None; body.locals.len()],
-        result: None,
-        result_no_diff: signature.result_no_diff,
-        around: Vec::new(),
-    };
+    let globals = lowerer.globals_of(id, args);
+    let is_outermost = globals.iter().all(|&id| lowerer.global_kind(id) == GlobalKind::Uniform)
+        && lowerer.program.entries.iter().all(|entry| entry.function != id);
+    let interface = lowerer.interface(id).filter(|_| is_outermost);
+    let subst = signature.generics.iter().copied().zip(args.iter().cloned()).collect();
+    let builder = FunctionBuilder::new(name, FunctionKind::Plain);
+    let mut function = FunctionLowerer::new(lowerer, builder, body, subst);
+    function.result_no_diff = signature.result_no_diff;
     function.ssa.function_mut().span = span;
     function.ssa.set_span(span);
     let mut results = Vec::new();
@@ -63,9 +63,26 @@ pub fn lower(lowerer: &mut Lowerer<'_>, id: FnId, args: &[Arg], name: &str) -> F
             results.push(var);
         }
     }
+    results.extend(function.global_params(&globals));
     function.block(&body.block);
     function.ssa.function_mut().interface = interface;
     function.ssa.finish(&results)
+}
+
+impl<'l, 'c> FunctionLowerer<'l, 'c> {
+    pub fn new(lowerer: &'l mut Lowerer<'c>, builder: FunctionBuilder, body: &'c Body, subst: Subst) -> Self {
+        Self {
+            lowerer,
+            ssa: Ssa::new(builder),
+            body,
+            subst,
+            vars: vec![None; body.locals.len()],
+            result: None,
+            result_no_diff: false,
+            around: Vec::new(),
+            globals: FxHashMap::default(),
+        }
+    }
 }
 
 impl FunctionLowerer<'_, '_> {

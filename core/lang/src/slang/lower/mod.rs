@@ -1,8 +1,11 @@
 //! Typed trees to IR: one IR function for each function and each set of generic arguments it is used with.
 //! Cannot fail: what is wrong was found before.
 
+mod entry;
 mod expr;
 mod function;
+mod global;
+mod memory;
 mod place;
 mod stmt;
 
@@ -10,12 +13,16 @@ mod stmt;
 mod tests;
 
 use super::check::hir::{Body, Expr, ExprKind};
-use super::check::program::{FnId, Lazy, MembersId, Program, Role, Signature, StructId};
+use super::check::memory::BufferForm;
+use super::check::program::{
+    FnId, GlobalId, GlobalKind, Lazy, MembersId, Program, Role, Signature, StructId,
+};
 use super::check::types::{Arg, Count, Elem, Shape, Subst, Ty};
 use super::check::{Checked, is_differentiable};
 use pullback_base::{bug, ids::Id};
 use pullback_ir::{Constant, Direction, Field, FuncId, Interface, InterfaceParam, Module, Type};
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// The module of all functions without errors, and what they call.
@@ -27,33 +34,62 @@ pub fn lower(checked: &Checked<'_>) -> Module {
         queue: Vec::new(),
         names: FxHashSet::default(),
         structs: FxHashMap::default(),
+        globals: FxHashMap::default(),
     };
     for &id in &checked.functions {
         if checked.bodies.contains_key(&id) && lowerer.signature(id).generics.is_empty() {
+            let entry = checked.program.entries.iter().position(|entry| entry.function == id);
+            if entry.is_none() && lowerer.has_statics(id) {
+                lowerer.enqueue(Task::Outermost(id), &checked.program.functions[id].qualified);
+            }
             lowerer.instance(id, Vec::new());
+            if let Some(entry) = entry {
+                let name = format!("{}.kernel", checked.program.functions[id].qualified);
+                lowerer.enqueue(Task::Kernel(entry), &name);
+            }
         }
     }
     let mut module = Module::new();
     while module.functions.len() < lowerer.queue.len() {
-        let (id, args, name) = lowerer.queue[module.functions.len()].clone();
-        let function = function::lower(&mut lowerer, id, &args, &name);
+        let next = FuncId::from_index(module.functions.len());
+        let (task, name) = lowerer.queue[module.functions.len()].clone();
+        let function = match task {
+            Task::Instance(id, args) => function::lower(&mut lowerer, id, &args, &name),
+            Task::Outermost(id) => entry::outermost(&mut lowerer, id, &name),
+            Task::Kernel(index) => {
+                let (kernel, point) =
+                    entry::kernel(&mut lowerer, &checked.program.entries[index], &name, next);
+                module.entry_points.push(point);
+                kernel
+            }
+        };
         module.add(function);
     }
     module
 }
 
-/// A function with its generic arguments, and the name it has in the IR.
-type Instance = (FnId, Vec<Arg>, Arc<str>);
+/// What an IR function is made of.
+#[derive(Clone)]
+enum Task {
+    /// A function with its generic arguments.
+    Instance(FnId, Vec<Arg>),
+    /// A function for users around one that needs `static` variables.
+    Outermost(FnId),
+    /// The kernel of the entry point of that number.
+    Kernel(usize),
+}
 
 struct Lowerer<'c> {
     program: &'c Program<'c>,
     bodies: &'c FxHashMap<FnId, Arc<Body>>,
     instances: FxHashMap<(FnId, Vec<Arg>), FuncId>,
     /// In the order of their ids; those past the module's length are still to be lowered.
-    queue: Vec<Instance>,
+    queue: Vec<(Task, Arc<str>)>,
     names: FxHashSet<Arc<str>>,
     /// Struct types by what the checker calls them.
     structs: FxHashMap<Ty, Type>,
+    /// The globals a function uses, by its generic arguments.
+    globals: FxHashMap<(FnId, Vec<Arg>), Rc<[GlobalId]>>,
 }
 
 impl<'c> Lowerer<'c> {
@@ -76,18 +112,35 @@ impl<'c> Lowerer<'c> {
         if let Some(&known) = self.instances.get(&(id, args.clone())) {
             return known;
         }
-        let func = FuncId::from_index(self.queue.len());
-        let name = self.unique_name(id, &args);
-        self.instances.insert((id, args.clone()), func);
-        self.queue.push((id, args, name));
+        let name = self.instance_name(id, &args);
+        let func = self.enqueue(Task::Instance(id, args.clone()), &name);
+        self.instances.insert((id, args), func);
         func
     }
 
-    /// `dot.f32.3`; a second function of that name is `dot.f32.3.1`.
-    fn unique_name(&mut self, id: FnId, args: &[Arg]) -> Arc<str> {
+    /// The IR function of a task, to be lowered, by that name or one like it.
+    fn enqueue(&mut self, task: Task, name: &str) -> FuncId {
+        let func = FuncId::from_index(self.queue.len());
+        let name = self.unique_name(name);
+        self.queue.push((task, name));
+        func
+    }
+
+    /// Whether users of the function need `static` variables set up.
+    fn has_statics(&mut self, id: FnId) -> bool {
+        self.globals_of(id, &[]).iter().any(|&global| self.global_kind(global) == GlobalKind::Static)
+    }
+
+    /// `dot.f32.3`
+    fn instance_name(&self, id: FnId, args: &[Arg]) -> String {
         let mut name = self.program.functions[id].qualified.to_string();
         push_args(&mut name, args, self.program);
-        let mut unique: Arc<str> = name.as_str().into();
+        name
+    }
+
+    /// A second function of the name `f` is `f.1`.
+    fn unique_name(&mut self, name: &str) -> Arc<str> {
+        let mut unique: Arc<str> = name.into();
         let mut number = 0;
         while !self.names.insert(unique.clone()) {
             number += 1;
@@ -111,6 +164,15 @@ impl<'c> Lowerer<'c> {
                 Some(tag) => Type::Scalar(tag),
                 None => bug!("lower", "`{}` has no tag", self.program.enums[id].name),
             },
+            Ty::Buffer(kind, element) => {
+                let element = self.ty(&element, subst);
+                let field = |name: &str, ty| Field { name: name.into(), ty, no_diff: false };
+                let (name, size) = match kind.form {
+                    BufferForm::Structured | BufferForm::Typed => ("StructuredBuffer", "count"),
+                    BufferForm::Bytes => ("ByteAddressBuffer", "bytes"),
+                };
+                Type::structure(name, vec![field("data", Type::pointer(element)), field(size, Type::I64)])
+            }
             other => bug!("lower", "{other:?} is no type of a value"),
         }
     }
@@ -171,6 +233,8 @@ impl<'c> Lowerer<'c> {
                 span: param.span,
             });
         }
+        let used = self.globals_to_start(id);
+        let globals = self.uniforms(&used).into_iter().map(|id| self.ir_global(id)).collect();
         Some(Interface {
             name: function.qualified.clone(),
             params,
@@ -178,6 +242,7 @@ impl<'c> Lowerer<'c> {
             result_no_diff: signature.result_no_diff,
             differentiable: is_differentiable(function.decl),
             doc: function.decl.doc.clone().unwrap_or_else(|| "".into()),
+            globals,
         })
     }
 }
@@ -227,6 +292,11 @@ fn push_type_name(out: &mut String, ty: &Ty, program: &Program<'_>) {
             push_args(out, args, program);
         }
         Ty::Enum(id) => out.push_str(&program.enums[*id].name),
+        Ty::Buffer(kind, element) => {
+            out.push_str(kind.name());
+            out.push('.');
+            push_type_name(out, element, program);
+        }
         other => bug!("lower", "{other:?} is no generic argument"),
     }
 }

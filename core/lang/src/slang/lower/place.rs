@@ -1,6 +1,7 @@
 //! Places: a variable and the way to a part of it. Indices are evaluated once.
 
 use super::function::FunctionLowerer;
+use super::memory::Memory;
 use crate::slang::check::hir::{Expr, ExprKind, Pick};
 use crate::ssa::Var;
 use pullback_base::bug;
@@ -8,8 +9,14 @@ use pullback_ir::{Op, Type, Value};
 use smallvec::SmallVec;
 
 pub struct Place {
-    var: Var,
+    root: Root,
     steps: Vec<Step>,
+}
+
+#[derive(Clone, Copy)]
+enum Root {
+    Var(Var),
+    Memory(Memory),
 }
 
 enum Step {
@@ -22,7 +29,9 @@ enum Step {
 impl FunctionLowerer<'_, '_> {
     pub fn place(&mut self, expr: &Expr) -> Place {
         match &expr.kind {
-            ExprKind::Local(local) => Place { var: self.var(*local), steps: Vec::new() },
+            ExprKind::Local(local) => Place { root: Root::Var(self.var(*local)), steps: Vec::new() },
+            ExprKind::Global(id) => Place { root: Root::Var(self.global(*id)), steps: Vec::new() },
+            ExprKind::Memory(access) => Place { root: Root::Memory(self.access(access)), steps: Vec::new() },
             ExprKind::Pick(base, pick) => {
                 let mut place = self.place(base);
                 let step = self.step(pick);
@@ -43,7 +52,7 @@ impl FunctionLowerer<'_, '_> {
     }
 
     pub fn read_place(&mut self, place: &Place) -> Value {
-        let mut value = self.ssa.read(place.var);
+        let mut value = self.read_root(place.root);
         for step in &place.steps {
             value = self.picked(value, step);
         }
@@ -51,9 +60,19 @@ impl FunctionLowerer<'_, '_> {
     }
 
     pub fn write_place(&mut self, place: &Place, value: Value) {
-        let whole = if place.steps.is_empty() { value } else { self.ssa.read(place.var) };
+        let whole = if place.steps.is_empty() { value } else { self.read_root(place.root) };
         let whole = self.replaced(whole, &place.steps, value);
-        self.ssa.write(place.var, whole);
+        match place.root {
+            Root::Var(var) => self.ssa.write(var, whole),
+            Root::Memory(memory) => self.store(memory, whole),
+        }
+    }
+
+    fn read_root(&mut self, root: Root) -> Value {
+        match root {
+            Root::Var(var) => self.ssa.read(var),
+            Root::Memory(memory) => self.load(memory),
+        }
     }
 
     /// The part of a value that an expression picks.

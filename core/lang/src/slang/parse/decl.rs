@@ -372,7 +372,9 @@ impl Parser<'_> {
         let name = self.name("the buffer's name")?;
         let semantics = self.semantics()?;
         let members = self.members(Place::Member)?;
-        Ok(self.decl(head, DeclKind::Buffer(Buffer { name, semantics, members })))
+        let (generics, bases) = (Generics::default(), Vec::new());
+        let layout = Aggregate { name, generics, bases, members, has_body: true };
+        Ok(self.decl(head, DeclKind::Buffer(Buffer { layout, semantics })))
     }
 
     /// `namespace a.b { ... }` is a namespace in a namespace.

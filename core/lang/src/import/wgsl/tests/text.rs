@@ -173,6 +173,7 @@ fn a_pointer_parameter_is_inout() {
                 result_no_diff: false,
                 differentiable: true,
                 doc: "Adds in place.",
+                globals: [],
             },
         )"#]]
     .assert_eq(&interface("advance"));

@@ -1,0 +1,142 @@
+//! Entry points, globals and buffers: programs run as their authors launch them, on the interpreter.
+
+use pullback_interp::{KernelArg, run_kernel};
+use pullback_ir::{Constant, EntryPoint, Scalar, Type, verify};
+use pullback_lang::{Language, Options, compile};
+
+/// What a leaf of a global is given.
+#[derive(Clone, Copy)]
+enum Given {
+    /// The buffer of that number.
+    Buffer(usize),
+    Number(Constant),
+}
+
+/// Launches the only entry point on `groups` workgroups. `given` are the leaves of its globals in order.
+fn launch(text: &str, groups: [u32; 3], given: &[Given], buffers: &mut [Vec<u8>]) -> EntryPoint {
+    let compiled = compile(Language::Slang, "t.slang", text, &Options::default());
+    if compiled.diagnostics.has_errors() {
+        panic!("{}", pullback_base::render::render_all(&compiled.diagnostics.into_vec(), &compiled.sources));
+    }
+    let [entry] = &compiled.module.entry_points[..] else {
+        panic!("{} entry points", compiled.module.entry_points.len())
+    };
+    let entry = entry.clone();
+    let text = compiled.module.to_string();
+    assert_eq!(pullback_ir::parse::parse(&text).expect("parses").to_string(), text, "printing round-trips");
+    let module = verify(compiled.module).unwrap_or_else(|errors| panic!("{errors:?}\n{text}"));
+    let leaves: usize = entry.globals.iter().map(|global| global.ty.leaves().len()).sum();
+    assert_eq!(leaves, given.len(), "leaves of {:?}", entry.globals);
+    let mut args: Vec<KernelArg> = given
+        .iter()
+        .map(|given| match given {
+            Given::Buffer(buffer) => KernelArg::Buffer { buffer: *buffer, offset_elements: 0 },
+            Given::Number(constant) => KernelArg::Scalar(*constant),
+        })
+        .collect();
+    args.extend(groups.map(|n| KernelArg::Scalar(Constant::int(Scalar::U32, i64::from(n)))));
+    let lanes = u64::from(entry.lanes_per_group()) * groups.iter().map(|&n| u64::from(n)).product::<u64>();
+    run_kernel(&module, entry.kernel, &args, lanes, buffers).expect("runs");
+    entry
+}
+
+fn count(n: i64) -> Given {
+    Given::Number(Constant::int(Scalar::I64, n))
+}
+
+fn float(value: f64) -> Given {
+    Given::Number(Constant::float(Scalar::F32, value))
+}
+
+fn bytes_of<const N: usize, T>(values: &[T], bytes: impl Fn(&T) -> [u8; N]) -> Vec<u8> {
+    values.iter().flat_map(bytes).collect()
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+}
+
+fn ints(bytes: &[u8]) -> Vec<i32> {
+    bytes.chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+}
+
+#[test]
+fn each_lane_writes_its_element_of_a_buffer() {
+    let text = "
+        RWStructuredBuffer<float> outputBuffer;
+        [shader(\"compute\")] [numthreads(4, 1, 1)]
+        void computeMain(uint3 tid : SV_DispatchThreadID) { outputBuffer[tid.x] = tid.x * 2.5; }";
+    let mut buffers = [vec![0; 16]];
+    let entry = launch(text, [1, 1, 1], &[Given::Buffer(0), count(4)], &mut buffers);
+    assert_eq!((&*entry.name, entry.group), ("computeMain", [4, 1, 1]));
+    assert_eq!(&*entry.globals[0].name, "outputBuffer");
+    assert_eq!(entry.globals[0].ty.leaves(), [Type::pointer(Type::F32), Type::I64]);
+    assert_eq!(floats(&buffers[0]), [0.0, 2.5, 5.0, 7.5]);
+}
+
+#[test]
+fn outside_of_a_buffer_reads_are_zero_and_writes_do_nothing() {
+    let text = "
+        RWStructuredBuffer<float> data;
+        [numthreads(8, 1, 1)]
+        void main(int3 tid : SV_DispatchThreadID) { data[tid.x] = data[tid.x + 1] + data[tid.x - 5] + 1; }";
+    let mut buffers = [bytes_of(&[7.0f32; 6], |v| v.to_le_bytes())];
+    launch(text, [1, 1, 1], &[Given::Buffer(0), count(4)], &mut buffers);
+    assert_eq!(floats(&buffers[0]), [8.0, 8.0, 8.0, 1.0, 7.0, 7.0]);
+}
+
+#[test]
+fn a_lane_knows_its_workgroup_and_its_place_in_it() {
+    let text = "
+        RWStructuredBuffer<int> ids;
+        struct Place { uint3 group : SV_GroupID; uint2 inGroup : SV_GroupThreadID; }
+        [numthreads(2, 2, 1)]
+        void main(Place place, uint index : SV_GroupIndex, int2 at : SV_DispatchThreadID)
+        {
+            int cell = at.y * 4 + at.x;
+            ids[cell] = place.group.x * 1000 + place.group.y * 100 + index * 10 + place.inGroup.y * 2 + place.inGroup.x;
+        }";
+    let mut buffers = [vec![0; 64]];
+    launch(text, [2, 2, 1], &[Given::Buffer(0), count(16)], &mut buffers);
+    let expected: Vec<i32> = (0..16)
+        .map(|cell| {
+            let (x, y) = (cell % 4, cell / 4);
+            let index = (y % 2) * 2 + x % 2;
+            (x / 2) * 1000 + (y / 2) * 100 + index * 10 + index
+        })
+        .collect();
+    assert_eq!(ints(&buffers[0]), expected);
+}
+
+#[test]
+fn uniforms_come_before_an_entry_points_own() {
+    let text = "
+        RWStructuredBuffer<float> result;
+        uniform float scale;
+        cbuffer Params : register(b0) { float2 shift; int unused; }
+        float scaled(float x) { return x * scale + shift.y; }
+        [numthreads(2, 1, 1)]
+        void main(uint3 tid : SV_DispatchThreadID, uniform float bias) { result[tid.x] = scaled(tid.x) + bias; }";
+    let mut buffers = [vec![0; 8]];
+    let int = Given::Number(Constant::int(Scalar::I32, 0));
+    let given = [Given::Buffer(0), count(2), float(3.0), float(10.0), float(20.0), int, float(0.5)];
+    let entry = launch(text, [1, 1, 1], &given, &mut buffers);
+    let names: Vec<&str> = entry.globals.iter().map(|global| &*global.name).collect();
+    assert_eq!(names, ["result", "scale", "Params", "bias"]);
+    assert_eq!(floats(&buffers[0]), [20.5, 23.5]);
+}
+
+#[test]
+fn static_variables_begin_anew_in_each_lane() {
+    let text = "
+        RWStructuredBuffer<int> result;
+        uniform int first;
+        static int counter = first + 1;
+        int next() { counter += 2; return counter; }
+        [numthreads(3, 1, 1)]
+        void main(uint tid : SV_GroupIndex) { next(); result[tid] = next() * 10 + counter + tid; }";
+    let mut buffers = [vec![0; 12]];
+    let first = Given::Number(Constant::int(Scalar::I32, 4));
+    launch(text, [1, 1, 1], &[Given::Buffer(0), count(3), first], &mut buffers);
+    assert_eq!(ints(&buffers[0]), [99, 100, 101]);
+}
