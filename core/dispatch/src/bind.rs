@@ -163,6 +163,20 @@ struct Binder<'a> {
 }
 
 impl<'a> Binder<'a> {
+    /// Calls cannot give values to what a function uses from outside of functions.
+    fn refuse_globals(&mut self) {
+        let interface = &self.overload.interface;
+        for global in &interface.globals {
+            let message =
+                format!("`{}` uses the global `{}`, which calls cannot give", interface.name, global.name);
+            self.found.push(
+                Diagnostic::error(Code::UnsupportedFeature, message)
+                    .at(global.span, "declared here")
+                    .help("make it a parameter of the function, or `static const`"),
+            );
+        }
+    }
+
     fn bind(mut self, index: usize, args: &[Arg<'a>]) -> Result<(Binding, i64), Diagnostics> {
         let params = &self.overload.interface.params;
         let mut chosen: Vec<Option<(&ArgValue<'a>, usize)>> = vec![None; params.len()];
@@ -184,6 +198,7 @@ impl<'a> Binder<'a> {
             }
         }
         let overload = self.overload;
+        self.refuse_globals();
         let mut inputs = Vec::new();
         let mut outputs = Vec::new();
         let mut returned = 0;

@@ -74,3 +74,20 @@ fn shapes_beyond_any_memory_are_refused() {
     refused(Tensor::empty(&device, DType::F32, [(1 << 62) + 16]), Code::OutOfMemory);
     refused(Tensor::empty(&device, DType::F32, [-3]), Code::OutOfMemory);
 }
+
+#[test]
+fn a_function_that_uses_a_uniform_or_a_buffer_is_not_called() {
+    let device = Device::new(DeviceType::Cpu).expect("a CPU");
+    let source = "
+        uniform float scale;
+        static float step = 0.5;
+        float scaled(float x) { return x * scale; }
+        float stepped(float x) { step += x; return step; }
+        float first(StructuredBuffer<float> values) { return values[0]; }";
+    let module = Module::load_from_source(&device, "globals.slang", source).expect("compiles");
+    let x = Tensor::from_slice(&device, &[1.0f32], [1]).expect("fits");
+    refused(module.function("scaled").expect("is there").call(args![x: &x]), Code::UnsupportedFeature);
+    assert!(module.function("first").expect("is there").call(args![values: &x]).is_err());
+    let stepped = module.function("stepped").expect("is there").call(args![x: &x]).expect("runs");
+    assert_eq!(stepped.to_vec::<f32>().expect("f32"), [1.5]);
+}
