@@ -129,6 +129,13 @@ impl Context<'_, '_> {
         let ty = signature.result.subst(&self.checker.program, subst);
         self.broken |= ty.is_error();
         let callee = self.callee(function, generics);
+        if let hir::Callee::Requirement { this: Ty::Interface(interface), requirement, .. } = &callee
+            && let Some(why) = self.checker.program.undispatchable(*requirement)
+        {
+            let report = self.checker.program.report_undispatchable(interface, *requirement, span, why);
+            self.report(report);
+            return Expr::error(span);
+        }
         let call = hir::Call { callee, args: values, detached: false };
         Expr { kind: ExprKind::Call(call), ty, span }
     }

@@ -6,9 +6,12 @@ use super::program::{
     AliasId, Conformance, FnId, GenericKind, InterfaceId, InterfaceRef, MembersId, Program, RequirementId,
     RequirementKind, Role, Symbol,
 };
-use super::types::{Arg, Bound, Elem, ParamId, Shape, Subst, Ty};
+use super::types::{Arg, Bound, Count, Elem, ParamId, Shape, Subst, Ty};
+use pullback_base::{Code, Diagnostic, Span};
 use smallvec::SmallVec;
 
+/// How many types are looked at to see what a value may hold.
+const MAX_SEEN: usize = 1000;
 /// How many extensions of interfaces may lead to one another in one answer: those that go in circles end nowhere.
 const MAX_DEPTH: u32 = 16;
 
@@ -24,6 +27,31 @@ impl Ty {
     /// Not known before generic parameters are: a generic type, or an associated type of one.
     pub fn is_abstract(&self) -> bool {
         self.head().is_some()
+    }
+
+    /// Whether a generic parameter is part of the type.
+    pub fn mentions(&self, param: ParamId) -> bool {
+        let counts = |count: &Count| *count == Count::Param(param);
+        let arg_mentions = |arg: &Arg| match arg {
+            Arg::Type(ty) => ty.mentions(param),
+            Arg::Count(count) => counts(count),
+        };
+        match self {
+            Ty::Number(elem, shape) => {
+                let sized = match shape {
+                    Shape::Scalar => false,
+                    Shape::Vector(n) => counts(n),
+                    Shape::Matrix(rows, columns) => counts(rows) || counts(columns),
+                };
+                *elem == Elem::Param(param) || sized
+            }
+            Ty::Array(element, count) => counts(count) || element.mentions(param),
+            Ty::Buffer(_, element) => element.mentions(param),
+            Ty::Struct(_, args) => args.iter().any(arg_mentions),
+            Ty::Interface(interface) => interface.args.iter().any(arg_mentions),
+            Ty::Assoc(base, _) => base.mentions(param),
+            _ => false,
+        }
     }
 
     /// The parameter that tells an abstract type.
@@ -63,6 +91,64 @@ impl Program<'_> {
         std::iter::once(interface.clone()).chain(bases).collect()
     }
 
+    /// The types a value of an interface's type may have inside, in the order of their declarations.
+    pub fn conforming(&self, interface: &InterfaceRef) -> Vec<Ty> {
+        let structs = self.structs.values().map(|decl| &self.members[decl.members]);
+        let extended = self.extensions.iter().map(|extension| &self.members[extension.members]);
+        let mut types: Vec<Ty> = Vec::new();
+        for members in structs.chain(extended).filter(|members| members.generics.is_empty()) {
+            if !types.contains(&members.this) && self.conforms(&members.this, interface) {
+                types.push(members.this.clone());
+            }
+        }
+        types.extend(self.erased.iter().filter(|ty| self.conforms(ty, interface)).cloned());
+        types
+    }
+
+    /// Whether a value of type `ty` may have one of type `inner` inside.
+    pub fn may_hold(&self, ty: &Ty, inner: &Ty, seen: &mut Vec<Ty>) -> bool {
+        let parts: Vec<Ty> = match ty {
+            Ty::Array(element, _) => return self.may_hold(element, inner, seen),
+            _ if seen.contains(ty) || seen.len() > MAX_SEEN => return false,
+            Ty::Struct(..) => self.fields_of(ty).iter().map(|field| field.ty.clone()).collect(),
+            Ty::Interface(interface) => self.conforming(interface),
+            _ => return false,
+        };
+        seen.push(ty.clone());
+        ty == inner || parts.iter().any(|part| self.may_hold(part, inner, seen))
+    }
+
+    /// Why a requirement cannot be called on a value of the interface's type: the value alone must tell which type is meant.
+    pub fn undispatchable(&self, requirement: RequirementId) -> Option<&'static str> {
+        let RequirementKind::Function(id) = self.requirements[requirement].kind else { return None };
+        let function = &self.functions[id];
+        if !matches!(function.role, Role::Method { .. }) {
+            return Some("no object here tells which type's it is");
+        }
+        let this = self.members[function.owner?].this.as_param()?;
+        let signature = done(&function.signature)?;
+        if signature.params.iter().any(|param| param.ty.mentions(this)) {
+            return Some("a parameter's type depends on the type inside");
+        }
+        let direct = signature.result.head().is_some();
+        (signature.result.mentions(this) && !direct).then_some("the result's type depends on the type inside")
+    }
+
+    pub fn report_undispatchable(
+        &self,
+        interface: &InterfaceRef,
+        requirement: RequirementId,
+        span: Span,
+        why: &str,
+    ) -> Diagnostic {
+        let (name, shown) = (&self.requirements[requirement].name, self.show_interface(interface));
+        let message = format!("`{name}` cannot be asked of a value of type `{shown}`");
+        Diagnostic::error(Code::TypeMismatch, message)
+            .at(span, why)
+            .also(self.requirements[requirement].span, "asked for here")
+            .help("use a generic parameter, `<T : IName>`, so that the type is known")
+    }
+
     /// The interfaces that an abstract type's bounds promise.
     pub fn promised(&self, ty: &Ty) -> Vec<InterfaceRef> {
         let direct: Vec<InterfaceRef> = match ty {
@@ -75,6 +161,7 @@ impl Program<'_> {
                 let subst = self.interface_subst(&asked, base);
                 interfaces.iter().map(|interface| interface.subst(self, &subst)).collect()
             }
+            Ty::Interface(interface) => vec![interface.clone()],
             other => match other.as_param().map(|param| &self.generics[param].kind) {
                 Some(GenericKind::Type { interfaces, .. }) => interfaces.clone(),
                 _ => return Vec::new(),
@@ -103,7 +190,7 @@ impl Program<'_> {
         if depth == 0 {
             return found;
         }
-        if ty.is_abstract() {
+        if ty.is_abstract() || matches!(ty, Ty::Interface(_)) {
             found.extend(self.promised(ty).into_iter().filter(|interface| interface.id == id));
         }
         for Conformance { members, interface, .. } in &self.conformances {
@@ -197,7 +284,7 @@ impl Program<'_> {
             None => {}
         }
         let interface_scope = |id: InterfaceId| self.scopes[self.interfaces[id].scope].names.get(name);
-        if ty.is_abstract() {
+        if ty.is_abstract() || matches!(ty, Ty::Interface(_)) {
             for interface in self.promised(ty) {
                 match interface_scope(interface.id) {
                     Some(Symbol::Functions(found)) => found.iter().for_each(|&id| {
@@ -243,6 +330,15 @@ impl Program<'_> {
             let fact = self.generics[head].facts.iter().find(|fact| fact.subject == projection);
             return fact.and_then(|fact| fact.equals.clone()).unwrap_or(projection);
         }
+        if matches!(base, Ty::Interface(_)) {
+            // Any type that the interface allows there.
+            let RequirementKind::Type { interfaces, .. } = &self.requirements[requirement].kind else {
+                return Ty::Error;
+            };
+            let asked = self.conformance(&base, self.requirements[requirement].interface);
+            let (Some(asked), [only]) = (asked, &interfaces[..]) else { return Ty::Error };
+            return Ty::Interface(only.subst(self, &self.interface_subst(&asked, &base)));
+        }
         match self.member_of(&base, &self.requirements[requirement].name) {
             Some(Symbol::Alias(id)) => {
                 let alias = &self.aliases[id];
@@ -273,7 +369,7 @@ impl Program<'_> {
                     }
                 })
             }
-            Ty::Array(element, _) => self.unsettled(element),
+            Ty::Array(element, _) | Ty::Buffer(_, element) => self.unsettled(element),
             Ty::Struct(_, args) => args.iter().find_map(|arg| match arg {
                 Arg::Type(ty) => self.unsettled(ty),
                 Arg::Count(_) => None,
@@ -293,6 +389,10 @@ impl Program<'_> {
         let RequirementKind::Function(asked) = self.requirements[requirement].kind else { return None };
         let function = &self.functions[asked];
         let wanted = done(&function.signature)?;
+        if matches!(this, Ty::Interface(_)) {
+            // Which type is inside is told by the value.
+            return Some((asked, generics.to_vec()));
+        }
         let subst: Subst = wanted.generics.iter().copied().zip(generics.iter().cloned()).collect();
         let own = &generics[wanted.outer..];
         let candidates = match self.member_of(this, &function.name) {

@@ -6,6 +6,8 @@ use super::program::Program;
 use super::types::{Bound, Count, Elem, Shape, Ty, join_scalars, scalar_cost};
 use pullback_base::{Code, Diagnostic, Scalar, Span};
 
+/// What it costs an overload to forget which type a value has.
+const ERASE_COST: u32 = 1000;
 /// What a splat costs an overload: more than any change of a scalar's type.
 const SPLAT_COST: u32 = 2000;
 
@@ -14,6 +16,7 @@ pub fn implicit_cost(program: &Program<'_>, from: &Ty, to: &Ty) -> Option<u32> {
     match (from, to) {
         _ if from == to => Some(0),
         (Ty::Error, _) | (_, Ty::Error) => Some(0),
+        (from, Ty::Interface(interface)) => program.conforms(from, interface).then_some(ERASE_COST),
         (Ty::Number(from_elem, from_shape), Ty::Number(to_elem, to_shape)) => {
             let elem_cost = match (from_elem, to_elem) {
                 _ if from_elem == to_elem => 0,
@@ -119,6 +122,9 @@ impl Context<'_, '_> {
             return expr;
         }
         let span = expr.span;
+        if let Ty::Interface(_) = to {
+            return Expr { kind: ExprKind::Erase(Box::new(expr)), ty: to.clone(), span };
+        }
         let mut expr = expr;
         if let (ExprKind::Literal(literal), Ty::Number(Elem::Scalar(scalar), shape)) = (&expr.kind, to) {
             let literal = Literal::of(literal.constant(*scalar));

@@ -135,6 +135,8 @@ pub enum ExprKind {
     Op(Op, Vec<Expr>),
     /// The number in the expression's type: other scalar, splat, or the first components.
     Convert(Box<Expr>),
+    /// The value as one of an interface's type.
+    Erase(Box<Expr>),
     /// An aggregate from its elements.
     Construct(Vec<Expr>),
     /// A vector or matrix from all components of the operands in order.

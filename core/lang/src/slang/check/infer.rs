@@ -91,6 +91,9 @@ impl Inference<'_, '_> {
                 self.unify(element, given_element)?;
                 self.bind_count(*count, *given_count)
             }
+            (Ty::Buffer(kind, element), Ty::Buffer(given_kind, given)) if kind == given_kind => {
+                self.unify(element, given)
+            }
             (Ty::Assoc(base, requirement), Ty::Assoc(given, given_requirement))
                 if requirement == given_requirement =>
             {

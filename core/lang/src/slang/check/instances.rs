@@ -6,12 +6,15 @@ use super::program::{FnId, Program};
 use super::recursion::each_expr;
 use super::types::{Arg, Subst, Ty};
 use super::{Checker, done};
-use pullback_base::{Code, Diagnostic};
+use pullback_base::{Code, Diagnostic, Span};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// More instances than any program means to have.
 const MAX_INSTANCES: usize = 20_000;
+
+/// How many generic structs may be inside of values of interfaces' types.
+const MAX_ERASED: usize = 256;
 
 type Instance = (FnId, Vec<Arg>);
 
@@ -27,6 +30,10 @@ struct Walk<'w, 'a> {
     bodies: &'w FxHashMap<FnId, Option<Arc<Body>>>,
     states: FxHashMap<Instance, State>,
     found: Vec<Diagnostic>,
+    /// Generic structs put into values of an interface's type that were not known to be.
+    erased: Vec<Ty>,
+    /// Functions that cannot be lowered.
+    wrong: Vec<FnId>,
     /// One report of endless instances is enough.
     endless: bool,
 }
@@ -42,21 +49,17 @@ impl Checker<'_> {
         if !self.bodies.values().any(asks) {
             return;
         }
-        let mut walk = Walk {
-            program: &self.program,
-            bodies: &self.bodies,
-            states: FxHashMap::default(),
-            found: Vec::new(),
-            endless: false,
-        };
-        let mut wrong = Vec::new();
-        for &id in functions {
-            let is_root = matches!(self.bodies.get(&id), Some(Some(_)))
-                && done(&self.program.functions[id].signature).is_some_and(|it| it.generics.is_empty());
-            if is_root && walk.instance((id, Vec::new()), 0) == State::Wrong {
-                wrong.push(id);
+        // What is put into values of an interface's type is known when all instances are, and makes more of them.
+        let walk = loop {
+            let mut walk = Walk::new(&self.program, &self.bodies);
+            walk.roots(functions);
+            if walk.erased.is_empty() || self.program.erased.len() > MAX_ERASED {
+                break walk;
             }
-        }
+            let erased = walk.erased;
+            self.program.erased.extend(erased);
+        };
+        let wrong = walk.wrong;
         walk.found.into_iter().for_each(|found| self.diagnostics.push(found));
         for id in wrong {
             self.bodies.insert(id, None);
@@ -64,29 +67,48 @@ impl Checker<'_> {
     }
 }
 
-/// What a body runs that types may tell.
+/// What a body does that types may tell.
 enum Run<'b> {
-    Call(&'b Callee),
+    Call(&'b Callee, Span),
     /// `T()` of a generic type.
     Default(&'b Ty),
+    /// A value of that type becomes one of an interface's type.
+    Erase(&'b Ty),
 }
 
 fn runs(body: &Body) -> Vec<Run<'_>> {
     let mut runs: Vec<Run<'_>> = Vec::new();
     each_expr(&body.block, &mut |expr| match &expr.kind {
-        ExprKind::Call(call) => runs.push(Run::Call(&call.callee)),
+        ExprKind::Call(call) => runs.push(Run::Call(&call.callee, expr.span)),
         ExprKind::Zero if expr.ty.is_abstract() => runs.push(Run::Default(&expr.ty)),
+        ExprKind::Erase(inner) => runs.push(Run::Erase(&inner.ty)),
         _ => {}
     });
     runs
 }
 
-/// Whether types tell what a body runs.
+/// Whether types tell what a body does.
 fn asks_types(body: &Body) -> bool {
-    runs(body).iter().any(|run| !matches!(run, Run::Call(Callee::Function { .. })))
+    runs(body).iter().any(|run| !matches!(run, Run::Call(Callee::Function { .. }, _)))
 }
 
-impl Walk<'_, '_> {
+impl<'w, 'a> Walk<'w, 'a> {
+    fn new(program: &'w Program<'a>, bodies: &'w FxHashMap<FnId, Option<Arc<Body>>>) -> Self {
+        let (found, erased, wrong) = (Vec::new(), Vec::new(), Vec::new());
+        Walk { program, bodies, states: FxHashMap::default(), found, erased, wrong, endless: false }
+    }
+
+    /// Goes through the functions that are not generic.
+    fn roots(&mut self, functions: &[FnId]) {
+        for &id in functions {
+            let is_root = matches!(self.bodies.get(&id), Some(Some(_)))
+                && done(&self.program.functions[id].signature).is_some_and(|it| it.generics.is_empty());
+            if is_root && self.instance((id, Vec::new()), 0) == State::Wrong {
+                self.wrong.push(id);
+            }
+        }
+    }
+
     fn instance(&mut self, instance: Instance, depth: usize) -> State {
         if self.program.functions[instance.0].op.is_some() {
             return State::Right;
@@ -112,27 +134,16 @@ impl Walk<'_, '_> {
             }
             return State::Wrong;
         }
-        let Some(Some(body)) = self.bodies.get(&instance.0) else { return State::Wrong };
+        let next = match self.dispatched(&instance) {
+            Some(next) => next,
+            None => match self.next_of(&instance) {
+                Some(next) => next,
+                None => return State::Wrong,
+            },
+        };
         self.states.insert(instance.clone(), State::Open);
         let mut state = State::Right;
-        let generics = done(&self.program.functions[instance.0].signature).map(|it| it.generics.clone());
-        let subst: Subst = generics.unwrap_or_default().into_iter().zip(instance.1.iter().cloned()).collect();
-        for run in runs(body) {
-            let next = match run {
-                Run::Default(ty) => match self.program.default_constructor(&ty.subst(self.program, &subst)) {
-                    None => continue,
-                    constructor => constructor,
-                },
-                Run::Call(Callee::Function { id, generics }) => {
-                    Some((*id, generics.iter().map(|arg| arg.subst(self.program, &subst)).collect()))
-                }
-                Run::Call(Callee::Requirement { this, requirement, generics }) => {
-                    let this = this.subst(self.program, &subst);
-                    let generics: Vec<Arg> =
-                        generics.iter().map(|arg| arg.subst(self.program, &subst)).collect();
-                    self.program.witness(&this, *requirement, &generics)
-                }
-            };
+        for next in next {
             let right = next.is_some_and(|next| self.instance(next, depth + 1) == State::Right);
             if !right {
                 state = State::Wrong;
@@ -140,6 +151,58 @@ impl Walk<'_, '_> {
         }
         self.states.insert(instance, state);
         state
+    }
+
+    /// What a requirement runs on a value of an interface's type: what each conforming type gives.
+    fn dispatched(&self, instance: &Instance) -> Option<Vec<Option<Instance>>> {
+        let function = &self.program.functions[instance.0];
+        let (requirement, owner) = (function.requirement?, function.owner?);
+        let this_at = self.program.members[owner].generics.len() - 1;
+        let Some(Arg::Type(Ty::Interface(interface))) = instance.1.get(this_at) else { return None };
+        let given = self.program.conforming(interface).into_iter().map(|ty| {
+            let mut generics = instance.1.clone();
+            generics[this_at] = Arg::Type(ty.clone());
+            self.program.witness(&ty, requirement, &generics)
+        });
+        Some(given.collect())
+    }
+
+    /// What an instance of a function runs; `None` where the function has no body to lower.
+    fn next_of(&mut self, instance: &Instance) -> Option<Vec<Option<Instance>>> {
+        let Some(Some(body)) = self.bodies.get(&instance.0) else { return None };
+        let program = self.program;
+        let generics = done(&program.functions[instance.0].signature)?.generics.clone();
+        let subst: Subst = generics.into_iter().zip(instance.1.iter().cloned()).collect();
+        let known =
+            |args: &[Arg]| -> Vec<Arg> { args.iter().map(|arg| arg.subst(program, &subst)).collect() };
+        let mut next = Vec::new();
+        for run in runs(body) {
+            match run {
+                Run::Default(ty) => {
+                    next.extend(program.default_constructor(&ty.subst(program, &subst)).map(Some));
+                }
+                Run::Erase(ty) => {
+                    let ty = ty.subst(program, &subst);
+                    let is_generic = matches!(&ty, Ty::Struct(_, args) if !args.is_empty());
+                    if is_generic && !program.erased.contains(&ty) && !self.erased.contains(&ty) {
+                        self.erased.push(ty);
+                    }
+                }
+                Run::Call(Callee::Function { id, generics }, _) => next.push(Some((*id, known(generics)))),
+                Run::Call(Callee::Requirement { this, requirement, generics }, span) => {
+                    let this = this.subst(program, &subst);
+                    if let Ty::Interface(interface) = &this
+                        && let Some(why) = program.undispatchable(*requirement)
+                    {
+                        self.found.push(program.report_undispatchable(interface, *requirement, span, why));
+                        next.push(None);
+                        continue;
+                    }
+                    next.push(program.witness(&this, *requirement, &known(generics)));
+                }
+            }
+        }
+        Some(next)
     }
 
     fn circle(&mut self, id: FnId) {

@@ -291,7 +291,7 @@ impl<'a> Checker<'a> {
             let extended = self.program.structs[*id].scope;
             self.program.scopes[scope].using.push(extended);
         }
-        let untold = generics.iter().find(|&&param| !mentions(&this, param)).copied();
+        let untold = generics.iter().find(|&&param| !this.mentions(param)).copied();
         if let Some(param) = untold.filter(|_| !this.is_error()) {
             let name = self.program.generics[param].name.clone();
             let message = format!("the extended type does not tell `{name}`");
@@ -309,6 +309,23 @@ impl<'a> Checker<'a> {
         for (_, function) in self.program.functions.iter_mut() {
             if function.owner == Some(members) {
                 function.generics.insert(at, param);
+            }
+        }
+    }
+
+    /// Refuses structs that may have themselves inside, through a field of an interface's type.
+    pub fn refuse_endless_values(&mut self, first: usize) {
+        for id in (first..self.program.structs.len()).map(StructId::from_index) {
+            let decl = &self.program.structs[id];
+            let this = self.program.members[decl.members].this.clone();
+            let fields = self.program.fields_of(&this);
+            let (name, span) = (decl.name.clone(), decl.span);
+            let mut seen = Vec::new();
+            if fields.iter().any(|field| self.program.may_hold(&field.ty, &this, &mut seen)) {
+                let message = format!("a value of `{name}` may hold another one, without end");
+                let label = "through a field of an interface's type";
+                self.error(Code::RecursiveCall, message, span, label);
+                self.headers_broken = true;
             }
         }
     }
@@ -454,27 +471,6 @@ impl First {
     }
 }
 
-fn mentions(ty: &Ty, param: ParamId) -> bool {
-    use super::types::{Arg, Count, Elem, Shape};
-    let counts = |count: &Count| *count == Count::Param(param);
-    match ty {
-        Ty::Number(elem, shape) => {
-            let sized = match shape {
-                Shape::Scalar => false,
-                Shape::Vector(n) => counts(n),
-                Shape::Matrix(rows, columns) => counts(rows) || counts(columns),
-            };
-            *elem == Elem::Param(param) || sized
-        }
-        Ty::Array(element, count) => counts(count) || mentions(element, param),
-        Ty::Struct(_, args) => args.iter().any(|arg| match arg {
-            Arg::Type(ty) => mentions(ty, param),
-            Arg::Count(count) => counts(count),
-        }),
-        _ => false,
-    }
-}
-
 impl Context<'_, '_> {
     /// Whether a type expression names an interface of the program.
     pub fn names_interface(&self, ty: &ast::TypeExpr) -> bool {
@@ -555,13 +551,22 @@ impl Context<'_, '_> {
             }
             return None;
         };
-        let interface = &self.checker.program.interfaces[id];
-        let (name, own, members) =
-            (interface.name.clone(), interface.ast.generics.params.len(), interface.members);
-        let generics = self.checker.program.members[members].generics.clone();
-        let generics = &generics[..generics.len() - 1];
         let given = path.last().map_or(&[][..], |segment| &segment.args);
-        let args = self.generic_args(&name, generics, own, None, given, ty.span)?;
-        Some(Bounding::Interface(InterfaceRef { id, args: args.into() }))
+        self.interface_at(id, given, ty.span).map(Bounding::Interface)
+    }
+
+    /// An interface at the generic arguments that are written.
+    pub fn interface_at(
+        &mut self,
+        id: InterfaceId,
+        given: &[ast::GenericArg],
+        span: Span,
+    ) -> Option<InterfaceRef> {
+        let interface = &self.checker.program.interfaces[id];
+        let (name, own) = (interface.name.clone(), interface.ast.generics.params.len());
+        let generics = self.checker.program.members[interface.members].generics.clone();
+        let generics = &generics[..generics.len() - 1];
+        let args = self.generic_args(&name, generics, own, None, given, span)?;
+        Some(InterfaceRef { id, args: args.into() })
     }
 }

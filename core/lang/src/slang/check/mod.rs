@@ -33,6 +33,8 @@ mod switch;
 pub mod types;
 
 #[cfg(test)]
+mod generic_tests;
+#[cfg(test)]
 mod tests;
 
 pub use attribute::is_differentiable;
@@ -147,6 +149,7 @@ impl<'a> Checker<'a> {
             self.constant(id, Span::NONE);
         }
         self.check_conformances(first.conformances);
+        self.refuse_endless_values(first.structs);
     }
 
     /// Checks a function's body, once.

@@ -321,6 +321,8 @@ pub struct Program<'a> {
     pub requirements: IdVec<RequirementId, Requirement<'a>>,
     pub extensions: Vec<Extension<'a>>,
     pub conformances: Vec<Conformance>,
+    /// Generic structs, at their arguments, that are inside of values of interfaces' types.
+    pub erased: Vec<Ty>,
     pub structs: IdVec<StructId, Struct<'a>>,
     pub enums: IdVec<EnumId, Enum<'a>>,
     pub functions: IdVec<FnId, Function<'a>>,
@@ -391,7 +393,7 @@ impl Program<'_> {
     fn leaves_within(&self, ty: &Ty, steps: &mut u32) -> u64 {
         match ty {
             Ty::Error | Ty::Void => 0,
-            Ty::Assoc(..) => 1,
+            Ty::Assoc(..) | Ty::Interface(_) => 1,
             Ty::Number(_, shape) => shape.components().map_or(1, |n| n.unsigned_abs()),
             Ty::Array(element, count) => {
                 let count = count.known().map_or(1, |n| n.max(0).unsigned_abs());
@@ -448,6 +450,7 @@ impl Program<'_> {
             Ty::Error => "?".into(),
             Ty::Void => "void".into(),
             Ty::Enum(id) => self.enums[*id].name.to_string(),
+            Ty::Interface(interface) => self.show_interface(interface),
             Ty::Assoc(base, requirement) => {
                 format!("{}.{}", self.show(base), self.requirements[*requirement].name)
             }

@@ -71,7 +71,7 @@ pub fn walk<'h>(expr: &'h Expr, f: &mut dyn FnMut(&'h Expr)) {
         | ExprKind::Construct(inner)
         | ExprKind::Compose(inner)
         | ExprKind::Comma(inner) => inner.iter().for_each(|expr| walk(expr, f)),
-        ExprKind::Convert(inner) => walk(inner, f),
+        ExprKind::Convert(inner) | ExprKind::Erase(inner) => walk(inner, f),
         ExprKind::Memory(access) => access.operands().for_each(|expr| walk(expr, f)),
         ExprKind::Pick(base, pick) => {
             walk(base, f);

@@ -242,6 +242,9 @@ impl Context<'_, '_> {
                 let ty = ty.subst(&self.checker.program, &subst);
                 Some(self.checker.settle(ty, span))
             }
+            Symbol::Interface(id) => {
+                Some(self.interface_at(*id, args, span).map_or(Ty::Error, Ty::Interface))
+            }
             _ if !args.is_empty() => {
                 Some(self.error(Code::TypeMismatch, "this takes no generic arguments", span, "here").ty)
             }
@@ -255,7 +258,6 @@ impl Context<'_, '_> {
                 let ty = self.checker.program.project(this, *id);
                 Some(self.checker.settle(ty, span))
             }
-            Symbol::Interface(_) => Some(self.unsupported("values of an interface's type", span).ty),
             Symbol::Refused => {
                 self.broken = true;
                 Some(Ty::Error)

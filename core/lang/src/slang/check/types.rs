@@ -1,7 +1,7 @@
 //! The checker's types: IR types with generic parameters still in them, and what follows from types alone.
 
 use super::memory::BufferKind;
-use super::program::{EnumId, Program, RequirementId, StructId};
+use super::program::{EnumId, InterfaceRef, Program, RequirementId, StructId};
 use pullback_base::{Scalar, id_type};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -23,6 +23,8 @@ pub enum Ty {
     /// With what its generic parameters stand for: those of the structs around it first.
     Struct(StructId, Arc<[Arg]>),
     Enum(EnumId),
+    /// A value of any type that conforms.
+    Interface(InterfaceRef),
     /// `T.Name`: what the conformance of a type that is not known yet says of an associated type.
     Assoc(Arc<Ty>, RequirementId),
     /// Elements in device memory, and how many there are.
@@ -156,8 +158,9 @@ impl Ty {
             Ty::Struct(id, args) if !args.is_empty() => {
                 Ty::Struct(*id, args.iter().map(|arg| arg.subst(program, subst)).collect())
             }
+            Ty::Interface(interface) => Ty::Interface(interface.subst(program, subst)),
             Ty::Assoc(base, requirement) => program.project(base.rebuilt(program, subst), *requirement),
-            Ty::Buffer(kind, element) => Ty::Buffer(*kind, Arc::new(element.subst(program, subst))),
+            Ty::Buffer(kind, element) => Ty::Buffer(*kind, Arc::new(element.rebuilt(program, subst))),
             Ty::Error | Ty::Void | Ty::Struct(..) | Ty::Enum(_) => self.clone(),
         }
     }

@@ -18,7 +18,8 @@ use std::sync::LazyLock;
 static NO_BODY: LazyLock<Body> =
     LazyLock::new(|| Body { locals: IdVec::new(), params: Vec::new(), block: Vec::new() });
 
-fn start<'l, 'c>(
+/// A function that the compiler makes.
+pub fn start<'l, 'c>(
     lowerer: &'l mut Lowerer<'c>,
     name: &str,
     kind: FunctionKind,

@@ -84,6 +84,10 @@ impl FunctionLowerer<'_, '_> {
                 };
                 self.convert(value, &to)
             }
+            ExprKind::Erase(inner) => {
+                let value = self.expr(inner);
+                self.erased(value, &inner.ty, &expr.ty)
+            }
             ExprKind::Construct(elements) => {
                 let elements: Vec<Value> = elements.iter().map(|element| self.expr(element)).collect();
                 let ty = self.ty(&expr.ty);
@@ -334,7 +338,7 @@ impl FunctionLowerer<'_, '_> {
         self.ssa.op(op, args)
     }
 
-    fn call_function(&mut self, id: FnId, generics: Vec<Arg>, result: &Ty, args: &[Value]) -> Vec<Value> {
+    pub fn call_function(&mut self, id: FnId, generics: Vec<Arg>, result: &Ty, args: &[Value]) -> Vec<Value> {
         let program = self.lowerer.program;
         let function = &program.functions[id];
         let signature = self.lowerer.signature(id);

@@ -53,6 +53,16 @@ impl Lowerer<'_> {
         if let Some(known) = self.globals.get(&key) {
             return known.clone();
         }
+        if let Some(dispatch) = self.dispatched(id, args) {
+            // Those of each type that may be inside.
+            let mut used = BTreeSet::new();
+            for (witness, generics) in dispatch.answers {
+                used.extend(self.globals_of(witness, &generics).iter());
+            }
+            let used: Rc<[GlobalId]> = used.into_iter().collect();
+            self.globals.insert(key, used.clone());
+            return used;
+        }
         let signature = self.signature(id);
         let subst: Subst = signature.generics.iter().copied().zip(args.iter().cloned()).collect();
         let mut exprs = Vec::new();

@@ -1,6 +1,7 @@
 //! Typed trees to IR: one IR function for each function and each set of generic arguments it is used with.
 //! Cannot fail: what is wrong was found before.
 
+mod dispatch;
 mod entry;
 mod expr;
 mod function;
@@ -14,9 +15,7 @@ mod tests;
 
 use super::check::hir::{Body, Expr, ExprKind};
 use super::check::memory::BufferForm;
-use super::check::program::{
-    FnId, GlobalId, GlobalKind, Lazy, MembersId, Program, Role, Signature, StructId,
-};
+use super::check::program::{FnId, GlobalId, GlobalKind, Lazy, MembersId, Program, Role, Signature};
 use super::check::types::{Arg, Count, Elem, Shape, Subst, Ty};
 use super::check::{Checked, is_differentiable};
 use pullback_base::{bug, ids::Id};
@@ -54,7 +53,10 @@ pub fn lower(checked: &Checked<'_>) -> Module {
         let next = FuncId::from_index(module.functions.len());
         let (task, name) = lowerer.queue[module.functions.len()].clone();
         let function = match task {
-            Task::Instance(id, args) => function::lower(&mut lowerer, id, &args, &name),
+            Task::Instance(id, args) => match lowerer.dispatched(id, &args) {
+                Some(dispatch) => dispatch::lower(&mut lowerer, id, &args, &name, dispatch),
+                None => function::lower(&mut lowerer, id, &args, &name),
+            },
             Task::Outermost(id) => entry::outermost(&mut lowerer, id, &name),
             Task::Kernel(index) => {
                 let (kernel, point) =
@@ -159,7 +161,8 @@ impl<'c> Lowerer<'c> {
                 }
             },
             Ty::Array(element, count) => Type::array(self.ty(&element, subst), known(count)),
-            Ty::Struct(id, args) => self.structure(id, args),
+            ty @ Ty::Struct(..) => self.structure(ty),
+            ty @ Ty::Interface(_) => self.structure(ty),
             Ty::Enum(id) => match self.program.enums[id].tag {
                 Some(tag) => Type::Scalar(tag),
                 None => bug!("lower", "`{}` has no tag", self.program.enums[id].name),
@@ -177,26 +180,30 @@ impl<'c> Lowerer<'c> {
         }
     }
 
-    fn structure(&mut self, id: StructId, args: Arc<[Arg]>) -> Type {
-        let ty = Ty::Struct(id, args);
+    fn structure(&mut self, ty: Ty) -> Type {
         if let Some(ty) = self.structs.get(&ty) {
             return ty.clone();
         }
-        let fields: Vec<Field> = self
-            .program
-            .fields_of(&ty)
-            .iter()
-            .map(|field| Field {
-                name: field.name.clone(),
-                ty: self.ty(&field.ty, &Subst::default()),
-                no_diff: field.no_diff,
-            })
-            .collect();
+        let fields = match &ty {
+            Ty::Interface(interface) => self.union(interface),
+            _ => self.fields(&ty),
+        };
         let mut name = String::new();
         push_type_name(&mut name, &ty, self.program);
         let structure = Type::structure(&name, fields);
         self.structs.insert(ty, structure.clone());
         structure
+    }
+
+    fn fields(&mut self, ty: &Ty) -> Vec<Field> {
+        let none = Subst::default();
+        let fields = self.program.fields_of(ty);
+        let lowered = fields.iter().map(|field| Field {
+            name: field.name.clone(),
+            ty: self.ty(&field.ty, &none),
+            no_diff: field.no_diff,
+        });
+        lowered.collect()
     }
 
     /// The type of `this` in a method.
@@ -290,6 +297,10 @@ fn push_type_name(out: &mut String, ty: &Ty, program: &Program<'_>) {
         Ty::Struct(id, args) => {
             out.push_str(&program.structs[*id].name);
             push_args(out, args, program);
+        }
+        Ty::Interface(interface) => {
+            out.push_str(&program.interfaces[interface.id].name);
+            push_args(out, &interface.args, program);
         }
         Ty::Enum(id) => out.push_str(&program.enums[*id].name),
         Ty::Buffer(kind, element) => {

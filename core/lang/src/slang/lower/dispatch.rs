@@ -1,0 +1,189 @@
+//! Values of an interface's type: a tag that says which conforming type is inside, and room for each of them. A call of what the
+//! interface asks for switches over the tag; the tag 0 is nothing, whose answers are zero.
+
+use super::Lowerer;
+use super::function::FunctionLowerer;
+use crate::slang::check::program::{FnId, InterfaceRef, Role};
+use crate::slang::check::types::{Arg, Subst, Ty};
+use crate::ssa::{Ssa, Var};
+use pullback_base::{Scalar, bug};
+use pullback_ir::{Constant, Direction, Field, Function, FunctionKind, Op, Type, Value};
+
+impl Lowerer<'_> {
+    /// `{ tag, first type, second type, ... }`
+    pub fn union(&mut self, interface: &InterfaceRef) -> Vec<Field> {
+        let field = |name: &str, ty: Type| Field { name: name.into(), ty, no_diff: false };
+        let mut fields = vec![field("tag", Type::Scalar(Scalar::U32))];
+        for (index, ty) in self.program.conforming(interface).iter().enumerate() {
+            let ty = self.ty(ty, &Subst::default());
+            fields.push(field(&format!("as_{}", index + 1), ty));
+        }
+        fields
+    }
+
+    /// What an instance of a requirement chooses among, where its `this` is a value of an interface's type.
+    pub fn dispatched(&self, id: FnId, args: &[Arg]) -> Option<Dispatch> {
+        let function = &self.program.functions[id];
+        let (requirement, owner) = (function.requirement?, function.owner?);
+        let this_at = self.program.members[owner].generics.len() - 1;
+        let Some(Arg::Type(Ty::Interface(interface))) = args.get(this_at) else { return None };
+        let answer = |ty: Ty| {
+            let mut own = args.to_vec();
+            own[this_at] = Arg::Type(ty.clone());
+            match self.program.witness(&ty, requirement, &own) {
+                Some(answer) => answer,
+                None => bug!("lower", "{ty:?} does not give `{}`", function.qualified),
+            }
+        };
+        let answers = self.program.conforming(interface).into_iter().map(answer).collect();
+        Some(Dispatch { interface: interface.clone(), answers })
+    }
+}
+
+/// A requirement asked of a value of an interface's type.
+pub struct Dispatch {
+    interface: InterfaceRef,
+    /// For each conforming type the function that gives what is required.
+    pub answers: Vec<(FnId, Vec<Arg>)>,
+}
+
+/// The variables of a function that dispatches.
+struct Frame {
+    object: Value,
+    this: Var,
+    params: Vec<(Var, Direction)>,
+    result_ty: Ty,
+}
+
+/// The function that finds the conforming type and calls what that gives for the requirement.
+pub fn lower(lowerer: &mut Lowerer<'_>, id: FnId, args: &[Arg], name: &str, dispatch: Dispatch) -> Function {
+    let program = lowerer.program;
+    let decl = &program.functions[id];
+    let signature = lowerer.signature(id);
+    let globals = lowerer.globals_of(id, args);
+    let mut function = super::entry::start(lowerer, name, FunctionKind::Plain, decl.ast.name.span);
+    function.subst = signature.generics.iter().copied().zip(args.iter().cloned()).collect();
+
+    let union = function.ty(&Ty::Interface(dispatch.interface));
+    let object = function.ssa.param(union, "this");
+    let this = function.ssa.declare_with(object, Some("this"));
+    let result_ty = signature.result.subst(program, &function.subst);
+    function.result = (result_ty != Ty::Void).then(|| {
+        let ty = function.ty(&result_ty);
+        function.ssa.declare(ty, None)
+    });
+    let mut params: Vec<(Var, Direction)> = Vec::new();
+    for param in &signature.params {
+        let ty = function.ty(&param.ty);
+        let var = if param.direction.reads() {
+            let value = function.ssa.param(ty, &param.name);
+            function.ssa.declare_with(value, Some(&param.name))
+        } else {
+            function.ssa.declare(ty, Some(&param.name))
+        };
+        params.push((var, param.direction));
+    }
+    let written_globals = function.global_params(&globals);
+    let frame = Frame { object, this, params, result_ty };
+    let tag = function.ssa.extract(object, 0);
+    function.ssa.begin_switch(tag);
+    for (field, answer) in (1..).zip(dispatch.answers) {
+        function.ssa.begin_case(Some(vec![i64::from(field)]));
+        function.case(&frame, field, answer);
+    }
+    function.ssa.end_switch();
+    let object = (decl.role == Role::Method { mutating: true }).then_some(this);
+    let written = frame.params.iter().filter(|(_, direction)| direction.writes()).map(|(var, _)| *var);
+    let results: Vec<Var> =
+        function.result.into_iter().chain(object).chain(written).chain(written_globals).collect();
+    function.ssa.finish(&results)
+}
+
+impl FunctionLowerer<'_, '_> {
+    /// The case of the conforming type that is the field `field` of the object.
+    fn case(&mut self, frame: &Frame, field: u32, (witness, generics): (FnId, Vec<Arg>)) {
+        let program = self.lowerer.program;
+        let payload = self.ssa.extract(frame.object, field);
+        let mut values = vec![payload];
+        for (var, _) in frame.params.iter().filter(|(_, direction)| direction.reads()) {
+            values.push(self.ssa.read(*var));
+        }
+        let given = self.lowerer.signature(witness);
+        let subst: Subst = given.generics.iter().copied().zip(generics.iter().cloned()).collect();
+        let given_ty = given.result.subst(program, &subst);
+        let writes_this = program.functions[witness].role == Role::Method { mutating: true };
+        let mut results = self.call_function(witness, generics, &given_ty, &values).into_iter();
+        let mut next = || match results.next() {
+            Some(value) => value,
+            None => bug!("lower", "a call lost a result"),
+        };
+        if let Some(result) = self.result {
+            let value = erase(self.lowerer, &mut self.ssa, next(), &given_ty, &frame.result_ty);
+            self.ssa.write(result, value);
+        }
+        if writes_this {
+            let changed = self.ssa.op(Op::Insert(field), &[frame.object, next()]);
+            self.ssa.write(frame.this, changed);
+        }
+        for (var, _) in frame.params.iter().filter(|(_, direction)| direction.writes()) {
+            self.ssa.write(*var, next());
+        }
+    }
+}
+
+/// The value as one of the type `to`, which may be the type of an interface.
+fn erase(lowerer: &mut Lowerer<'_>, ssa: &mut Ssa, value: Value, from: &Ty, to: &Ty) -> Value {
+    let Ty::Interface(interface) = to else { return value };
+    if from == to {
+        return value;
+    }
+    let union = lowerer.ty(to, &Subst::default());
+    if let Ty::Interface(inner) = from {
+        return widen(lowerer, ssa, value, inner, interface, union);
+    }
+    let conforming = lowerer.program.conforming(interface);
+    let Some(index) = conforming.iter().position(|ty| ty == from) else {
+        bug!("lower", "{from:?} is not among the conforming types")
+    };
+    wrap(ssa, value, index, union)
+}
+
+fn wrap(ssa: &mut Ssa, value: Value, index: usize, union: Type) -> Value {
+    let nothing = ssa.zero(&union);
+    let tag = ssa.constant(Constant::int(Scalar::U32, index as i64 + 1));
+    let tagged = ssa.op(Op::Insert(0), &[nothing, tag]);
+    ssa.op(Op::Insert(index as u32 + 1), &[tagged, value])
+}
+
+/// From one interface to another that its types conform to as well.
+fn widen(
+    lowerer: &mut Lowerer<'_>,
+    ssa: &mut Ssa,
+    value: Value,
+    from: &InterfaceRef,
+    to: &InterfaceRef,
+    union: Type,
+) -> Value {
+    let (inner, outer) = (lowerer.program.conforming(from), lowerer.program.conforming(to));
+    let widened = ssa.declare(union.clone(), None);
+    let tag = ssa.extract(value, 0);
+    ssa.begin_switch(tag);
+    for (index, ty) in inner.iter().enumerate() {
+        let Some(place) = outer.iter().position(|other| other == ty) else { continue };
+        ssa.begin_case(Some(vec![index as i64 + 1]));
+        let payload = ssa.extract(value, index as u32 + 1);
+        let wrapped = wrap(ssa, payload, place, union.clone());
+        ssa.write(widened, wrapped);
+    }
+    ssa.end_switch();
+    ssa.read(widened)
+}
+
+impl FunctionLowerer<'_, '_> {
+    /// The value as one of an interface's type.
+    pub fn erased(&mut self, value: Value, from: &Ty, to: &Ty) -> Value {
+        let program = self.lowerer.program;
+        let (from, to) = (from.subst(program, &self.subst), to.subst(program, &self.subst));
+        erase(self.lowerer, &mut self.ssa, value, &from, &to)
+    }
+}
