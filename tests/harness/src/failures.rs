@@ -28,6 +28,11 @@ impl Failures {
         self.list.extend(more);
     }
 
+    /// The first of them.
+    pub fn first(&self) -> Option<&str> {
+        self.list.first().map(String::as_str)
+    }
+
     /// Fails the test, showing everything, when anything failed or nothing was checked.
     pub fn finish(self) {
         assert!(self.checked > 0, "nothing was checked");

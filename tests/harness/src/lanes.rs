@@ -87,6 +87,11 @@ pub fn first(module: &Module) -> FuncId {
     module.functions.iter().next().unwrap_or_else(|| panic!("the module is empty")).0
 }
 
+/// The function of a module of one.
+pub fn only(module: &Module) -> &Function {
+    &module.functions[first(module)]
+}
+
 /// Runs a function on the leaves of its arguments; gives the leaves of its results.
 pub fn evaluate<N: Number>(
     module: &Verified<Module>,

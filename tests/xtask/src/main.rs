@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask setup | test | demo | lint | bench | doctor`.
+//! The project's own commands: `cargo xtask setup | test | demo | lint | bench | fuzz | doctor`.
 
 mod bench;
 mod cache;
@@ -6,6 +6,7 @@ mod checkout;
 mod child;
 mod demo;
 mod doctor;
+mod fuzz;
 mod lint;
 mod mesa;
 mod python;
@@ -30,6 +31,8 @@ usage: cargo xtask COMMAND
   demo             the samples on each device that is there; pictures in out/
   lint             rustfmt, clippy, ruff, and the rules of tidy.rs
   bench [--peers]  tests/bench/bench.py, beside other frameworks with --peers; other arguments go to it
+  fuzz [--programs N] [--seed S] [--device cpu|vulkan|interp] [--threads T]
+                   random programs against the oracles of their gradients; what fails is shrunk and shown
   doctor           what is installed, what is missing, and the one thing to do about it
 ";
 
@@ -48,7 +51,7 @@ fn main() -> ExitCode {
 
 /// Runs one command; `false` means that it ran to its end and found something wrong.
 fn dispatch(command: &str, arguments: &[String]) -> Result<bool> {
-    if !arguments.is_empty() && command != "bench" {
+    if !arguments.is_empty() && !["bench", "fuzz"].contains(&command) {
         anyhow::bail!("`cargo xtask {command}` takes no arguments, got `{}`", arguments.join(" "));
     }
     match command {
@@ -57,6 +60,10 @@ fn dispatch(command: &str, arguments: &[String]) -> Result<bool> {
         "demo" => demo::run(&Checkout::open()?),
         "lint" => lint::run(&Checkout::open()?),
         "bench" => bench::run(&Checkout::open()?, arguments),
+        "fuzz" => {
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            fuzz::run(&Checkout::open()?, &arguments)
+        }
         "doctor" => doctor::run(&Checkout::open()?),
         "" | "help" | "-h" | "--help" => {
             print!("{USAGE}");

@@ -3,6 +3,7 @@
 mod broadcasting;
 mod differential;
 mod errors;
+mod fuzz;
 mod golden;
 mod gradients;
 mod runs;
