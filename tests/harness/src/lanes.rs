@@ -158,5 +158,10 @@ pub fn reverse_derivative(
     params: &[bool],
     results: &[bool],
 ) -> Result<Function, Diagnostics> {
-    vjp(flat, &VjpRequest::new(params.to_vec(), results.to_vec())).map(pipeline::optimize)
+    requested_derivative(flat, &VjpRequest::new(params.to_vec(), results.to_vec()))
+}
+
+/// The reverse derivative of a request, optimized.
+pub fn requested_derivative(flat: &Function, request: &VjpRequest) -> Result<Function, Diagnostics> {
+    vjp(flat, request).map(pipeline::optimize)
 }

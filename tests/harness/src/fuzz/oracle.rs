@@ -5,6 +5,7 @@ use crate::corpus::{Case, Domain, Subject};
 use crate::derivatives::{along, dot, dot_size, evaluate, marked};
 use crate::lanes::{self, Lane};
 use crate::random::Random;
+use pullback_autodiff::VjpRequest;
 use pullback_base::Diagnostics;
 use pullback_interp::InterpError;
 use pullback_ir::{Constant, Function, Module, Scalar, Verified};
@@ -13,6 +14,8 @@ use pullback_lang::Language;
 /// The random inputs of programs.
 pub const DOMAIN: Domain = Domain { floats: (-2.0, 2.0), ints: (-4, 9) };
 const POINTS: usize = 2;
+/// How many states of a loop are stored must not matter.
+const SLOTS: [u32; 4] = [1, 2, 3, 8];
 /// Both sides are computed in double precision.
 const AGREEMENT: f64 = 1e-9;
 /// Where a program magnifies rounding errors, both sides may differ by as much as this change of the inputs makes.
@@ -176,9 +179,15 @@ impl Program {
         Ok(())
     }
 
-    /// Other ways to the same gradient.
-    fn check_variations(&self, _seed: u64, _point: &Point) -> Result<(), Failure> {
-        Ok(())
+    /// Other ways to the same gradient, one of them for each program.
+    fn check_variations(&self, seed: u64, point: &Point) -> Result<(), Failure> {
+        let Subject { flat, params, results, .. } = &self.subject;
+        let slots = SLOTS[(seed / 2) as usize % SLOTS.len()];
+        let kind = format!("{slots} slots");
+        let mut request = VjpRequest::new(params.clone(), results.clone());
+        request.loops.slots = Some(slots);
+        let Ok(other) = derived(&kind, lanes::requested_derivative(flat, &request))? else { return Ok(()) };
+        self.check_reverse(&lanes::alone(&other), &kind, point)
     }
 }
 
