@@ -18,10 +18,12 @@ use pullback_device::Device;
 use pullback_lang::Language;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 use tables::Flavour;
 
-/// Candidates that a shrinker may try.
-const SHRINK_TRIES: usize = 1500;
+/// Candidates that a shrinker may try, and for how long.
+const SHRINK_TRIES: usize = 3000;
+const SHRINK_SECONDS: u64 = 30;
 /// One program in so many is differentiated twice.
 const SECOND_ONCE_IN: u64 = 16;
 /// Enough for masks to matter; the interpreter runs each of them.
@@ -72,8 +74,10 @@ impl Report {
             Ok(Verdict::Skipped(why)) => *self.others.entry(format!("skipped: {why}")).or_default() += 1,
             Err(failure) => {
                 let kind = failure.kind.clone();
+                let start = Instant::now();
                 let fails = |program: &Program| {
-                    check(program, seed, executors).is_err_and(|failure| failure.kind == kind)
+                    start.elapsed().as_secs() < SHRINK_SECONDS
+                        && check(program, seed, executors).is_err_and(|failure| failure.kind == kind)
                 };
                 let shrunk = shrink::shrink(program, SHRINK_TRIES, fails);
                 let failure = check(&shrunk, seed, executors).err().unwrap_or(failure);
