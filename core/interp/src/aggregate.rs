@@ -3,7 +3,9 @@
 use crate::memory::size_bytes;
 use crate::{Number, Pointer, Value};
 use pullback_base::bug;
-use pullback_ir::{Constant, Op, Scalar, Type, eval};
+use pullback_ir::ops::TypeRule;
+use pullback_ir::{Constant, Op, Type, eval};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// The result of an op on operands of those types. `lane_id` is the caller's.
@@ -74,14 +76,13 @@ fn scalar_op<N: Number>(op: &Op, types: &[&Type], args: &[Value<N>]) -> Value<N>
         }
         (Op::Convert(to), [Value::Float(x)]) if !to.is_float() => eval(op, &[x.real()]).map(Value::constant),
         _ => {
-            let floats: Vec<N> = args.iter().filter_map(Value::number).cloned().collect();
-            let reals: Vec<Constant> = args.iter().filter_map(Value::as_constant).collect();
             // What is neither float to float (`is_nan`, comparisons) nor over floats at all is a matter of real parts.
-            let to_float = floats.len() == args.len()
-                && !matches!(eval(op, &reals), Some(constant) if constant.scalar() == Scalar::Bool);
-            if to_float {
+            let to_bool = matches!(op.rule(), TypeRule::Compare | TypeRule::FloatTest);
+            if !to_bool && args.iter().all(|arg| arg.number().is_some()) {
+                let floats: SmallVec<[N; 4]> = args.iter().filter_map(Value::number).cloned().collect();
                 N::apply(op, &floats).map(Value::Float)
             } else {
+                let reals: SmallVec<[Constant; 4]> = args.iter().filter_map(Value::as_constant).collect();
                 eval(op, &reals).map(Value::constant)
             }
         }

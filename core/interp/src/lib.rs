@@ -24,7 +24,7 @@ pub use kernel::{KernelArg, run_kernel};
 pub use memory::{Memory, Pointer};
 pub use num_complex::Complex64;
 pub use number::{Exact, Number};
-pub use run::{MAX_CALL_DEPTH, MAX_STEPS_PER_LANE, run, run_with};
+pub use run::{MAX_CALL_DEPTH, MAX_STEPS_PER_LANE, run, run_counted, run_with};
 pub use value::Value;
 
 /// Why a program could not be run to its end.

@@ -1,6 +1,7 @@
 //! The number types floats are computed in.
 
 use pullback_ir::{Constant, Op, Scalar, eval};
+use smallvec::SmallVec;
 
 /// What a program's floats are. Integers and bools are always [`Constant`]s.
 pub trait Number: Clone + std::fmt::Debug + PartialEq {
@@ -55,7 +56,7 @@ impl Number for f64 {
         match (op, args) {
             (Op::Convert(_), [x]) => Some(*x),
             _ => {
-                let args: Vec<Constant> = args.iter().map(Number::real).collect();
+                let args: SmallVec<[Constant; 4]> = args.iter().map(Number::real).collect();
                 eval(op, &args).map(Constant::as_f64)
             }
         }

@@ -4,6 +4,7 @@ use crate::aggregate::apply;
 use crate::{InterpError, Memory, Number, Value};
 use pullback_base::{bug, ids::Id};
 use pullback_ir::{Block, Effect, FuncId, Function, Module, Op, Stmt, StmtKind, Type, Verified};
+use smallvec::SmallVec;
 
 /// Statements and loop turns after which a run, or a lane of a kernel, is taken to hang.
 pub const MAX_STEPS_PER_LANE: u64 = 20_000_000;
@@ -17,6 +18,20 @@ pub fn run<N: Number>(
     args: &[Value<N>],
 ) -> Result<Vec<Value<N>>, InterpError> {
     run_with(module, id, args, &mut Memory::default())
+}
+
+/// As [`run`]; also how many statements and loop turns it took.
+pub fn run_counted<N: Number>(
+    module: &Verified<Module>,
+    id: FuncId,
+    args: &[Value<N>],
+) -> Result<(Vec<Value<N>>, u64), InterpError> {
+    let function = &module.functions[id];
+    check_args(function, args)?;
+    let mut memory = Memory::default();
+    let mut machine = Machine { module, memory: &mut memory, lane: None, steps: 0, depth: 0 };
+    let results = machine.call(function, args)?;
+    Ok((results, machine.steps))
 }
 
 /// Runs a function on these arguments and this memory; gives its results.
@@ -124,8 +139,10 @@ impl<'a> Machine<'a, '_, '_> {
                 frame.set(*result, Value::constant(lane));
             }
             StmtKind::Let { result, op, args } => {
-                let types: Vec<&Type> = args.iter().map(|&arg| frame.function.ty(arg)).collect();
-                let value = apply(op, &types, &frame.get_all(args));
+                let types: SmallVec<[&Type; 4]> = args.iter().map(|&arg| frame.function.ty(arg)).collect();
+                let values: SmallVec<[Value<N>; 4]> =
+                    args.iter().map(|&arg| frame.get(arg).clone()).collect();
+                let value = apply(op, &types, &values);
                 frame.set(*result, value);
             }
             StmtKind::If { results, condition, then, otherwise } => {

@@ -165,3 +165,13 @@ pub fn reverse_derivative(
 pub fn requested_derivative(flat: &Function, request: &VjpRequest) -> Result<Function, Diagnostics> {
     vjp(flat, request).map(pipeline::optimize)
 }
+
+/// The results, and the cotangents of these parameters from those of these results, optimized together.
+pub fn value_and_gradient(
+    flat: &Function,
+    params: &[bool],
+    results: &[bool],
+) -> Result<Function, Diagnostics> {
+    let request = VjpRequest { keep_results: true, ..VjpRequest::new(params.to_vec(), results.to_vec()) };
+    requested_derivative(flat, &request)
+}

@@ -1,4 +1,5 @@
-//! `cargo xtask bench [--peers]`: times beside NumPy and torch, and beside other frameworks on request.
+//! `cargo xtask bench [--peers]`: what gradients cost over values, times beside NumPy and torch, and beside other
+//! frameworks on request.
 
 use anyhow::Result;
 
@@ -9,10 +10,20 @@ const PROGRAM: &str = "tests/bench/bench.py";
 
 /// `arguments` go to the program unchanged, so that it knows of `--peers` too.
 pub fn run(checkout: &Checkout, arguments: &[String]) -> Result<bool> {
+    let mut table = checkout.cargo(&[
+        "run",
+        "--release",
+        "--quiet",
+        "--package",
+        "pullback-tests",
+        "--bin",
+        "derived_cost",
+    ]);
+    let has_costs = child::succeeds(&mut table)?;
     let ready = setup::prepare(checkout)?;
     if !arguments.iter().any(|argument| argument == "--peers") {
         let mut command = ready.environment.command(checkout);
-        return child::succeeds(command.arg(PROGRAM).args(arguments));
+        return Ok(child::succeeds(command.arg(PROGRAM).args(arguments))? && has_costs);
     }
     let (environment, missing) = python::peer_environment(checkout)?;
     wheel::install(checkout, &environment, &ready.wheel)?;
@@ -27,5 +38,5 @@ pub fn run(checkout: &Checkout, arguments: &[String]) -> Result<bool> {
     if !missing.is_empty() {
         println!("{} left out, not installed: {}", missing.len(), missing.join(", "));
     }
-    Ok(good)
+    Ok(good && has_costs)
 }
