@@ -69,8 +69,30 @@ impl Activity {
                         self.expose(arm, &[], &exposed);
                     }
                 }
+                StmtKind::Loop { results, inits, params, body, .. } => {
+                    let carried = self.expose_loop(results, params, body);
+                    let exposed = inits.iter().zip(carried).filter(|(_, exposed)| *exposed);
+                    self.exposed.extend(exposed.map(|(init, _)| *init).filter(|init| local.contains(init)));
+                }
                 _ => {}
             }
+        }
+    }
+
+    /// Which parameters of a loop are exposed in every trip: the last trip's yield is the result, and that of any other
+    /// trip is a parameter of the next. So it is the greatest set that gives itself.
+    fn expose_loop(&mut self, results: &[Value], params: &[Value], body: &Block) -> Vec<bool> {
+        let mut carried: Vec<bool> = results.iter().map(|result| self.exposed.contains(result)).collect();
+        let outer = self.exposed.clone();
+        loop {
+            self.expose(body, params, &carried);
+            let again: Vec<bool> =
+                params.iter().zip(&carried).map(|(param, &c)| c && self.exposed.contains(param)).collect();
+            if again == carried {
+                return carried;
+            }
+            carried = again;
+            self.exposed.clone_from(&outer);
         }
     }
 

@@ -26,6 +26,7 @@
 mod activity;
 mod expand;
 mod forward;
+mod known;
 mod need;
 mod plan;
 mod reverse;

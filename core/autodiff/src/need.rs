@@ -1,7 +1,7 @@
 //! What the reverse sweep of a block reads, and what must be run again to have it.
 
 use crate::activity::Activity;
-use crate::plan::LoopPlans;
+use crate::plan::{LoopPlans, Storage};
 use crate::rules::{Rule, rule};
 use crate::site::Reads;
 use pullback_ir::{Block, Op, StmtKind, Value, visit};
@@ -31,9 +31,14 @@ pub(crate) fn reads(block: &Block, activity: &Activity, plans: &LoopPlans) -> Va
                     out.extend(needed.into_iter().filter(|value| !inner.contains(value)));
                 }
             }
-            StmtKind::Loop { results, head, .. } => {
-                out.insert(head.yields[0]);
-                out.extend(&plans.of(results).outside);
+            StmtKind::Loop { results, params, head, .. } => {
+                let plan = plans.of(results);
+                out.extend(&plan.outside);
+                if plan.trips.is_none() || matches!(plan.storage, Storage::All(_)) {
+                    out.insert(head.yields[0]);
+                    // Its states are stored when it is run.
+                    out.extend(plan.state.iter().map(|&i| params[i]));
+                }
             }
             StmtKind::Call { .. } | StmtKind::Effect { .. } => {}
         }

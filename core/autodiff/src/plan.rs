@@ -5,10 +5,13 @@
 //! from the number of the iteration is computed. What is left is the loop's *state*: the least set of parameters from
 //! which what the sweep reads, and the next state, can be computed. Without state a loop is reversed without storage.
 
+use crate::LoopOptions;
 use crate::activity::Activity;
+use crate::known::{Fixed, Known, Trips, known};
 use crate::need::{Values, close, reads};
+use crate::site::constants;
 use pullback_base::bug;
-use pullback_ir::{Block, Constant, Function, Op, Stmt, StmtKind, Type, Value, visit};
+use pullback_ir::{Block, Function, LoopHints, Stmt, StmtKind, Type, Value, visit};
 use rustc_hash::FxHashMap;
 
 /// The plan of one active loop.
@@ -17,27 +20,29 @@ pub(crate) struct LoopPlan {
     pub state: Vec<usize>,
     /// Parameters known from the number of the iteration, by number.
     pub known: Vec<(usize, Known)>,
+    /// How many trips there are, if that is known before the loop has run.
+    pub trips: Option<Trips>,
+    pub storage: Storage,
     /// What computes the next state from the state.
     pub advance: Values,
     /// What the sweep takes from outside of the loop.
     pub outside: Values,
 }
 
-/// A parameter as a function of the iteration's number `k`.
-#[derive(Clone, Copy)]
-pub(crate) enum Known {
-    /// `init + k * step`; `init - k * step` if `falling`.
-    Induction { step: Step, falling: bool },
-    /// The loop goes on only where it is so.
-    Flag(bool),
+/// Where the state of a trip comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Storage {
+    /// There is no state.
+    Nothing,
+    /// That many trips are made, and the state before each is stored.
+    All(u32),
+    /// That many states are stored; the others are computed from them.
+    Slots(u32),
 }
 
-#[derive(Clone, Copy)]
-pub(crate) enum Step {
-    Constant(Constant),
-    /// A value from outside of the loop.
-    Invariant(Value),
-}
+/// Words of storage that a loop takes, unless its state is large.
+const WORDS: u32 = 64;
+const FEWEST_SLOTS: u32 = 4;
 
 /// The plans of a function's active loops.
 #[derive(Default)]
@@ -47,10 +52,11 @@ pub(crate) struct LoopPlans {
 }
 
 impl LoopPlans {
-    pub fn new(function: &Function, activity: &Activity) -> Self {
-        let mut plans = Self::default();
-        plans.block(function, &function.body, activity);
-        plans
+    pub fn new(function: &Function, activity: &Activity, options: LoopOptions) -> Self {
+        let mut planner =
+            Planner { function, activity, options, constants: constants(function), plans: Self::default() };
+        planner.block(&function.body);
+        planner.plans
     }
 
     /// The plan of the active loop with these results.
@@ -60,33 +66,42 @@ impl LoopPlans {
             None => bug!("autodiff", "a loop without a plan"),
         }
     }
+}
 
+struct Planner<'a> {
+    function: &'a Function,
+    activity: &'a Activity,
+    options: LoopOptions,
+    constants: FxHashMap<Value, f64>,
+    plans: LoopPlans,
+}
+
+impl Planner<'_> {
     /// Inner loops first: outer ones read their plans.
-    fn block(&mut self, function: &Function, block: &Block, activity: &Activity) {
+    fn block(&mut self, block: &Block) {
         for stmt in &block.stmts {
             for inner in stmt.kind.blocks() {
-                self.block(function, inner, activity);
+                self.block(inner);
             }
             if let StmtKind::Loop { results, .. } = &stmt.kind
-                && activity.any_active(results)
+                && self.activity.any_active(results)
             {
-                let plan = LoopPlan::new(function, stmt, activity, self);
-                self.plans.insert(results[0], plan);
+                let plan = self.plan(stmt);
+                self.plans.plans.insert(results[0], plan);
             }
         }
     }
-}
 
-impl LoopPlan {
-    fn new(function: &Function, stmt: &Stmt, activity: &Activity, plans: &LoopPlans) -> Self {
-        let StmtKind::Loop { inits, params, head, body, .. } = &stmt.kind else {
+    fn plan(&self, stmt: &Stmt) -> LoopPlan {
+        let StmtKind::Loop { inits, params, body, hints, .. } = &stmt.kind else {
             bug!("autodiff", "not a loop")
         };
-        let known: Vec<Option<Known>> = known(function, params, head, body);
-        let mut swept = reads(body, activity, plans);
+        let (known, trips) = known(self.function, &stmt.kind);
+        let mut swept = reads(body, self.activity, &self.plans);
         close(body, &mut swept);
         let mut advance = Values::default();
         let mut state: Vec<usize> = Vec::new();
+        // A parameter becomes part of the state once, so the fixed point comes after as many rounds at most.
         loop {
             let is_read = |i: &usize| swept.contains(&params[*i]) || advance.contains(&params[*i]);
             let wider: Vec<usize> = (0..params.len()).filter(|i| known[*i].is_none() && is_read(i)).collect();
@@ -109,66 +124,44 @@ impl LoopPlan {
                 outside.extend(step.value());
             }
         }
-        Self { state, known, advance, outside }
+        for end in trips.iter().flat_map(|trips| [trips.from, trips.to]) {
+            outside.extend(end.value());
+        }
+        let storage = self.storage(&state, params, trips, *hints);
+        LoopPlan { state, known, trips, storage, advance, outside }
+    }
+
+    fn storage(&self, state: &[usize], params: &[Value], trips: Option<Trips>, hints: LoopHints) -> Storage {
+        let size: u32 = state.iter().map(|&i| words(self.function.ty(params[i]))).sum();
+        if state.is_empty() {
+            return Storage::Nothing;
+        }
+        let fitting = (WORDS / size.max(1)).clamp(FEWEST_SLOTS, WORDS);
+        let slots = self.options.slots.map_or(fitting, |slots| slots.max(1));
+        match trips.and_then(|trips| self.trip_count(trips)) {
+            Some(count) if count <= i64::from(slots) => Storage::All(count as u32),
+            // A hint that fits is taken: then no state is computed twice, if it is true.
+            _ => Storage::Slots(match hints.max_trips {
+                Some(count) if self.options.slots.is_none() && count <= slots => count.max(1),
+                _ => slots,
+            }),
+        }
+    }
+
+    /// The number of trips, if it is the same in all lanes.
+    fn trip_count(&self, trips: Trips) -> Option<i64> {
+        let number = |end: Fixed| match end {
+            Fixed::Constant(constant) => Some(constant.as_i64()),
+            Fixed::Invariant(value) => self.constants.get(&value).map(|&number| number as i64),
+        };
+        Some((number(trips.to)? - number(trips.from)? + trips.more).max(0))
     }
 }
 
-impl Step {
-    fn value(&self) -> Option<Value> {
-        match self {
-            Step::Constant(_) => None,
-            Step::Invariant(value) => Some(*value),
-        }
+/// Words that a value takes.
+pub(crate) fn words(ty: &Type) -> u32 {
+    match ty {
+        Type::Array(_, len) => *len,
+        _ => 1,
     }
-}
-
-/// What is known of each parameter.
-fn known(function: &Function, params: &[Value], head: &Block, body: &Block) -> Vec<Option<Known>> {
-    let lets = |block: &Block| -> FxHashMap<Value, (Op, Vec<Value>)> {
-        let stmts = block.stmts.iter();
-        stmts
-            .filter_map(|stmt| match &stmt.kind {
-                StmtKind::Let { result, op, args } => Some((*result, (op.clone(), args.to_vec()))),
-                _ => None,
-            })
-            .collect()
-    };
-    let (in_head, in_body) = (lets(head), lets(body));
-    let inner = visit::definitions(body);
-    let step = |value: Value| match in_body.get(&value) {
-        Some((Op::Const(constant), _)) => Some(Step::Constant(*constant)),
-        _ if !inner.contains(&value) && !params.contains(&value) => Some(Step::Invariant(value)),
-        _ => None,
-    };
-    let induction = |param: Value, next: Value| {
-        let integer = matches!(function.ty(param), Type::Scalar(scalar) if scalar.is_integer());
-        match in_body.get(&next)? {
-            (Op::Add, args) if integer && args[0] == param => {
-                Some(Known::Induction { step: step(args[1])?, falling: false })
-            }
-            (Op::Add, args) if integer && args[1] == param => {
-                Some(Known::Induction { step: step(args[0])?, falling: false })
-            }
-            (Op::Sub, args) if integer && args[0] == param => {
-                Some(Known::Induction { step: step(args[1])?, falling: true })
-            }
-            _ => None,
-        }
-    };
-    let mut out: Vec<Option<Known>> =
-        params.iter().zip(&body.yields).map(|(&param, &next)| induction(param, next)).collect();
-    // The condition is true in each iteration, and so is all that it is the conjunction of.
-    let mut facts = vec![(head.yields[0], true)];
-    while let Some((value, truth)) = facts.pop() {
-        if let Some(i) = params.iter().position(|&param| param == value) {
-            out[i] = Some(Known::Flag(truth));
-        }
-        match in_head.get(&value) {
-            Some((Op::And, args)) if truth => facts.extend(args.iter().map(|&arg| (arg, true))),
-            Some((Op::Or, args)) if !truth => facts.extend(args.iter().map(|&arg| (arg, false))),
-            Some((Op::Not, args)) => facts.push((args[0], !truth)),
-            _ => {}
-        }
-    }
-    out
 }

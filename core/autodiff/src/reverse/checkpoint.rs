@@ -6,12 +6,11 @@
 //! reversed by running each at most `r` times more. The number of trips need not be known before the loop has run.
 
 use super::Reverse;
-use super::loops::Reversed;
+use super::loops::Looped;
+use super::replay::Run;
+use crate::need::Values;
+use crate::plan::words;
 use pullback_ir::{Op, Scalar, Type, Value};
-
-/// Words of storage that a loop's slots take, unless its state is large.
-const WORDS: u32 = 64;
-const FEWEST_SLOTS: u32 = 4;
 
 /// The stored states of a loop.
 #[derive(Clone)]
@@ -38,17 +37,13 @@ impl Slots {
         [&[self.top, self.trips], self.states.as_slice()].concat()
     }
 
+    fn with_states(&self, states: &[Value]) -> Self {
+        Self { states: states.to_vec(), ..self.clone() }
+    }
+
     /// The same slots after a loop has carried them.
     pub fn renewed(&self, values: &[Value]) -> Self {
         Self { count: self.count, top: values[0], trips: values[1], states: values[2..].to_vec() }
-    }
-}
-
-/// Words of a state's parameter.
-fn words(ty: &Type) -> u32 {
-    match ty {
-        Type::Array(_, len) => *len,
-        _ => 1,
     }
 }
 
@@ -61,40 +56,188 @@ fn word_type(ty: &Type) -> Type {
 
 impl<'a> Reverse<'a> {
     /// The slots with the state before the first trip in the lowest.
-    pub(super) fn first_slots(&mut self, reversed: &Reversed<'a>) -> Slots {
-        let state = &reversed.plan.state;
-        let size: u32 = state.iter().map(|&i| words(self.param_type(reversed, i))).sum();
-        let fitting = (WORDS / size.max(1)).clamp(FEWEST_SLOTS, WORDS);
-        let count = self.loops.slots.unwrap_or(fitting).max(1);
+    pub(super) fn first_slots(&mut self, looped: &Looped<'a>, count: u32) -> Slots {
         let zero = self.b.i64(0);
         let trips = self.b.op(Op::Splat(Type::array(Type::I64, count)), &[zero]);
-        let states = state
-            .iter()
-            .map(|&i| {
-                let ty = self.param_type(reversed, i);
-                let init = self.copier.value(reversed.inits[i]);
-                let slots = Type::array(word_type(ty), count * words(ty));
-                if words(ty) == 1 && !matches!(ty, Type::Array(..)) {
-                    return self.b.op(Op::Splat(slots), &[init]);
+        let state = looped.plan.state.iter();
+        let states = state.map(|&i| {
+            let ty = self.param_type(looped, i);
+            let init = self.copier.value(looped.inits[i]);
+            let slots = Op::Splat(Type::array(word_type(ty), count * words(ty)));
+            match ty {
+                Type::Array(..) => {
+                    let first = self.b.extract(init, 0);
+                    let slots = self.b.op(slots, &[first]);
+                    self.store(slots, zero, init)
                 }
-                let first = self.b.extract(init, 0);
-                let slots = self.b.op(Op::Splat(slots), &[first]);
-                self.store(slots, zero, init)
-            })
-            .collect();
+                _ => self.b.op(slots, &[init]),
+            }
+        });
+        let states = states.collect();
         Slots { count, top: zero, trips, states }
     }
 
-    /// The state before trip `k = end - 1`, with the slots as the next, lower trip needs them.
-    pub(super) fn restore(
+    /// Runs the needed part of a loop of that many trips, storing the state before each.
+    pub(super) fn run_storing_all(&mut self, looped: &Looped<'a>, needed: &Values, count: u32) -> Run {
+        let slots = self.first_slots(looped, count.max(1));
+        let (kept, mut inits) = self.kept(looped, needed);
+        inits.push(self.b.i64(0));
+        inits.extend(&slots.states);
+        let results = self.while_(
+            &inits,
+            |reverse, values| reverse.run_head(looped, needed, &kept, values),
+            |reverse, values| {
+                let k = values[kept.len()];
+                let before = slots.with_states(&values[kept.len() + 1..]);
+                reverse.enter(looped, &kept, values);
+                let state = reverse.state(looped);
+                let slots = reverse.put_state(looped, &before, k, &state);
+                let mut next = reverse.run_body(looped, needed, &kept);
+                let one = reverse.b.i64(1);
+                next.push(reverse.b.add(k, one));
+                next.extend(slots);
+                next
+            },
+        );
+        self.leave(looped, &kept, &results);
+        let slots = slots.with_states(&results[kept.len() + 1..]);
+        Run { trips: results[kept.len()], slots: Some(slots) }
+    }
+
+    /// Runs the needed part of a loop, storing states at equal strides. When the slots are full, every other one is
+    /// given up and the stride doubled. With so many trips that this beats no fresh start, the first state alone is kept.
+    pub(super) fn run_storing(&mut self, looped: &Looped<'a>, needed: &Values, count: u32) -> Run {
+        let slots = self.first_slots(looped, count);
+        let (kept, mut inits) = self.kept(looped, needed);
+        let width = kept.len();
+        inits.extend([self.b.i64(0), self.b.i64(1)]);
+        inits.extend(slots.values());
+        let results = self.while_(
+            &inits,
+            |reverse, values| reverse.run_head(looped, needed, &kept, values),
+            |reverse, values| {
+                let (k, stride) = (values[width], values[width + 1]);
+                let slots = slots.renewed(&values[width + 2..]);
+                reverse.enter(looped, &kept, values);
+                let state = reverse.state(looped);
+                let (slots, stride) = reverse.thinned(looped, slots, stride);
+                let (zero, one) = (reverse.b.i64(0), reverse.b.i64(1));
+                let last = reverse.b.i64(i64::from(count) - 1);
+                let mask = reverse.b.sub(stride, one);
+                let past = reverse.b.op(Op::And, &[k, mask]);
+                let at_stride = reverse.b.op(Op::Eq, &[past, zero]);
+                let later = reverse.b.op(Op::Lt, &[zero, k]);
+                let has_room = reverse.b.op(Op::Lt, &[slots.top, last]);
+                let wanted = reverse.b.op(Op::And, &[at_stride, later]);
+                let wanted = reverse.b.op(Op::And, &[wanted, has_room]);
+                let slots = reverse.push_state(looped, slots, wanted, k, &state);
+                let start = reverse.b.sub(k, past);
+                let end = reverse.b.add(start, stride);
+                let segment = reverse.run_until(looped, needed, &kept, &values[..=width], end);
+                [segment.as_slice(), &[stride], &slots.values()].concat()
+            },
+        );
+        self.leave(looped, &kept, &results);
+        let trips = results[width];
+        let mut slots = slots.renewed(&results[width + 2..]);
+        let (zero, many) = (self.b.i64(0), self.b.i64(2 * i64::from(count) * i64::from(count)));
+        let too_many = self.b.op(Op::Lt, &[many, trips]);
+        slots.top = self.b.select(too_many, zero, slots.top);
+        Run { trips, slots: Some(slots) }
+    }
+
+    /// Runs the needed part of a loop up to trip `end`; `values` are its parameters and the number of the trip.
+    fn run_until(
         &mut self,
-        reversed: &Reversed<'a>,
-        slots: Slots,
+        looped: &Looped<'a>,
+        needed: &Values,
+        kept: &[usize],
+        values: &[Value],
         end: Value,
-        k: Value,
-    ) -> Restored {
+    ) -> Vec<Value> {
+        self.while_(
+            values,
+            |reverse, values| {
+                let condition = reverse.run_head(looped, needed, kept, values);
+                let before_end = reverse.b.op(Op::Lt, &[values[kept.len()], end]);
+                reverse.b.op(Op::And, &[condition, before_end])
+            },
+            |reverse, values| {
+                reverse.enter(looped, kept, values);
+                let mut next = reverse.run_body(looped, needed, kept);
+                let one = reverse.b.i64(1);
+                next.push(reverse.b.add(values[kept.len()], one));
+                next
+            },
+        )
+    }
+
+    /// The needed parameters of a loop, and what they start from.
+    fn kept(&self, looped: &Looped<'a>, needed: &Values) -> (Vec<usize>, Vec<Value>) {
+        let kept: Vec<usize> =
+            (0..looped.params.len()).filter(|&i| needed.contains(&looped.params[i])).collect();
+        let inits = kept.iter().map(|&i| self.copier.value(looped.inits[i])).collect();
+        (kept, inits)
+    }
+
+    fn enter(&mut self, looped: &Looped<'a>, kept: &[usize], values: &[Value]) {
+        self.copier.map.extend(kept.iter().map(|&i| looped.params[i]).zip(values.iter().copied()));
+    }
+
+    fn leave(&mut self, looped: &Looped<'a>, kept: &[usize], values: &[Value]) {
+        self.copier.map.extend(kept.iter().map(|&i| looped.results[i]).zip(values.iter().copied()));
+    }
+
+    fn run_head(&mut self, looped: &Looped<'a>, needed: &Values, kept: &[usize], values: &[Value]) -> Value {
+        self.enter(looped, kept, values);
+        self.run(looped.head, needed);
+        self.copier.value(looped.head.yields[0])
+    }
+
+    fn run_body(&mut self, looped: &Looped<'a>, needed: &Values, kept: &[usize]) -> Vec<Value> {
+        self.run(looped.body, needed);
+        kept.iter().map(|&i| self.copier.value(looped.body.yields[i])).collect()
+    }
+
+    /// The state of the trip that was entered.
+    fn state(&self, looped: &Looped<'a>) -> Vec<Value> {
+        looped.plan.state.iter().map(|&i| self.copier.value(looped.params[i])).collect()
+    }
+
+    /// If the slots are full, every other one and the double stride.
+    fn thinned(&mut self, looped: &Looped<'a>, slots: Slots, stride: Value) -> (Slots, Value) {
+        let half = i64::from(slots.count.div_ceil(2));
+        let last = self.b.i64(i64::from(slots.count) - 1);
+        let is_full = self.b.op(Op::Eq, &[slots.top, last]);
+        let (zero, one, kept) = (self.b.i64(0), self.b.i64(1), self.b.i64(half));
+        let end = self.b.select(is_full, kept, zero);
+        let inits = [&[one, slots.trips], slots.states.as_slice()].concat();
+        let moved = self.while_(
+            &inits,
+            |reverse, values| reverse.b.op(Op::Lt, &[values[0], end]),
+            |reverse, values| {
+                let one = reverse.b.i64(1);
+                let from = reverse.b.add(values[0], values[0]);
+                let slots = slots.with_states(&values[2..]);
+                let trip = reverse.b.op(Op::ElementGet, &[values[1], from]);
+                let trips = reverse.b.op(Op::ElementSet, &[values[1], values[0], trip]);
+                let state = reverse.load_state(looped, &slots, from);
+                let states = reverse.put_state(looped, &slots, values[0], &state);
+                let next = reverse.b.add(values[0], one);
+                [&[next, trips], states.as_slice()].concat()
+            },
+        );
+        let top = self.b.i64(half - 1);
+        let top = self.b.select(is_full, top, slots.top);
+        let double = self.b.add(stride, stride);
+        let stride = self.b.select(is_full, double, stride);
+        (Slots { top, trips: moved[1], states: moved[2..].to_vec(), ..slots }, stride)
+    }
+
+    /// The state before trip `k = end - 1`, with the slots as the next, lower trip needs them.
+    pub(super) fn restore(&mut self, looped: &Looped<'a>, slots: Slots, end: Value, k: Value) -> Restored {
         let cursor = self.b.op(Op::ElementGet, &[slots.trips, slots.top]);
-        let state = self.load_state(reversed, &slots);
+        let state = self.load_state(looped, &slots, slots.top);
         let width = state.len();
         let inits = [&[cursor], state.as_slice(), &slots.values()].concat();
         let advanced = self.while_(
@@ -112,8 +255,8 @@ impl<'a> Reverse<'a> {
                 let rest = reverse.b.sub(k, cursor);
                 let step = reverse.b.select(is_free, stride, rest);
                 let next = reverse.b.add(cursor, step);
-                let state = reverse.advance(reversed, state, cursor, next);
-                let slots = reverse.push_state(reversed, slots, is_free, next, &state);
+                let state = reverse.advance(looped, state, cursor, next);
+                let slots = reverse.push_state(looped, slots, is_free, next, &state);
                 [&[next], state.as_slice(), &slots.values()].concat()
             },
         );
@@ -129,18 +272,17 @@ impl<'a> Reverse<'a> {
     }
 
     /// The state before trip `to`, from that before trip `from`.
-    fn advance(&mut self, reversed: &Reversed<'a>, state: &[Value], from: Value, to: Value) -> Vec<Value> {
+    fn advance(&mut self, looped: &Looped<'a>, state: &[Value], from: Value, to: Value) -> Vec<Value> {
         let inits = [&[from], state].concat();
         let mut results = self.while_(
             &inits,
             |reverse, carried| reverse.b.op(Op::Lt, &[carried[0], to]),
             |reverse, carried| {
-                reverse.enter_trip(reversed, &carried[1..], carried[0]);
-                reverse.run(reversed.body, &reversed.plan.advance);
+                reverse.enter_trip(looped, &carried[1..], carried[0]);
+                reverse.run(looped.body, &looped.plan.advance);
                 let one = reverse.b.i64(1);
                 let next = reverse.b.add(carried[0], one);
-                let state =
-                    reversed.plan.state.iter().map(|&i| reverse.copier.value(reversed.body.yields[i]));
+                let state = looped.plan.state.iter().map(|&i| reverse.copier.value(looped.body.yields[i]));
                 std::iter::once(next).chain(state).collect()
             },
         );
@@ -182,7 +324,7 @@ impl<'a> Reverse<'a> {
     /// Stores a state on top, if there is room.
     fn push_state(
         &mut self,
-        reversed: &Reversed<'a>,
+        looped: &Looped<'a>,
         slots: Slots,
         is_free: Value,
         trip: Value,
@@ -194,22 +336,26 @@ impl<'a> Reverse<'a> {
         // A store outside of the array changes nothing.
         let at = self.b.select(is_free, above, nowhere);
         let trips = self.b.op(Op::ElementSet, &[slots.trips, at, trip]);
-        let states = (slots.states.iter().zip(state).zip(&reversed.plan.state))
-            .map(|((&stored, &value), &i)| match self.param_type(reversed, i) {
-                Type::Array(..) => self.store(stored, at, value),
-                _ => self.b.op(Op::ElementSet, &[stored, at, value]),
-            })
-            .collect();
+        let states = self.put_state(looped, &slots, at, state);
         Slots { count: slots.count, top, trips, states }
     }
 
-    /// The state on top.
-    fn load_state(&mut self, reversed: &Reversed<'a>, slots: &Slots) -> Vec<Value> {
-        let load = |(&stored, &i): (&Value, &usize)| match self.param_type(reversed, i) {
-            ty @ Type::Array(..) => self.fetch(stored, slots.top, ty),
-            _ => self.b.op(Op::ElementGet, &[stored, slots.top]),
+    /// The states with this one in the slot of that number.
+    fn put_state(&mut self, looped: &Looped<'a>, slots: &Slots, at: Value, state: &[Value]) -> Vec<Value> {
+        let put = |((&stored, &value), &i): ((&Value, &Value), &usize)| match self.param_type(looped, i) {
+            Type::Array(..) => self.store(stored, at, value),
+            _ => self.b.op(Op::ElementSet, &[stored, at, value]),
         };
-        slots.states.iter().zip(&reversed.plan.state).map(load).collect()
+        slots.states.iter().zip(state).zip(&looped.plan.state).map(put).collect()
+    }
+
+    /// The state in the slot of that number.
+    pub(super) fn load_state(&mut self, looped: &Looped<'a>, slots: &Slots, at: Value) -> Vec<Value> {
+        let load = |(&stored, &i): (&Value, &usize)| match self.param_type(looped, i) {
+            ty @ Type::Array(..) => self.fetch(stored, at, ty),
+            _ => self.b.op(Op::ElementGet, &[stored, at]),
+        };
+        slots.states.iter().zip(&looped.plan.state).map(load).collect()
     }
 
     /// Copies an array into the slot of that number; nowhere if there is none.

@@ -2,58 +2,66 @@
 //! sweeps it, carrying the adjoints of the active parameters and of the active values from outside.
 
 use super::Reverse;
-use super::checkpoint::Slots;
-use crate::plan::{Known, LoopPlan, Step};
+use super::replay::Run;
+use crate::known::Known;
+use crate::plan::{LoopPlan, Storage};
 use crate::rules::adjoint_type;
 use pullback_base::bug;
 use pullback_ir::{Block, LoopHints, Op, Scalar, Stmt, StmtKind, Type, Value, visit};
 use rustc_hash::FxHashMap;
 
-/// A loop under reversal.
-pub(super) struct Reversed<'a> {
+/// An active loop.
+pub(super) struct Looped<'a> {
+    pub results: &'a [Value],
     pub inits: &'a [Value],
     pub params: &'a [Value],
+    pub head: &'a Block,
     pub body: &'a Block,
     pub plan: &'a LoopPlan,
-    /// Parameters that have an adjoint.
-    active: Vec<usize>,
-    /// Values from outside that have an adjoint.
+}
+
+/// The values whose adjoints the sweep of a loop carries.
+struct Carried {
+    /// Parameters, by number.
+    params: Vec<usize>,
+    /// Values from outside.
     free: Vec<Value>,
 }
 
 impl<'a> Reverse<'a> {
-    pub(super) fn repeat(&mut self, stmt: &'a Stmt) {
-        let StmtKind::Loop { results, inits, params, body, .. } = &stmt.kind else {
+    pub(super) fn looped(&self, stmt: &'a Stmt) -> Looped<'a> {
+        let StmtKind::Loop { results, inits, params, head, body, .. } = &stmt.kind else {
             bug!("autodiff", "not a loop")
         };
+        Looped { results, inits, params, head, body, plan: self.plans.of(results) }
+    }
+
+    pub(super) fn repeat(&mut self, stmt: &'a Stmt) {
+        let results = stmt.kind.results();
         let seeds: Vec<Option<Value>> = results.iter().map(|result| self.adjoints.remove(result)).collect();
         if seeds.iter().all(Option::is_none) {
             return;
         }
+        let looped = self.looped(stmt);
         let is_active = |value: Value| self.activity.is_active(value);
-        let from_outside = |value: &Value| !params.contains(value) && is_active(*value);
-        let reversed = Reversed {
-            inits,
-            params,
-            body,
-            plan: self.plans.of(results),
-            active: (0..params.len()).filter(|&i| is_active(params[i])).collect(),
-            free: visit::free_values(body).into_iter().filter(from_outside).collect(),
+        let from_outside = |value: &Value| !looped.params.contains(value) && is_active(*value);
+        let carried = Carried {
+            params: (0..looped.params.len()).filter(|&i| is_active(looped.params[i])).collect(),
+            free: visit::free_values(looped.body).into_iter().filter(from_outside).collect(),
         };
-        let trips = match self.trips.get(&results[0]) {
-            Some(&trips) => trips,
-            None => bug!("autodiff", "a loop is reversed that was not run"),
+        let Some(run) = self.runs.remove(&results[0]) else {
+            bug!("autodiff", "a loop is reversed that was not run")
         };
-        let of_params = reversed.active.iter().map(|&i| (params[i], seeds[i]));
-        let of_free = reversed.free.iter().map(|&value| (value, self.adjoints.get(&value).copied()));
+        let of_params = carried.params.iter().map(|&i| (looped.params[i], seeds[i]));
+        let of_free = carried.free.iter().map(|&value| (value, self.adjoints.get(&value).copied()));
         let after: Vec<(Value, Option<Value>)> = of_params.chain(of_free).collect();
         let after: Vec<Value> =
             after.into_iter().map(|(value, seed)| seed.unwrap_or_else(|| self.adjoint_zero(value))).collect();
-        let adjoints = self.trips_backwards(&reversed, trips, &after);
-        let (of_params, of_free) = adjoints.split_at(reversed.active.len());
-        self.adjoints.extend(reversed.free.iter().copied().zip(of_free.iter().copied()));
-        for (&i, &adjoint) in reversed.active.iter().zip(of_params) {
-            self.accumulate(inits[i], adjoint);
+        let before = self.trips_backwards(&looped, &carried, run, &after);
+        let (of_params, of_free) = before.split_at(carried.params.len());
+        self.adjoints.extend(carried.free.iter().copied().zip(of_free.iter().copied()));
+        for (&i, &adjoint) in carried.params.iter().zip(of_params) {
+            self.accumulate(looped.inits[i], adjoint);
         }
     }
 
@@ -62,29 +70,46 @@ impl<'a> Reverse<'a> {
     }
 
     /// `for k in (0..trips).rev()`: the adjoints before the first trip, from those after the last.
-    fn trips_backwards(&mut self, reversed: &Reversed<'a>, trips: Value, seeds: &[Value]) -> Vec<Value> {
-        let slots = (!reversed.plan.state.is_empty()).then(|| self.first_slots(reversed));
-        let stack = slots.as_ref().map(Slots::values).unwrap_or_default();
-        let inits = [&[trips], stack.as_slice(), seeds].concat();
+    fn trips_backwards(
+        &mut self,
+        looped: &Looped<'a>,
+        carried: &Carried,
+        run: Run,
+        after: &[Value],
+    ) -> Vec<Value> {
+        let slots = match (looped.plan.storage, run.slots) {
+            (Storage::Nothing, _) => None,
+            (_, Some(slots)) => Some(slots),
+            (Storage::All(count) | Storage::Slots(count), None) => Some(self.first_slots(looped, count)),
+        };
+        // What the sweep only reads it need not carry.
+        let stack = match (&slots, looped.plan.storage) {
+            (Some(slots), Storage::Slots(_)) => slots.values(),
+            _ => Vec::new(),
+        };
+        let inits = [&[run.trips], stack.as_slice(), after].concat();
         let mut results = self.while_(
             &inits,
-            |reverse, carried| {
+            |reverse, values| {
                 let zero = reverse.b.i64(0);
-                reverse.b.op(Op::Lt, &[zero, carried[0]])
+                reverse.b.op(Op::Lt, &[zero, values[0]])
             },
-            |reverse, carried| {
-                let (stack_values, adjoints) = carried[1..].split_at(stack.len());
+            |reverse, values| {
+                let (stack_values, adjoints) = values[1..].split_at(stack.len());
                 let one = reverse.b.i64(1);
-                let k = reverse.b.sub(carried[0], one);
-                let mut state = Vec::new();
+                let k = reverse.b.sub(values[0], one);
                 let mut next = vec![k];
-                if let Some(slots) = &slots {
-                    let restored = reverse.restore(reversed, slots.renewed(stack_values), carried[0], k);
-                    state = restored.state;
-                    next.extend(restored.slots.values());
-                }
-                reverse.enter_trip(reversed, &state, k);
-                next.extend(reverse.sweep_trip(reversed, adjoints));
+                let state = match (&slots, looped.plan.storage) {
+                    (Some(slots), Storage::All(_)) => reverse.load_state(looped, slots, k),
+                    (Some(slots), _) => {
+                        let restored = reverse.restore(looped, slots.renewed(stack_values), values[0], k);
+                        next.extend(restored.slots.values());
+                        restored.state
+                    }
+                    (None, _) => Vec::new(),
+                };
+                reverse.enter_trip(looped, &state, k);
+                next.extend(reverse.sweep_trip(looped, carried, adjoints));
                 next
             },
         );
@@ -92,43 +117,40 @@ impl<'a> Reverse<'a> {
     }
 
     /// Makes the parameters what they were before trip `k`.
-    pub(super) fn enter_trip(&mut self, reversed: &Reversed<'a>, state: &[Value], k: Value) {
-        for (&i, &value) in reversed.plan.state.iter().zip(state) {
-            self.copier.map.insert(reversed.params[i], value);
+    pub(super) fn enter_trip(&mut self, looped: &Looped<'a>, state: &[Value], k: Value) {
+        for (&i, &value) in looped.plan.state.iter().zip(state) {
+            self.copier.map.insert(looped.params[i], value);
         }
-        for &(i, known) in &reversed.plan.known {
+        for &(i, known) in &looped.plan.known {
             let value = match known {
                 Known::Flag(truth) => self.b.bool(truth),
                 Known::Induction { step, falling } => {
-                    let init = self.copier.value(reversed.inits[i]);
-                    let scalar = self.primal.scalar(reversed.inits[i]).unwrap_or(Scalar::I64);
-                    let step = match step {
-                        Step::Constant(constant) => self.b.constant(constant),
-                        Step::Invariant(value) => self.copier.value(value),
-                    };
+                    let init = self.copier.value(looped.inits[i]);
+                    let scalar = self.primal.scalar(looped.inits[i]).unwrap_or(Scalar::I64);
+                    let step = self.fixed(step);
                     let turns = self.b.convert(k, scalar);
                     let way = self.b.mul(turns, step);
                     if falling { self.b.sub(init, way) } else { self.b.add(init, way) }
                 }
             };
-            self.copier.map.insert(reversed.params[i], value);
+            self.copier.map.insert(looped.params[i], value);
         }
     }
 
     /// The adjoints before a trip, from those after it: first of the active parameters, then of the values from
     /// outside.
-    fn sweep_trip(&mut self, reversed: &Reversed<'a>, after: &[Value]) -> Vec<Value> {
-        let (of_params, of_free) = after.split_at(reversed.active.len());
+    fn sweep_trip(&mut self, looped: &Looped<'a>, carried: &Carried, after: &[Value]) -> Vec<Value> {
+        let (of_params, of_free) = after.split_at(carried.params.len());
         let inside: FxHashMap<Value, Value> =
-            reversed.free.iter().copied().zip(of_free.iter().copied()).collect();
+            carried.free.iter().copied().zip(of_free.iter().copied()).collect();
         let outer = std::mem::replace(&mut self.adjoints, inside);
-        self.replay(reversed.body, &[]);
-        for (&i, &adjoint) in reversed.active.iter().zip(of_params) {
-            self.accumulate(reversed.body.yields[i], adjoint);
+        self.replay(looped.body, &[]);
+        for (&i, &adjoint) in carried.params.iter().zip(of_params) {
+            self.accumulate(looped.body.yields[i], adjoint);
         }
-        self.sweep(reversed.body);
+        self.sweep(looped.body);
         let mut inside = std::mem::replace(&mut self.adjoints, outer);
-        let values = reversed.active.iter().map(|&i| reversed.params[i]).chain(reversed.free.iter().copied());
+        let values = carried.params.iter().map(|&i| looped.params[i]).chain(carried.free.iter().copied());
         values.map(|value| inside.remove(&value).unwrap_or_else(|| self.adjoint_zero(value))).collect()
     }
 
@@ -160,7 +182,7 @@ impl<'a> Reverse<'a> {
     }
 
     /// The type of a loop parameter.
-    pub(super) fn param_type(&self, reversed: &Reversed<'a>, i: usize) -> &'a Type {
-        self.primal.ty(reversed.params[i])
+    pub(super) fn param_type(&self, looped: &Looped<'a>, i: usize) -> &'a Type {
+        self.primal.ty(looped.params[i])
     }
 }

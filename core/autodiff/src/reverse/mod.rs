@@ -10,12 +10,13 @@ mod checkpoint;
 mod loops;
 mod replay;
 
+use self::replay::Run;
 use crate::activity::Activity;
 use crate::need;
 use crate::plan::LoopPlans;
 use crate::rules::{Contribution, Rule, rule};
 use crate::site::{Site, constants};
-use crate::{Convention, LoopOptions, VjpRequest};
+use crate::{Convention, VjpRequest};
 use pullback_base::{Diagnostics, bug};
 use pullback_ir::visit::Copier;
 use pullback_ir::{Block, Function, FunctionBuilder, FunctionKind, Op, StmtKind, Value};
@@ -28,18 +29,17 @@ pub(crate) fn derive(primal: &Function, request: &VjpRequest) -> Result<Function
     if refused.has_errors() {
         return Err(refused);
     }
-    let plans = LoopPlans::new(primal, &activity);
+    let plans = LoopPlans::new(primal, &activity, request.loops);
     let mut reverse = Reverse {
         primal,
         activity: &activity,
         plans: &plans,
         convention: request.convention,
-        loops: request.loops,
         constants: constants(primal),
         b: FunctionBuilder::new(&format!("{}$vjp", primal.name), FunctionKind::Plain),
         copier: Copier::new(primal),
         adjoints: FxHashMap::default(),
-        trips: FxHashMap::default(),
+        runs: FxHashMap::default(),
     };
     let seeds = reverse.params(&request.seeded_results);
     let kept = if request.keep_results { yields.as_slice() } else { &[] };
@@ -65,15 +65,14 @@ struct Reverse<'a> {
     activity: &'a Activity,
     plans: &'a LoopPlans,
     convention: Convention,
-    loops: LoopOptions,
     constants: FxHashMap<Value, f64>,
     b: FunctionBuilder,
     /// From the function's values to their latest copies.
     copier: Copier<'a>,
     /// From the function's active values to the sum of what their uses have given so far.
     adjoints: FxHashMap<Value, Value>,
-    /// From a loop's first result to the number of its trips when it was run last.
-    trips: FxHashMap<Value, Value>,
+    /// From a loop's first result to what its latest run has left for its sweep.
+    runs: FxHashMap<Value, Run>,
 }
 
 impl<'a> Reverse<'a> {

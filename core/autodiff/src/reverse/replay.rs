@@ -1,43 +1,97 @@
 //! Runs again what the sweep of a block reads.
 
 use super::Reverse;
+use super::checkpoint::Slots;
+use crate::known::{Fixed, Trips};
 use crate::need::{self, Values};
+use crate::plan::Storage;
 use crate::slice::Slicer;
 use pullback_base::bug;
-use pullback_ir::{Block, Stmt, StmtKind, Type, Value};
+use pullback_ir::{Block, Op, Scalar, Stmt, StmtKind, Type, Value};
 
-impl Reverse<'_> {
-    /// Runs again what the sweep of the block reads, and the values wanted besides. Loops that the sweep will reverse
-    /// count their trips.
-    pub(super) fn replay(&mut self, block: &Block, wanted: &[Value]) {
+/// A loop that has been run, to be reversed.
+pub(super) struct Run {
+    pub trips: Value,
+    /// The states that were stored on the way.
+    pub slots: Option<Slots>,
+}
+
+impl<'a> Reverse<'a> {
+    /// Runs again what the sweep of the block reads, and the values wanted besides.
+    pub(super) fn replay(&mut self, block: &'a Block, wanted: &[Value]) {
         let mut needed = need::reads(block, self.activity, self.plans);
         needed.extend(wanted);
         need::close(block, &mut needed);
         for stmt in &block.stmts {
-            let Some(mut copy) = self.slice(stmt, &needed) else { continue };
             self.b.set_span(stmt.span);
             match &stmt.kind {
                 StmtKind::Loop { results, .. } if self.activity.any_active(results) => {
-                    let trips = self.count_trips(&mut copy.kind);
-                    self.trips.insert(results[0], trips);
+                    let run = self.run_loop(stmt, &needed);
+                    self.runs.insert(results[0], run);
                 }
-                _ => {}
+                _ => self.run_stmt(stmt, &needed),
             }
-            self.b.push_stmt(copy);
         }
     }
 
+    /// Runs a loop that the sweep will reverse, as far as anything of it is needed.
+    fn run_loop(&mut self, stmt: &'a Stmt, needed: &Values) -> Run {
+        let looped = self.looped(stmt);
+        let plan = looped.plan;
+        let known_trips = plan.trips.map(|trips| self.known_trips(trips));
+        let is_stored = plan.state.iter().all(|&i| needed.contains(&looped.params[i]));
+        let is_run = looped.results.iter().chain(&looped.head.yields).any(|value| needed.contains(value));
+        match (plan.storage, known_trips) {
+            (Storage::All(count), _) => self.run_storing_all(&looped, needed, count),
+            (Storage::Slots(count), _) if is_run && is_stored => self.run_storing(&looped, needed, count),
+            (_, Some(trips)) => {
+                self.run_stmt(stmt, needed);
+                Run { trips, slots: None }
+            }
+            _ => Run { trips: self.run_counting(stmt, needed), slots: None },
+        }
+    }
+
+    fn known_trips(&mut self, trips: Trips) -> Value {
+        let (from, to) = (self.fixed(trips.from), self.fixed(trips.to));
+        let (from, to) = (self.b.convert(from, Scalar::I64), self.b.convert(to, Scalar::I64));
+        let (more, zero) = (self.b.i64(trips.more), self.b.i64(0));
+        let length = self.b.sub(to, from);
+        let length = self.b.add(length, more);
+        self.b.op(Op::Max, &[length, zero])
+    }
+
+    /// What an iteration has from outside of its loop.
+    pub(super) fn fixed(&mut self, fixed: Fixed) -> Value {
+        match fixed {
+            Fixed::Constant(constant) => self.b.constant(constant),
+            Fixed::Invariant(value) => self.copier.value(value),
+        }
+    }
+
+    /// Runs a loop; the number of its trips.
+    fn run_counting(&mut self, stmt: &Stmt, needed: &Values) -> Value {
+        let Some(mut copy) = self.slice(stmt, needed) else {
+            bug!("autodiff", "the trips of a loop are not needed")
+        };
+        let trips = self.count_trips(&mut copy.kind);
+        self.b.push_stmt(copy);
+        trips
+    }
+
     /// The needed part of a statement, copied.
-    pub(super) fn slice(&mut self, stmt: &Stmt, needed: &Values) -> Option<Stmt> {
+    fn slice(&mut self, stmt: &Stmt, needed: &Values) -> Option<Stmt> {
         Slicer { copier: &mut self.copier, to: self.b.function_mut(), needed }.stmt(stmt)
     }
 
     /// The needed part of a block, run here.
     pub(super) fn run(&mut self, block: &Block, needed: &Values) {
-        for stmt in &block.stmts {
-            if let Some(copy) = self.slice(stmt, needed) {
-                self.b.push_stmt(copy);
-            }
+        block.stmts.iter().for_each(|stmt| self.run_stmt(stmt, needed));
+    }
+
+    fn run_stmt(&mut self, stmt: &Stmt, needed: &Values) {
+        if let Some(copy) = self.slice(stmt, needed) {
+            self.b.push_stmt(copy);
         }
     }
 

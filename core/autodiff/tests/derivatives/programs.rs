@@ -233,9 +233,10 @@ impl Generator {
         Self::enter(scope, &results);
     }
 
-    /// `params = (i, a, ..)`: the trip count depends on data, up to six.
+    /// `params = (i, a, ..)`: the trip count depends on data, up to six, in outermost loops up to 17.
     fn active_loop(&mut self, scope: &mut Scope, depth: usize) {
-        let (start, bound) = (self.b.number(&Type::I32, 0.0), self.b.number(&Type::I32, 6.0));
+        let most = if depth == 3 { self.random.pick(&[6, 17]) } else { 6 };
+        let (start, bound) = (self.b.number(&Type::I32, 0.0), self.b.number(&Type::I32, f64::from(most)));
         let inits = [start, self.float(scope), self.float(scope), self.random.pick(&scope.arrays)];
         let params = self.b.results_like(&inits);
         let mut inner = scope.clone();
