@@ -1,9 +1,10 @@
-//! The project's own commands: `cargo xtask setup | test | demo | lint | bench | fuzz | doctor`.
+//! The project's own commands: `cargo xtask setup | test | demo | lint | bench | fuzz | conformance | doctor`.
 
 mod bench;
 mod cache;
 mod checkout;
 mod child;
+mod conformance;
 mod demo;
 mod doctor;
 mod fuzz;
@@ -33,6 +34,7 @@ usage: cargo xtask COMMAND
   bench [--peers]  tests/bench/bench.py, beside other frameworks with --peers; other arguments go to it
   fuzz [--programs N] [--seed S] [--device cpu|vulkan|interp] [--threads T]
                    random programs against the oracles of their gradients; what fails is shrunk and shown
+  conformance DIR  the Slang compiler's own tests, from a copy of them; other arguments go to tests/conformance
   doctor           what is installed, what is missing, and the one thing to do about it
 ";
 
@@ -51,7 +53,7 @@ fn main() -> ExitCode {
 
 /// Runs one command; `false` means that it ran to its end and found something wrong.
 fn dispatch(command: &str, arguments: &[String]) -> Result<bool> {
-    if !arguments.is_empty() && !["bench", "fuzz"].contains(&command) {
+    if !arguments.is_empty() && !["bench", "fuzz", "conformance"].contains(&command) {
         anyhow::bail!("`cargo xtask {command}` takes no arguments, got `{}`", arguments.join(" "));
     }
     match command {
@@ -64,6 +66,7 @@ fn dispatch(command: &str, arguments: &[String]) -> Result<bool> {
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
             fuzz::run(&Checkout::open()?, &arguments)
         }
+        "conformance" => conformance::run(&Checkout::open()?, arguments),
         "doctor" => doctor::run(&Checkout::open()?),
         "" | "help" | "-h" | "--help" => {
             print!("{USAGE}");
