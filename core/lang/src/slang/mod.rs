@@ -5,6 +5,7 @@ mod check;
 mod lex;
 mod library;
 mod lower;
+mod modules;
 mod number;
 mod operator;
 mod parse;
@@ -52,8 +53,8 @@ pub fn compile(name: &str, text: &str, options: &ParseOptions<'_>) -> Compiled {
     let mut sources = library.sources.clone();
     let mut diagnostics = Diagnostics::new();
     let file = sources.add(name, text);
-    let module = parse(&mut sources, file, options, &mut diagnostics);
-    let checked = check::check(library.program.clone(), &module);
+    let units = modules::load(&mut sources, file, options, &mut diagnostics);
+    let checked = check::check(library.program.clone(), &units);
     let module = lower::lower(&checked);
     diagnostics.extend(checked.diagnostics);
     let diagnostics = in_order(diagnostics);

@@ -74,9 +74,11 @@ impl<'a> Checker<'a> {
                     "not a namespace declared above",
                 ),
             },
-            // Our own modules: what they declare is always in scope.
-            DeclKind::Import(name) if matches!(&*name.text, "slangpy" | "pullback") => {}
-            DeclKind::ModuleName(_) => {}
+            // What these bring in is there already: see `modules`.
+            DeclKind::Import(_)
+            | DeclKind::Include(_)
+            | DeclKind::ModuleName(_)
+            | DeclKind::Implementing(_) => {}
             other => self.refuse(other, decl, place),
         }
     }
@@ -86,8 +88,6 @@ impl<'a> Checker<'a> {
             DeclKind::AssociatedType(decl) => ("associated types", Some(&decl.name)),
             DeclKind::Property(decl) => ("properties", Some(&decl.name)),
             DeclKind::Subscript(_) => ("`__subscript` declarations", None),
-            DeclKind::Import(_) => ("imports of other modules", None),
-            DeclKind::Include(_) | DeclKind::Implementing(_) => ("modules of several files", None),
             _ => ("declarations of this kind", None),
         };
         let span = name.map_or(decl.span, |name| name.span);

@@ -279,8 +279,8 @@ impl Program<'_> {
             _ => None,
         };
         match own {
-            Some(Symbol::Functions(found)) => functions.extend_from_slice(found),
-            Some(symbol) => return Some(symbol.clone()),
+            Some(Symbol::Functions(found)) => functions.extend(found),
+            Some(symbol) => return Some(symbol),
             None => {}
         }
         let interface_scope = |id: InterfaceId| self.scopes[self.interfaces[id].scope].names.get(name);

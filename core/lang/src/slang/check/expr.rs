@@ -260,7 +260,7 @@ impl Context<'_, '_> {
     fn member_type(&self, outer: &Item, name: &str) -> Option<(Symbol, Option<Ty>)> {
         let program = &self.checker.program;
         let (symbol, of) = match outer {
-            Item::Namespace(scope) => (program.member(*scope, name)?.clone(), None),
+            Item::Namespace(scope) => (program.member(*scope, name)?, None),
             Item::Type(of) => (program.member_of(of, name)?, Some(of.clone())),
             _ => return None,
         };

@@ -22,7 +22,7 @@ impl Context<'_, '_> {
     /// `base.name`
     pub fn member(&mut self, base: Item, name: &ast::Name, span: Span) -> Item {
         match base {
-            Item::Namespace(scope) => match self.checker.program.member(scope, &name.text).cloned() {
+            Item::Namespace(scope) => match self.checker.program.member(scope, &name.text) {
                 Some(symbol) => self.symbol_item(symbol, &name.text, None, span),
                 None => {
                     let message = format!("the namespace has nothing named `{}`", name.text);

@@ -44,6 +44,7 @@ use self::hir::Body;
 use self::interface::{First, Obligation};
 use self::program::{AliasId, FnId, Lazy, Program, ScopeId, StructId};
 use super::ast;
+use super::modules::Unit;
 use pullback_base::{Code, Diagnostic, Diagnostics, Span, ids::Id};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -56,7 +57,7 @@ pub struct Checked<'a> {
     pub program: Program<'a>,
     /// The functions that can be lowered: theirs and their callees' bodies have no errors.
     pub bodies: FxHashMap<FnId, Arc<Body>>,
-    /// The functions of the module, in the order of their declarations.
+    /// The functions of the module itself, in the order of their declarations.
     pub functions: Vec<FnId>,
     pub diagnostics: Diagnostics,
 }
@@ -88,15 +89,24 @@ pub fn declare_std<'a>(modules: impl Iterator<Item = &'a ast::Module>) -> (Progr
     (checker.program, checker.diagnostics)
 }
 
-/// Checks a module on top of the standard library.
-pub fn check<'a>(std: Program<'a>, module: &'a ast::Module) -> Checked<'a> {
+/// Checks modules on top of the standard library, each after those it imports; the last is the one asked for.
+pub fn check<'a>(std: Program<'a>, units: &'a [Unit]) -> Checked<'a> {
     let first = First::of(&std);
     let mut checker = Checker::new(std);
-    let scope = checker.program.new_scope(Some(ScopeId::from_index(STD_SCOPE)));
-    checker.collect(&module.decls, Place { scope, prefix: "", owner: None, is_std: false });
+    let mut first_own = first.functions;
+    let mut scopes: Vec<ScopeId> = Vec::new();
+    for unit in units {
+        let scope = checker.program.new_scope(Some(ScopeId::from_index(STD_SCOPE)));
+        checker.program.scopes[scope].using = unit.sees.iter().map(|&seen| scopes[seen]).collect();
+        scopes.push(scope);
+        first_own = checker.program.functions.len();
+        for file in &unit.files {
+            checker.collect(&file.decls, Place { scope, prefix: "", owner: None, is_std: false });
+        }
+    }
     checker.resolve_declarations(&first);
-    let functions: Vec<FnId> =
-        (first.functions..checker.program.functions.len()).map(FnId::from_index).collect();
+    let of_program = (first.functions..checker.program.functions.len()).map(FnId::from_index);
+    let (imported, functions): (Vec<FnId>, Vec<FnId>) = of_program.partition(|id| id.index() < first_own);
     for &function in &functions {
         let broken = checker.note_entry_point(function);
         checker.check_body(function);
@@ -104,12 +114,16 @@ pub fn check<'a>(std: Program<'a>, module: &'a ast::Module) -> Checked<'a> {
             checker.bodies.insert(function, None);
         }
     }
+    for &function in &imported {
+        checker.check_body(function);
+    }
     while let Some(function) = checker.wanted.pop() {
         checker.check_body(function);
     }
-    checker.refuse_recursion(&functions);
+    let all = [imported, functions.clone()].concat();
+    checker.refuse_recursion(&all);
     checker.drop_callers_of_broken();
-    checker.check_instances(&functions);
+    checker.check_instances(&all);
     let bodies = checker.bodies.into_iter().filter_map(|(id, body)| Some((id, body?))).collect();
     Checked { program: checker.program, bodies, functions, diagnostics: checker.diagnostics }
 }

@@ -38,7 +38,7 @@ id_type! { pub struct GlobalId("global"); }
 pub struct Scope {
     pub parent: Option<ScopeId>,
     pub names: FxHashMap<Arc<str>, Symbol>,
-    /// Namespaces whose names are visible here too.
+    /// Namespaces and imported modules whose names are visible here too.
     pub using: Vec<ScopeId>,
 }
 
@@ -338,11 +338,22 @@ impl Program<'_> {
         self.scopes.push(Scope { parent, ..Scope::default() })
     }
 
-    /// What a name stands for in one scope and the namespaces it uses.
-    pub fn member(&self, scope: ScopeId, name: &str) -> Option<&Symbol> {
+    /// What a name stands for in one scope and in those it uses: functions of all, otherwise the first.
+    pub fn member(&self, scope: ScopeId, name: &str) -> Option<Symbol> {
         let scope = &self.scopes[scope];
-        let used = || scope.using.iter().find_map(|&used| self.scopes[used].names.get(name));
-        scope.names.get(name).or_else(used)
+        let mut found = scope.names.get(name).cloned();
+        for symbol in scope.using.iter().filter_map(|&used| self.scopes[used].names.get(name)) {
+            match (&mut found, symbol) {
+                (None, symbol) => found = Some(symbol.clone()),
+                (Some(Symbol::Functions(all)), Symbol::Functions(more)) => {
+                    let new: SmallVec<[FnId; 2]> =
+                        more.iter().copied().filter(|id| !all.contains(id)).collect();
+                    all.extend(new);
+                }
+                _ => {}
+            }
+        }
+        found
     }
 
     /// What a name stands for, from a scope outwards. Functions of outer scopes join those of inner ones.
@@ -351,8 +362,8 @@ impl Program<'_> {
         let mut at = Some(scope);
         while let Some(scope) = at {
             match self.member(scope, name) {
-                Some(Symbol::Functions(functions)) => found.extend_from_slice(functions),
-                Some(symbol) if found.is_empty() => return Some(symbol.clone()),
+                Some(Symbol::Functions(functions)) => found.extend(functions),
+                Some(symbol) if found.is_empty() => return Some(symbol),
                 Some(_) => break,
                 None => {}
             }

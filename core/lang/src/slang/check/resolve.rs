@@ -170,7 +170,7 @@ impl Context<'_, '_> {
             let program = &self.checker.program;
             let (symbol, of) = match &at {
                 Outer::Type(Ty::Error) => return Ty::Error,
-                Outer::Namespace(scope) => (program.member(*scope, name).cloned(), None),
+                Outer::Namespace(scope) => (program.member(*scope, name), None),
                 Outer::Type(ty) => (program.member_of(ty, name), Some(ty.clone())),
             };
             at = match symbol {

@@ -1,6 +1,7 @@
 //! The text half as a whole.
 
 mod macros;
+mod modules;
 mod reports;
 mod robustness;
 mod trees;
