@@ -75,6 +75,17 @@ fn each_lane_writes_its_element_of_a_buffer() {
 }
 
 #[test]
+fn attributes_of_entry_points_are_known_in_any_case() {
+    let text = "
+        RWStructuredBuffer<int> ids;
+        [Shader(\"compute\")] [NumThreads(2, 1, 1)]
+        void main(int3 tid : SV_DispatchThreadID) { ids[tid.x] = tid.x + 5; }";
+    let mut buffers = [vec![0; 8]];
+    launch(text, [1, 1, 1], &[Given::Buffer(0), count(2)], &mut buffers);
+    assert_eq!(ints(&buffers[0]), [5, 6]);
+}
+
+#[test]
 fn outside_of_a_buffer_reads_are_zero_and_writes_do_nothing() {
     let text = "
         RWStructuredBuffer<float> data;

@@ -7,15 +7,13 @@ use pullback_base::{Code, Diagnostic};
 use pullback_ir::LoopHints;
 
 /// Attributes that change nothing here, or are read elsewhere.
-const ACCEPTED: [&str; 22] = [
+const ACCEPTED: [&str; 20] = [
     "Differentiable",
     "BackwardDifferentiable",
     "ForwardDifferentiable",
     "PreferRecompute",
     "PreferCheckpoint",
     "mutating",
-    "numthreads",
-    "shader",
     "nonmutating",
     "noinline",
     "NoInline",
@@ -57,7 +55,8 @@ pub fn check_function(checker: &mut Checker<'_>, decl: &ast::Decl, is_std: bool)
     let mut broken = false;
     for attribute in &decl.attributes {
         let name = &*attribute.name.text;
-        if is_std || ACCEPTED.contains(&name) {
+        let of_entry_point = ["numthreads", "shader"].iter().any(|known| known.eq_ignore_ascii_case(name));
+        if is_std || of_entry_point || ACCEPTED.contains(&name) {
             continue;
         }
         match REFUSED.iter().find(|(refused, _)| *refused == name) {

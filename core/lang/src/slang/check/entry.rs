@@ -55,7 +55,8 @@ impl Checker<'_> {
     /// Notes the function if it is an entry point. Whether it is one that cannot be launched, which was reported.
     pub fn note_entry_point(&mut self, id: FnId) -> bool {
         let function = self.program.functions[id].clone();
-        let named = |name: &str| function.decl.attributes.iter().find(|a| &*a.name.text == name);
+        let named =
+            |name: &str| function.decl.attributes.iter().find(|a| a.name.text.eq_ignore_ascii_case(name));
         let (shader, threads) = (named("shader"), named("numthreads"));
         let span = function.ast.name.span;
         if let Some(shader) = shader
