@@ -434,3 +434,51 @@ fn length_has_a_branch_at_zero() {
     "#]],
     );
 }
+
+#[test]
+fn generic_code_converts_between_numbers_by_name() {
+    check(
+        "T two<T : __BuiltinFloatingPointType>() { return __realCast<T, float>(2.f); }\n\
+         double f(int i, float x) { return two<double>() + __intCast<uint64_t, int>(i) + f16tof32(f32tof16_(x)); }",
+        expect![[r#"
+            func @f(%0 i: i32, %1 x: f32) -> (f64) {
+              interface f(in i: i32, in x: f32) -> f64
+              %2: f64 = call @two.f64
+              %3: u64 = call @__intCast.u64.i32 %0
+              %4: f64 = convert.f64 %3
+              %5: f64 = add %2, %4
+              %6: f16 = call @f32tof16_ %1
+              %7: f32 = call @f16tof32 %6
+              %8: f64 = convert.f64 %7
+              %9: f64 = add %5, %8
+              yield %9
+            }
+
+            func @two.f64() -> (f64) {
+              %0: f32 = const f32 2.0
+              %1: f64 = call @__realCast.f64.f32 %0
+              yield %1
+            }
+
+            func @__intCast.u64.i32(%0 x: i32) -> (u64) {
+              %1: u64 = convert.u64 %0
+              yield %1
+            }
+
+            func @f32tof16_(%0 x: f32) -> (f16) {
+              %1: f16 = convert.f16 %0
+              yield %1
+            }
+
+            func @f16tof32(%0 x: f16) -> (f32) {
+              %1: f32 = convert.f32 %0
+              yield %1
+            }
+
+            func @__realCast.f64.f32(%0 x: f32) -> (f64) {
+              %1: f64 = convert.f64 %0
+              yield %1
+            }
+        "#]],
+    );
+}
