@@ -88,6 +88,13 @@ fn prepare(path: &Path, text: &str, directive: &Directive) -> Result<Prepared, O
     let name = path.to_string_lossy();
     let Compiled { module, sources, diagnostics } = compile(Language::Slang, &name, text, &options);
     refuse_errors(diagnostics, &sources)?;
+    let module = match pullback_autodiff::expand(module.clone()) {
+        Ok(expanded) => expanded,
+        Err(diagnostics) => {
+            refuse_errors(diagnostics, &sources)?;
+            module
+        }
+    };
     let Some(entry) = module.entry_points.iter().find(|entry| *entry.name == *directive.entry).cloned()
     else {
         return Err(Outcome::unsupported(format!("no entry point `{}`", directive.entry)));
