@@ -1,6 +1,6 @@
 //! IR to IR passes, one per file. [`pipeline`] alone orders them; the rest of the project calls it.
 //!
-//! A pass keeps `verify` and every result, bit for bit (payloads of NaNs aside). All but [`mod@inline`] work on one
+//! A pass keeps `verify` and every result, bit for bit (payloads of NaNs aside; [`mod@widen`] computes in f64 instead). All but [`mod@inline`] work on one
 //! function without calls; all after [`scalarize`](scalarize()) on scalar form. Passes that run in rounds tell
 //! whether they changed anything.
 
@@ -22,6 +22,7 @@ pub mod simplify;
 pub mod strip_detach;
 mod substitution;
 pub mod unroll;
+pub mod widen;
 
 #[cfg(test)]
 mod testing;
@@ -29,3 +30,4 @@ mod testing;
 pub use inline::{inline, inline_except, inline_into};
 pub use pipeline::{flatten, flatten_except, kernel, legalized, optimize};
 pub use scalarize::scalarize;
+pub use widen::widen;
