@@ -8,6 +8,7 @@ use crate::overload::Overload;
 use crate::slot::{Slot, accepted};
 use pullback_base::{Code, DType, Diagnostic, Diagnostics, Span};
 use pullback_ir::{Constant, InterfaceParam, Type};
+use std::sync::Arc;
 
 /// A call's arguments, matched to one overload.
 pub struct Binding {
@@ -46,7 +47,7 @@ pub enum Target {
 }
 
 /// Matches arguments to the overload they fit best.
-pub fn bind(overloads: &[Overload], args: &[Arg<'_>], mode: Mode<'_>) -> Result<Binding, Diagnostics> {
+pub fn bind(overloads: &[Arc<Overload>], args: &[Arg<'_>], mode: Mode<'_>) -> Result<Binding, Diagnostics> {
     let tries: Vec<Result<(Binding, i64), Diagnostics>> = (0..overloads.len())
         .map(|index| {
             Binder { overload: &overloads[index], found: Diagnostics::new(), cost: 0, next_leaf: 0 }
@@ -85,7 +86,7 @@ pub fn bind(overloads: &[Overload], args: &[Arg<'_>], mode: Mode<'_>) -> Result<
     Ok(binding)
 }
 
-fn no_overload(overloads: &[Overload], args: &[Arg<'_>], misfits: Vec<Diagnostics>) -> Diagnostics {
+fn no_overload(overloads: &[Arc<Overload>], args: &[Arg<'_>], misfits: Vec<Diagnostics>) -> Diagnostics {
     let shown: Vec<String> = args.iter().map(|arg| describe(&arg.value)).collect();
     let message = format!("no overload of `{}` takes ({})", overloads[0].interface.name, shown.join(", "));
     let mut diagnostic = Diagnostic::error(Code::ArgumentType, message);

@@ -1,10 +1,13 @@
 //! The plans of a function's calls, found by signature and geometry. Readers do not block one another.
 
 use crate::bind::Binding;
+use crate::derive::{Derivation, derive};
+use crate::error::Error;
 use crate::overload::Overload;
 use crate::plan::{Plan, PlanKey};
 use crate::signature::Signature;
-use parking_lot::RwLock;
+use crate::source::Source;
+use parking_lot::{Mutex, RwLock};
 use pullback_ir::{FuncId, Interface};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -12,17 +15,32 @@ use std::sync::Arc;
 /// The declarations that share a name, and the plans of their calls.
 pub struct OverloadSet {
     pub name: Arc<str>,
-    pub overloads: Vec<Overload>,
+    pub overloads: Vec<Arc<Overload>>,
     pub calls: Calls,
+    derived: Mutex<FxHashMap<Derivation, Arc<OverloadSet>>>,
 }
 
 impl OverloadSet {
     pub fn new(name: &str) -> Self {
-        Self { name: name.into(), overloads: Vec::new(), calls: Calls::default() }
+        Self { name: name.into(), overloads: Vec::new(), calls: Calls::default(), derived: Mutex::default() }
     }
 
     pub fn add(&mut self, id: FuncId, interface: &Interface) {
-        self.overloads.push(Overload::new(id, interface));
+        self.overloads.push(Arc::new(Overload::new(id, interface)));
+    }
+
+    /// The derivative, which shares its plans with all who ask for it.
+    ///
+    /// # Errors
+    /// What keeps every declaration from having it.
+    pub fn derived(&self, source: &Source, derivation: &Derivation) -> Result<Arc<OverloadSet>, Error> {
+        if let Some(known) = self.derived.lock().get(derivation) {
+            return Ok(known.clone());
+        }
+        let mut made = OverloadSet::new(&self.name);
+        made.overloads = derive(&self.overloads, derivation).map_err(|why| source.error_of(why))?;
+        let made = Arc::new(made);
+        Ok(self.derived.lock().entry(derivation.clone()).or_insert(made).clone())
     }
 }
 

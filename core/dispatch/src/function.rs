@@ -1,9 +1,10 @@
 //! Functions as users call them: a name, its overloads, and looking inside.
 
 use crate::args::Arg;
-use crate::bind::bind;
+use crate::bind::{self, Binding, bind};
 use crate::cache::OverloadSet;
 use crate::context::Context;
+use crate::derive::Derivation;
 use crate::error::Error;
 use crate::held::{Held, Nothing};
 use crate::mode::Mode;
@@ -12,6 +13,7 @@ use crate::prepare::Prepared;
 use crate::source::Source;
 use pullback_autodiff as autodiff;
 use pullback_base::{Code, Diagnostic};
+use pullback_device::DeviceType;
 use pullback_ir as ir;
 use pullback_ir::Interface;
 use std::sync::Arc;
@@ -46,9 +48,12 @@ impl Function {
     /// # Errors
     /// Whatever keeps them from fitting one.
     pub fn interface_of(&self, args: &[Arg<'_>]) -> Result<&Interface, Error> {
-        let binding = bind(&self.set.overloads, args, Mode::Forward { results: &[] })
-            .map_err(|diagnostics| self.source.error(diagnostics))?;
-        Ok(&self.set.overloads[binding.overload].interface)
+        Ok(&self.set.overloads[self.bound(args)?.overload].interface)
+    }
+
+    fn bound(&self, args: &[Arg<'_>]) -> Result<Binding, Error> {
+        bind(&self.set.overloads, args, Mode::Forward { results: &[] })
+            .map_err(|diagnostics| self.source.error(diagnostics))
     }
 
     /// Finds or builds the plan of a call. Nothing runs, and no argument is touched.
@@ -72,6 +77,50 @@ impl Function {
         Prepared::new(&self.source, &self.set, held, args, mode)
     }
 
+    /// A derivative of the function, as a function.
+    ///
+    /// # Errors
+    /// `unknown-argument` and `not-differentiable`. That there is no derivative is found by the first call.
+    pub fn derived(&self, derivation: &Derivation) -> Result<Function, Error> {
+        Ok(Self { source: self.source.clone(), set: self.set.derived(&self.source, derivation)? })
+    }
+
+    /// The function computed in f64, on the CPU: the reference its gradients are checked against.
+    ///
+    /// # Errors
+    /// `unsupported-feature` where it has floats in structs in memory.
+    pub fn widened(&self) -> Result<Function, Error> {
+        let ir = pullback_passes::widen(&self.source.ir).map_err(|found| self.source.error(found))?;
+        let mut set = OverloadSet::new(&self.set.name);
+        for (id, function) in ir.functions.iter() {
+            if let Some(interface) = function.interface.as_ref().filter(|i| i.name == self.set.name) {
+                set.add(id, interface);
+            }
+        }
+        let source = Source {
+            context: Context::open(DeviceType::Cpu)?,
+            name: self.source.name.clone(),
+            ir,
+            texts: self.source.texts.clone(),
+        };
+        Ok(Self { source: Arc::new(source), set: Arc::new(set) })
+    }
+
+    /// For each leaf of the arguments the path of the input it fills, with whether that can have a derivative.
+    ///
+    /// # Errors
+    /// Whatever keeps the arguments from fitting.
+    pub fn leaf_paths(&self, args: &[Arg<'_>]) -> Result<Vec<Option<(String, bool)>>, Error> {
+        let binding = self.bound(args)?;
+        let mut paths = vec![None; crate::args::leaves(args).len()];
+        for input in &binding.inputs {
+            if let bind::Source::Leaf(leaf) = input.source {
+                paths[leaf] = Some((input.slot.path.clone(), !input.slot.no_diff));
+            }
+        }
+        Ok(paths)
+    }
+
     /// The IR of a stage, for readers: the function as written (`ir`), flattened (`flat`), or its derived
     /// reverse function (`vjp`) or forward function (`jvp`) with respect to every float parameter.
     ///
@@ -81,9 +130,9 @@ impl Function {
         let mut out = String::new();
         for overload in &self.set.overloads {
             let text = match stage {
-                "ir" => self.source.ir.functions[overload.id].to_string(),
+                "ir" => overload.text(&self.source)?,
                 "flat" => overload.flat(&self.source)?.to_string(),
-                "vjp" | "jvp" => self.derived(overload, stage)?,
+                "vjp" | "jvp" => self.dump_derived(overload, stage)?,
                 _ => {
                     return Err(Diagnostic::error(Code::UnknownArgument, format!("no stage `{stage}`"))
                         .help("the stages are ir, flat, vjp and jvp")
@@ -95,7 +144,7 @@ impl Function {
         Ok(out)
     }
 
-    fn derived(&self, overload: &Overload, stage: &str) -> Result<String, Error> {
+    fn dump_derived(&self, overload: &Overload, stage: &str) -> Result<String, Error> {
         let flat = overload.flat(&self.source)?;
         let active: Vec<bool> = flat.params.iter().map(|&param| flat.ty(param).is_float()).collect();
         let derived = match stage {

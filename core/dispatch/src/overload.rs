@@ -3,13 +3,14 @@
 use crate::error::Error;
 use crate::slot::{Slot, accepted, slots};
 use crate::source::Source;
+use pullback_base::Span;
 use pullback_ir as ir;
 use pullback_ir::{FuncId, Interface};
 use std::sync::{Arc, OnceLock};
 
 /// One declaration, taken apart into slots.
 pub struct Overload {
-    pub id: FuncId,
+    origin: Origin,
     pub interface: Interface,
     /// Per parameter: its slots among the flattened parameters (none for `out`), then among the flattened results
     /// (none for `in`). `None` when a part of its type cannot be an argument.
@@ -19,6 +20,13 @@ pub struct Overload {
     flat: OnceLock<Result<Arc<ir::Function>, Error>>,
 }
 
+/// Where a declaration comes from.
+enum Origin {
+    Written(FuncId),
+    /// What makes the function in scalar form.
+    Derived(Box<dyn Fn(&Source) -> Result<ir::Function, Error> + Send + Sync>),
+}
+
 pub struct ParamSlots {
     pub inputs: Vec<Slot>,
     pub outputs: Vec<Slot>,
@@ -26,6 +34,18 @@ pub struct ParamSlots {
 
 impl Overload {
     pub fn new(id: FuncId, interface: &Interface) -> Self {
+        Self::of(Origin::Written(id), interface.clone())
+    }
+
+    /// A function that is made of others, in scalar form, when it is first called.
+    pub fn derived(
+        interface: Interface,
+        flat: impl Fn(&Source) -> Result<ir::Function, Error> + Send + Sync + 'static,
+    ) -> Self {
+        Self::of(Origin::Derived(Box::new(flat)), interface)
+    }
+
+    fn of(origin: Origin, interface: Interface) -> Self {
         let returned = match &interface.result {
             Some(ty) => slots("result", ty, interface.result_no_diff, 0),
             None => Some(Vec::new()),
@@ -42,7 +62,31 @@ impl Overload {
             next_result += if param.direction.writes() { count } else { 0 };
             params.push(inputs.zip(outputs).map(|(inputs, outputs)| ParamSlots { inputs, outputs }));
         }
-        Self { id, interface: interface.clone(), params, returned, flat: OnceLock::new() }
+        Self { origin, interface, params, returned, flat: OnceLock::new() }
+    }
+
+    /// The slots of the flattened parameters, in order.
+    pub fn inputs(&self) -> impl Iterator<Item = &Slot> {
+        self.params.iter().flatten().flat_map(|param| &param.inputs)
+    }
+
+    /// The slots of the flattened results, in order.
+    pub fn outputs(&self) -> impl Iterator<Item = &Slot> {
+        let returned = self.returned.iter().flatten();
+        returned.chain(self.params.iter().flatten().flat_map(|param| &param.outputs))
+    }
+
+    /// Where the function is declared, as far as that is known.
+    pub fn span(&self) -> Span {
+        self.interface.params.first().map_or(Span::NONE, |param| param.span)
+    }
+
+    /// The function as written, as text; in scalar form for a derivative.
+    pub fn text(&self, source: &Source) -> Result<String, Error> {
+        match self.origin {
+            Origin::Written(id) => Ok(source.ir.functions[id].to_string()),
+            Origin::Derived(_) => Ok(self.flat(source)?.to_string()),
+        }
     }
 
     /// `polynomial(a: float32, b: float32)`, for messages.
@@ -54,10 +98,11 @@ impl Overload {
 
     /// The function in scalar form with a flat signature.
     pub fn flat(&self, source: &Source) -> Result<Arc<ir::Function>, Error> {
-        let flatten = || {
-            pullback_passes::pipeline::flatten(&source.ir, self.id)
+        let flatten = || match &self.origin {
+            Origin::Written(id) => pullback_passes::pipeline::flatten(&source.ir, *id)
                 .map(Arc::new)
-                .map_err(|diagnostics| source.error(diagnostics))
+                .map_err(|diagnostics| source.error(diagnostics)),
+            Origin::Derived(flat) => flat(source).map(Arc::new),
         };
         self.flat.get_or_init(flatten).clone()
     }

@@ -130,6 +130,27 @@ impl Type {
         }
     }
 
+    /// The type of a tangent or cotangent: the floats alone, structs without the fields that have none. `None` where
+    /// nothing is left.
+    pub fn differential(&self) -> Option<Type> {
+        match self {
+            Type::Pointer(_) => None,
+            Type::Array(element, n) => Some(Type::array(element.differential()?, *n)),
+            Type::Struct(structure) => {
+                let fields = structure.fields.iter().filter(|field| !field.no_diff);
+                let fields: Vec<Field> = fields
+                    .filter_map(|field| Some(Field { ty: field.ty.differential()?, ..field.clone() }))
+                    .collect();
+                if fields == structure.fields {
+                    return Some(self.clone());
+                }
+                let name = format!("{}.Differential", structure.name);
+                (!fields.is_empty()).then(|| Type::structure(&name, fields))
+            }
+            _ => self.is_float().then(|| self.clone()),
+        }
+    }
+
     /// Whether any leaf is a float (so that the type can carry a derivative).
     pub fn has_float(&self) -> bool {
         match self {

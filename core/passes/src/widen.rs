@@ -1,13 +1,14 @@
 //! Computes in f64 what a function computes in narrower floats: the reference that gradients are checked against.
 
 use pullback_base::{Code, Diagnostic, Diagnostics, Span, bug, ids::Id};
-use pullback_ir::function::{Args, loaded_type};
+use pullback_ir::effects::loaded_type;
+use pullback_ir::function::Args;
 use pullback_ir::{Block, Constant, Effect, Function, Module, Op, Scalar, Stmt, StmtKind, Type, Value};
 
 /// The module over f64. Memory keeps its types, and bits are taken of the narrow numbers.
 ///
 /// # Errors
-/// `unsupported-feature` for structs and arrays of floats in memory.
+/// `unsupported-feature` for accesses to floats in memory other than loads and stores of numbers and vectors.
 pub fn widen(module: &Module) -> Result<Module, Diagnostics> {
     let mut widened = module.clone();
     let mut refused = Diagnostics::new();
@@ -109,12 +110,16 @@ impl Widener<'_> {
                     _ => {}
                 }
             }
-            StmtKind::Effect { args, .. } => {
+            StmtKind::Effect { result, effect, args } => {
+                let stores = *effect == Effect::Store;
+                if result.is_some_and(|result| self.changed_type(result)) {
+                    self.refuse(span);
+                }
                 for arg in args.iter_mut().skip(1) {
                     match self.narrow_float(*arg) {
-                        Some(scalar) => *arg = self.converted(*arg, scalar, span, out),
-                        None if self.changed_type(*arg) => self.refuse(span),
-                        None => {}
+                        Some(scalar) if stores => *arg = self.converted(*arg, scalar, span, out),
+                        _ if self.changed_type(*arg) => self.refuse(span),
+                        _ => {}
                     }
                 }
             }
@@ -156,7 +161,7 @@ impl Widener<'_> {
     }
 
     fn refuse(&mut self, span: Span) {
-        let message = "floats in structs or arrays in memory cannot be computed in double precision";
+        let message = "this access to memory cannot be computed in double precision";
         self.refused.push(Diagnostic::error(Code::UnsupportedFeature, message).at(span, "accessed here"));
     }
 }
@@ -207,6 +212,7 @@ mod tests {
               store %1, %14
               yield %13
             }
-        "#]].assert_eq(&widened.to_string());
+        "#]]
+        .assert_eq(&widened.to_string());
     }
 }

@@ -1,0 +1,333 @@
+//! Derivatives as functions of their own: called, vectorized and differentiated again like any other.
+//!
+//! They work lane by lane: where an argument is shared by several lanes, each lane has its own derivative. What sums
+//! over lanes is a call's mode (`Mode::Backward`).
+
+use crate::error::Error;
+use crate::overload::Overload;
+use crate::slot::Slot;
+use crate::source::Source;
+use pullback_autodiff as autodiff;
+use pullback_base::{Code, DType, Diagnostic, Shape, Span};
+use pullback_ir as ir;
+use pullback_ir::{Constant, Direction, FunctionBuilder, FunctionKind, Interface, InterfaceParam, Type};
+use std::sync::Arc;
+
+/// Which derivative. Inputs are named by the paths of their slots (`x`, `ray.origin`).
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Derivation {
+    /// The JVP: `(x.., d_x..) -> (y.., d_y..)`. A tangent `d_x` left out is zero.
+    Forward,
+    /// The VJP: `(x.., d_y..) -> gradients` of these inputs, in this order. The cotangent of the only result may be
+    /// left out: it is one then.
+    Reverse { wrt: Vec<String> },
+    /// The Jacobians of the only result by these inputs, in this order: of the result's own dims, then the input's.
+    Jacobian { wrt: Vec<String> },
+}
+
+/// The derivatives of those declarations that have what `derivation` speaks of.
+///
+/// # Errors
+/// `unknown-argument` and `not-differentiable`, of the first declaration, where there is none.
+pub fn derive(
+    overloads: &[Arc<Overload>],
+    derivation: &Derivation,
+) -> Result<Vec<Arc<Overload>>, Diagnostic> {
+    let mut derived = Vec::new();
+    let mut refused = None;
+    for base in overloads {
+        match interface(base, derivation) {
+            Ok(interface) => {
+                let (base, derivation) = (base.clone(), derivation.clone());
+                let make = move |source: &Source| flat(source, &base, &derivation);
+                derived.push(Arc::new(Overload::derived(interface, make)));
+            }
+            Err(why) => refused = refused.or(Some(why)),
+        }
+    }
+    match refused {
+        Some(why) if derived.is_empty() => Err(why),
+        _ => Ok(derived),
+    }
+}
+
+/// The derived function in scalar form, with a flat signature.
+fn flat(source: &Source, base: &Overload, derivation: &Derivation) -> Result<ir::Function, Error> {
+    let primal = base.flat(source)?;
+    let derived = match derivation {
+        Derivation::Forward => forward(&primal, base),
+        Derivation::Reverse { wrt } => reverse(&primal, base, wrt),
+        Derivation::Jacobian { wrt } => jacobian(&primal, base, wrt),
+    };
+    derived.map(pullback_passes::optimize).map_err(|diagnostics| source.error(diagnostics))
+}
+
+type Derived = Result<ir::Function, pullback_base::Diagnostics>;
+
+fn forward(primal: &ir::Function, base: &Overload) -> Derived {
+    let mut derived = autodiff::jvp(primal, &marks(primal.params.len(), active(base.inputs())))?;
+    // The JVP gives the tangents of all float results; those of `no_diff` ones are nobody's.
+    let mut tangents = vec![None; primal.results.len()];
+    let floats = (0..primal.results.len()).filter(|&leaf| primal.results[leaf].is_float());
+    for (place, leaf) in floats.enumerate() {
+        tangents[leaf] = Some(primal.results.len() + place);
+    }
+    let mut kept: Vec<usize> = (0..primal.results.len()).collect();
+    kept.extend(
+        active(base.outputs()).flat_map(|slot| slot.leaves.clone()).filter_map(|leaf| tangents[leaf]),
+    );
+    keep_results(&mut derived, &kept);
+    Ok(derived)
+}
+
+fn reverse(primal: &ir::Function, base: &Overload, wrt: &[String]) -> Derived {
+    let wanted = wanted_slots(base, wrt);
+    let request = autodiff::VjpRequest {
+        active_params: marks(primal.params.len(), wanted.iter().copied()),
+        seeded_results: marks(primal.results.len(), active(base.outputs())),
+        keep_results: false,
+        convention: autodiff::Convention::default(),
+    };
+    let mut derived = autodiff::vjp(primal, &request)?;
+    let order = places(&request.active_params);
+    let kept: Vec<usize> =
+        wanted.iter().flat_map(|slot| slot.leaves.clone()).map(|leaf| order[leaf]).collect();
+    keep_results(&mut derived, &kept);
+    Ok(derived)
+}
+
+/// One JVP per input number or one VJP per result number, whichever are fewer; the primal is shared by them all.
+fn jacobian(primal: &ir::Function, base: &Overload, wrt: &[String]) -> Derived {
+    let wanted = wanted_slots(base, wrt);
+    let outputs: Vec<usize> = active(base.outputs()).flat_map(|slot| slot.leaves.clone()).collect();
+    let inputs: Vec<usize> = wanted.iter().flat_map(|slot| slot.leaves.clone()).collect();
+    let active_params = marks(primal.params.len(), wanted.iter().copied());
+    let by_input = inputs.len() <= outputs.len();
+    let derived = if by_input {
+        autodiff::jvp(primal, &active_params)?
+    } else {
+        autodiff::vjp(
+            primal,
+            &autodiff::VjpRequest {
+                active_params: active_params.clone(),
+                seeded_results: marks(primal.results.len(), active(base.outputs())),
+                keep_results: false,
+                convention: autodiff::Convention::default(),
+            },
+        )?
+    };
+    let mut module = ir::Module::new();
+    let types = derived.results.clone();
+    let callee = module.add(derived);
+    let mut b = FunctionBuilder::new(&format!("{}$jacobian", primal.name), FunctionKind::Plain);
+    b.set_span(primal.span);
+    let params: Vec<ir::Value> =
+        primal.params.iter().map(|&param| b.param(primal.ty(param).clone(), "x")).collect();
+    // Seeds and answers go by the order of the marked parameters and results.
+    let (param_order, param_count) = (places(&active_params), inputs.len());
+    let output_order = places(&marks(primal.results.len(), active(base.outputs())));
+    let seeded: Vec<Type> = if by_input {
+        (0..primal.params.len())
+            .filter(|&leaf| active_params[leaf])
+            .map(|leaf| primal.ty(primal.params[leaf]).clone())
+            .collect()
+    } else {
+        outputs.iter().map(|&leaf| primal.results[leaf].clone()).collect()
+    };
+    let rows: Vec<Vec<ir::Value>> = (0..seeded.len())
+        .map(|one| {
+            let mut args = params.clone();
+            args.extend(
+                seeded.iter().enumerate().map(|(i, ty)| b.number(ty, if i == one { 1.0 } else { 0.0 })),
+            );
+            b.call(callee, &types, &args)
+        })
+        .collect();
+    // The JVP's answers are the results, then the tangents of all float results.
+    let float_order = places(&primal.results.iter().map(Type::is_float).collect::<Vec<_>>());
+    debug_assert_eq!(param_count, active_params.iter().filter(|active| **active).count());
+    let mut yields = Vec::new();
+    for slot in &wanted {
+        for &output in &outputs {
+            for leaf in slot.leaves.clone() {
+                yields.push(if by_input {
+                    rows[param_order[leaf]][primal.results.len() + float_order[output]]
+                } else {
+                    rows[output_order[output]][param_order[leaf]]
+                });
+            }
+        }
+    }
+    let id = module.add(b.finish(yields));
+    pullback_passes::flatten(&module, id)
+}
+
+/// For each mark that is set, how many are set before it.
+fn places(marks: &[bool]) -> Vec<usize> {
+    let counts = marks.iter().scan(0, |count, &mark| {
+        let place = *count;
+        *count += usize::from(mark);
+        Some(place)
+    });
+    counts.collect()
+}
+
+fn marks<'a>(count: usize, slots: impl Iterator<Item = &'a Slot>) -> Vec<bool> {
+    let mut marks = vec![false; count];
+    slots.for_each(|slot| marks[slot.leaves.clone()].fill(true));
+    marks
+}
+
+fn active<'a>(slots: impl Iterator<Item = &'a Slot>) -> impl Iterator<Item = &'a Slot> {
+    slots.filter(|slot| !slot.no_diff)
+}
+
+fn wanted_slots<'a>(base: &'a Overload, wrt: &[String]) -> Vec<&'a Slot> {
+    wrt.iter().filter_map(|path| base.inputs().find(|slot| slot.path == *path)).collect()
+}
+
+fn keep_results(function: &mut ir::Function, kept: &[usize]) {
+    function.results = kept.iter().map(|&place| function.results[place].clone()).collect();
+    function.body.yields = kept.iter().map(|&place| function.body.yields[place]).collect();
+}
+
+/// How the derived function is called.
+fn interface(base: &Overload, derivation: &Derivation) -> Result<Interface, Diagnostic> {
+    let from = &base.interface;
+    if base.returned.is_none() || base.params.iter().any(Option::is_none) {
+        let message = format!("`{}` has parameters that cannot be passed from outside a kernel", from.name);
+        return Err(Diagnostic::error(Code::ArgumentType, message).at(base.span(), "declared here"));
+    }
+    let results: Vec<&Slot> = active(base.outputs()).collect();
+    if results.is_empty() {
+        let message = format!("`{}` has no result that can have a derivative", from.name);
+        return Err(Diagnostic::error(Code::NotDifferentiable, message)
+            .at(base.span(), "declared here")
+            .help("ask for derivatives of functions that return floats not marked no_diff"));
+    }
+    let mut params: Vec<InterfaceParam> =
+        from.params.iter().filter(|param| param.direction.reads()).cloned().collect();
+    params.iter_mut().for_each(|param| param.direction = Direction::In);
+    let span = base.span();
+    let mut result = None;
+    match derivation {
+        Derivation::Forward => {
+            let inputs = from.params.iter().filter(|param| param.direction.reads() && !param.no_diff);
+            for param in inputs {
+                let Some(ty) = param.ty.differential() else { continue };
+                let zeros = ty.leaves().iter().filter_map(Type::scalar).map(Constant::zero).collect();
+                params.push(tangent(&param.name, ty, Direction::In, Some(zeros), param.span));
+            }
+            result.clone_from(&from.result);
+            let outputs = || from.params.iter().filter(|param| param.direction.writes());
+            params.extend(outputs().cloned().map(|param| InterfaceParam {
+                direction: Direction::Out,
+                default: None,
+                ..param
+            }));
+            if let Some(ty) =
+                from.result.as_ref().filter(|_| !from.result_no_diff).and_then(Type::differential)
+            {
+                params.push(tangent("result", ty, Direction::Out, None, span));
+            }
+            for param in outputs().filter(|param| !param.no_diff) {
+                let Some(ty) = param.ty.differential() else { continue };
+                params.push(tangent(&param.name, ty, Direction::Out, None, param.span));
+            }
+        }
+        Derivation::Reverse { wrt } => {
+            let only = results.len() == 1;
+            for slot in results {
+                let ones = only.then(|| vec![Constant::float(slot.dtype, 1.0); slot.leaf_count()]);
+                params.push(tangent(
+                    &slot.path,
+                    slot_type(slot.dtype, &slot.element_shape),
+                    Direction::In,
+                    ones,
+                    span,
+                ));
+            }
+            for slot in asked(base, wrt)? {
+                params.push(gradient(slot, Vec::new(), span));
+            }
+        }
+        Derivation::Jacobian { wrt } => {
+            let [of] = results.as_slice() else {
+                let message = format!(
+                    "`{}` has {} results, so its Jacobian is not one array",
+                    from.name,
+                    results.len()
+                );
+                return Err(Diagnostic::error(Code::NotDifferentiable, message)
+                    .at(span, "declared here")
+                    .help("wrap the function in one with a single result that is no struct"));
+            };
+            for slot in asked(base, wrt)? {
+                params.push(gradient(slot, of.element_shape.dims().to_vec(), span));
+            }
+        }
+    }
+    Ok(Interface {
+        name: from.name.clone(),
+        params,
+        result,
+        result_no_diff: from.result_no_diff,
+        differentiable: true,
+        doc: from.doc.clone(),
+    })
+}
+
+/// The slots asked for, all of which must have a derivative.
+fn asked<'a>(base: &'a Overload, wrt: &[String]) -> Result<Vec<&'a Slot>, Diagnostic> {
+    wrt.iter()
+        .map(|path| match base.inputs().find(|slot| slot.path == *path) {
+            Some(slot) if !slot.no_diff => Ok(slot),
+            Some(slot) => {
+                let why = if slot.dtype.is_float() { "is marked no_diff" } else { "is not a float" };
+                Err(Diagnostic::error(
+                    Code::NotDifferentiable,
+                    format!("`{path}` {why}: it has no derivative"),
+                )
+                .at(base.span(), "declared here")
+                .help("do not ask for its derivative"))
+            }
+            None => {
+                let known: Vec<&str> = base.inputs().map(|slot| slot.path.as_str()).collect();
+                Err(Diagnostic::error(
+                    Code::UnknownArgument,
+                    format!("`{}` has no input `{path}`", base.interface.name),
+                )
+                .help(format!("its inputs are: {}", known.join(", "))))
+            }
+        })
+        .collect()
+}
+
+fn tangent(
+    name: &str,
+    ty: Type,
+    direction: Direction,
+    default: Option<Vec<Constant>>,
+    span: Span,
+) -> InterfaceParam {
+    InterfaceParam { name: format!("d_{name}").into(), ty, direction, no_diff: false, default, span }
+}
+
+/// The output that the derivative by a slot goes to: of these dims, then the slot's own.
+fn gradient(slot: &Slot, mut dims: Vec<i64>, span: Span) -> InterfaceParam {
+    dims.extend_from_slice(slot.element_shape.dims());
+    let ty = slot_type(slot.dtype, &Shape::from(dims));
+    InterfaceParam {
+        name: slot.path.as_str().into(),
+        ty,
+        direction: Direction::Out,
+        no_diff: false,
+        default: None,
+        span,
+    }
+}
+
+/// Numbers of that shape, as nested arrays.
+fn slot_type(dtype: DType, shape: &Shape) -> Type {
+    shape.dims().iter().rev().fold(Type::Scalar(dtype), |element, &n| Type::array(element, n as u32))
+}
