@@ -2,11 +2,12 @@
 
 use crate::argnums;
 use crate::args::{Origin, Parsed};
+use crate::derived::{self, Derived, PyBackward, SlotTuple};
 use crate::errors::{diagnostic, guard, to_py};
 use crate::output::{self, Library, Output};
 use crate::recorded::{PyRecordedCall, hand_over};
 use pullback_base::{Code, Diagnostic, Diagnostics, ErrorClass};
-use pullback_dispatch::{Arg, ArgValue, Error, Function, Held, Mode, Prepared};
+use pullback_dispatch::{Arg, ArgValue, Derivation, Error, Function, Held, Mode, Prepared};
 use pullback_torch_bridge::{Torch, state};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
@@ -38,6 +39,51 @@ impl PyFunction {
         kwargs: &Bound<'py, PyDict>,
     ) -> PyResult<(Bound<'py, PyAny>, Vec<Bound<'py, PyAny>>)> {
         guard(args.py(), || self.value_and_grad(argnums, args, kwargs))
+    }
+
+    /// The JVP, lane by lane: takes the function's arguments, then their tangents (`d_x` for `x`; zero where left out), and
+    /// gives the results, then their tangents. Tangents with more lanes than the arguments are several tangents at once.
+    #[getter]
+    fn fwds(&self, py: Python<'_>) -> PyResult<PyFunction> {
+        guard(py, || derived::derivative(py, &self.0, &Derivation::Forward))
+    }
+
+    /// The backward launch: takes the function's arguments and cotangents of its results.
+    #[getter]
+    fn bwds(&self) -> PyBackward {
+        PyBackward(self.0.clone())
+    }
+
+    #[pyo3(signature = (kind, argnums, args, kwargs))]
+    fn _derived<'py>(
+        &self,
+        kind: &str,
+        argnums: &Bound<'py, PyTuple>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: &Bound<'py, PyDict>,
+    ) -> PyResult<Derived<'py>> {
+        guard(args.py(), || derived::derived_by(&self.0, kind, argnums, args, kwargs))
+    }
+
+    /// The function in double precision, on the CPU.
+    fn _widened(&self, py: Python<'_>) -> PyResult<PyFunction> {
+        guard(py, || self.0.widened().map(PyFunction).map_err(|e| to_py(py, &e)))
+    }
+
+    fn _slots(
+        &self,
+        args: &Bound<'_, PyTuple>,
+        kwargs: &Bound<'_, PyDict>,
+    ) -> PyResult<(Vec<Option<SlotTuple>>, Vec<SlotTuple>)> {
+        guard(args.py(), || derived::slots(&self.0, args, kwargs))
+    }
+
+    fn _input_slots(&self) -> Vec<SlotTuple> {
+        self.0.input_slots().iter().map(derived::described).collect()
+    }
+
+    fn _mismatch(&self, py: Python<'_>, param: &str, message: &str, notes: Vec<String>) -> PyErr {
+        derived::mismatch(py, &self.0, param, message, notes)
     }
 
     /// The IR of a stage, as text: `ir` (as written), `flat`, `vjp` or `jvp`.
@@ -211,7 +257,7 @@ impl PyFunction {
 }
 
 /// A mark for each argument leaf: whether it is of an argument in `places`.
-fn wanted(places: &[usize], args: &[Arg<'_>]) -> Vec<bool> {
+pub fn wanted(places: &[usize], args: &[Arg<'_>]) -> Vec<bool> {
     let marks = args
         .iter()
         .enumerate()
@@ -220,7 +266,7 @@ fn wanted(places: &[usize], args: &[Arg<'_>]) -> Vec<bool> {
 }
 
 /// Gradients, given in the order of the arguments' leaves, in the shape of the arguments in `places`, in that order.
-fn by_argument<'py>(
+pub fn by_argument<'py>(
     py: Python<'py>,
     places: &[usize],
     args: &[Arg<'_>],
@@ -284,7 +330,7 @@ fn like<'py>(
 }
 
 /// Keywords, and `_result` apart.
-fn split_keywords<'py>(
+pub fn split_keywords<'py>(
     kwargs: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<(Keywords<'py>, Option<Bound<'py, PyAny>>)> {
     let mut keywords = Keywords::new();

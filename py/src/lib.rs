@@ -4,6 +4,7 @@
 
 mod argnums;
 mod args;
+mod derived;
 mod device;
 mod errors;
 mod function;
@@ -18,6 +19,8 @@ use pyo3::prelude::*;
 
 #[pymodule(gil_used = true)]
 mod _native {
+    #[pymodule_export]
+    use crate::derived::PyBackward;
     #[pymodule_export]
     use crate::device::{PyDevice, PyDeviceType, add_library_path};
     #[pymodule_export]

@@ -109,6 +109,8 @@ codes! {
         "mark the value no_diff, or write it with operations that have derivatives";
     NoSecondDerivative "no-second-derivative" Gradient "A second derivative was asked for where none is given."
         "leave out create_graph=True";
+    GradientMismatch "gradient-mismatch" Gradient "A gradient differs from finite differences."
+        "look at the custom derivatives the function calls; where it has none, report the function";
     NotDifferentiable "not-differentiable" Gradient "A gradient was asked of an argument that can have none."
         "do not ask for this gradient";
     ModifiedInPlace "modified-in-place" Gradient "A tensor was changed between the call and its backward."

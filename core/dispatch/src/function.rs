@@ -10,6 +10,7 @@ use crate::held::{Held, Nothing};
 use crate::mode::Mode;
 use crate::overload::Overload;
 use crate::prepare::Prepared;
+use crate::slot::Slot;
 use crate::source::Source;
 use pullback_autodiff as autodiff;
 use pullback_base::{Code, Diagnostic};
@@ -106,19 +107,43 @@ impl Function {
         Ok(Self { source: Arc::new(source), set: Arc::new(set) })
     }
 
-    /// For each leaf of the arguments the path of the input it fills, with whether that can have a derivative.
+    /// The slot that each leaf of the arguments fills; `None` for an array that is only written.
     ///
     /// # Errors
     /// Whatever keeps the arguments from fitting.
-    pub fn leaf_paths(&self, args: &[Arg<'_>]) -> Result<Vec<Option<(String, bool)>>, Error> {
-        let binding = self.bound(args)?;
-        let mut paths = vec![None; crate::args::leaves(args).len()];
-        for input in &binding.inputs {
+    pub fn leaf_slots(&self, args: &[Arg<'_>]) -> Result<Vec<Option<Slot>>, Error> {
+        let mut slots = vec![None; crate::args::leaves(args).len()];
+        for input in self.bound(args)?.inputs {
             if let bind::Source::Leaf(leaf) = input.source {
-                paths[leaf] = Some((input.slot.path.clone(), !input.slot.no_diff));
+                slots[leaf] = Some(input.slot);
             }
         }
-        Ok(paths)
+        Ok(slots)
+    }
+
+    /// The slots of the results that a call with these arguments returns, in their order.
+    ///
+    /// # Errors
+    /// Whatever keeps the arguments from fitting.
+    pub fn returned_slots(&self, args: &[Arg<'_>]) -> Result<Vec<Slot>, Error> {
+        let outputs = self.bound(args)?.outputs.into_iter();
+        let returned = outputs.filter(|output| matches!(output.target, bind::Target::Returned(_)));
+        Ok(returned.map(|output| output.slot).collect())
+    }
+
+    /// The slots that arguments can fill, of the first declaration.
+    pub fn input_slots(&self) -> Vec<Slot> {
+        self.set.overloads.first().map_or_else(Vec::new, |overload| overload.inputs().cloned().collect())
+    }
+
+    /// A diagnostic located at a parameter of the first declaration that has it, as an error.
+    pub fn error_at(&self, param: &str, diagnostic: Diagnostic) -> Error {
+        let mut params = self.interfaces().flat_map(|interface| &interface.params);
+        let at = params.find(|known| &*known.name == param);
+        self.source.error_of(match at {
+            Some(param) => diagnostic.at(param.span, "this parameter"),
+            None => diagnostic,
+        })
     }
 
     /// The IR of a stage, for readers: the function as written (`ir`), flattened (`flat`), or its derived

@@ -40,4 +40,5 @@ pub use held::Held;
 pub use mode::Mode;
 pub use module::{LoadOptions, Module};
 pub use prepare::{OutputSpec, Prepared};
+pub use slot::Slot;
 pub use tensor::Tensor;

@@ -11,6 +11,7 @@ once per element of the arguments' broadcast shape, on the CPU, Vulkan or CUDA; 
 """
 
 from pullback._native import Device, DeviceType, Function, Module, Tensor
+from pullback.checks import check_derivative, gradcheck, numeric_grad
 from pullback.devices import create_device, create_torch_device
 from pullback.errors import (
     BindError,
@@ -22,7 +23,7 @@ from pullback.errors import (
     ShapeError,
     UnknownFunctionError,
 )
-from pullback.transforms import grad, value_and_grad
+from pullback.transforms import grad, hessian, hvp, jacobian, value_and_grad
 
 __version__ = "0.1.0"
 
@@ -40,8 +41,14 @@ __all__ = [
     "ShapeError",
     "Tensor",
     "UnknownFunctionError",
+    "check_derivative",
     "create_device",
     "create_torch_device",
     "grad",
+    "gradcheck",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "numeric_grad",
     "value_and_grad",
 ]

@@ -1,0 +1,232 @@
+//! Derivatives of a function as Python sees them: `fwds`, `bwds`, and what the transforms are made of.
+
+use crate::argnums;
+use crate::args::Parsed;
+use crate::errors::{diagnostic, guard, to_py};
+use crate::function::{PyFunction, by_argument, prepare, split_keywords, wanted};
+use crate::output::{self, Library, Output};
+use crate::place::Place;
+use pullback_base::{Code, Diagnostic};
+use pullback_dispatch::args::{Leaf, leaves};
+use pullback_dispatch::{ArgValue, ArrayView, Derivation, Function, Mode, Slot};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+
+/// Of one slot: path, dtype by NumPy's name, element shape, and whether it can have a derivative.
+pub type SlotTuple = (String, &'static str, Vec<i64>, bool);
+
+pub fn described(slot: &Slot) -> SlotTuple {
+    let dims = slot.element_shape.dims().to_vec();
+    (slot.path.clone(), slot.dtype.numpy_name(), dims, !slot.no_diff)
+}
+
+/// What `_derived` gives: the derivative; for each argument the numbers of its results (in a dict for a struct); and the
+/// names of the parameters.
+pub type Derived<'py> = (PyFunction, Vec<Bound<'py, PyAny>>, Vec<String>);
+
+/// The derivative of a function, as a function.
+pub fn derivative(py: Python<'_>, function: &Function, derivation: &Derivation) -> PyResult<PyFunction> {
+    function.derived(derivation).map(PyFunction).map_err(|e| to_py(py, &e))
+}
+
+/// The lane-wise derivative of that kind (`jacobian` or `gradient`) by the arguments in `argnums`.
+pub fn derived_by<'py>(
+    function: &Function,
+    kind: &str,
+    argnums: &Bound<'py, PyTuple>,
+    args: &Bound<'py, PyTuple>,
+    kwargs: &Bound<'py, PyDict>,
+) -> PyResult<Derived<'py>> {
+    let py = args.py();
+    let (keywords, _) = split_keywords(Some(kwargs))?;
+    let mut parsed = Parsed::new(py, function);
+    parsed.read(args, &keywords)?;
+    let places = argnums::places(argnums, function, &parsed.args)?;
+    let marks = wanted(&places, &parsed.args);
+    let slots = function.leaf_slots(&parsed.args).map_err(|e| to_py(py, &e))?;
+    let asked = marks.iter().zip(&slots).filter(|(mark, _)| **mark).filter_map(|(_, slot)| slot.as_ref());
+    let wrt: Vec<String> = asked.map(|slot| slot.path.clone()).collect();
+    let numbers = (0..wrt.len()).map(|number| Ok(number.into_pyobject(py)?.into_any()));
+    let numbers = by_argument(py, &places, &parsed.args, numbers.collect::<PyResult<_>>()?)?;
+    let root = |place: &usize| {
+        let leaf: usize = parsed.args[..*place].iter().map(|arg| arg.value.leaf_count()).sum();
+        slots[leaf].as_ref().map(|slot| slot.path.split('.').next().unwrap_or("").to_owned())
+    };
+    let names = places.iter().filter_map(root).collect();
+    let derivation = match kind {
+        "jacobian" => Derivation::Jacobian { wrt },
+        _ => Derivation::Reverse { wrt },
+    };
+    Ok((derivative(py, function, &derivation)?, numbers, names))
+}
+
+/// The slots of the arguments' leaves, in order (`None` for one that is only written), and of the results.
+pub fn slots(
+    function: &Function,
+    args: &Bound<'_, PyTuple>,
+    kwargs: &Bound<'_, PyDict>,
+) -> PyResult<(Vec<Option<SlotTuple>>, Vec<SlotTuple>)> {
+    let py = args.py();
+    let (keywords, _) = split_keywords(Some(kwargs))?;
+    let mut parsed = Parsed::new(py, function);
+    parsed.read(args, &keywords)?;
+    let inputs = function.leaf_slots(&parsed.args).map_err(|e| to_py(py, &e))?;
+    let outputs = function.returned_slots(&parsed.args).map_err(|e| to_py(py, &e))?;
+    let inputs = inputs.iter().map(|slot| slot.as_ref().map(described)).collect();
+    Ok((inputs, outputs.iter().map(described).collect()))
+}
+
+/// The error of a gradient that differs from finite differences, located at the parameter.
+pub fn mismatch(
+    py: Python<'_>,
+    function: &Function,
+    param: &str,
+    message: &str,
+    notes: Vec<String>,
+) -> PyErr {
+    let found = Diagnostic::error(Code::GradientMismatch, message);
+    let found = notes.into_iter().fold(found, Diagnostic::note);
+    to_py(py, &function.error_at(param, found))
+}
+
+/// The backward launch of a function, called with cotangents.
+#[pyclass(name = "BackwardFunction", module = "pullback", frozen)]
+pub struct PyBackward(pub Function);
+
+#[pymethods]
+impl PyBackward {
+    /// Gradients by parameter name, of every float array among the arguments: each of its argument's shape, dtype and
+    /// library, summed in a fixed order where the argument was broadcast. `d_result` (and `d_name` for an `out` parameter)
+    /// is the cotangent of the result, of the result's shape; without any, all are ones.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn __call__<'py>(
+        &self,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        guard(args.py(), || self.run(args, kwargs))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<backward of pullback function {}>", self.0.name())
+    }
+}
+
+impl PyBackward {
+    fn run<'py>(
+        &self,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let py = args.py();
+        let (keywords, result) = split_keywords(kwargs)?;
+        if result.is_some() {
+            let found = Diagnostic::error(Code::UnknownArgument, "a backward call takes no `_result`");
+            return Err(diagnostic(py, found.help("pass the cotangent of the result as d_result=...")));
+        }
+        let (given, keywords): (Vec<_>, Vec<_>) =
+            keywords.into_iter().partition(|(name, _)| self.is_cotangent(name));
+        let mut parsed = Parsed::new(py, &self.0);
+        parsed.read(args, &keywords)?;
+        let slots = self.0.leaf_slots(&parsed.args).map_err(|e| to_py(py, &e))?;
+        let all = leaves(&parsed.args);
+        let wrt: Vec<bool> = all
+            .iter()
+            .zip(&slots)
+            .map(|(leaf, slot)| {
+                matches!(leaf, Leaf::Array(array) if array.dtype.is_float())
+                    && slot.as_ref().is_some_and(|slot| !slot.no_diff)
+            })
+            .collect();
+        let returned = self.0.returned_slots(&parsed.args).map_err(|e| to_py(py, &e))?;
+        let mut seeds = Parsed::new(py, &self.0);
+        let mut cotangents: Vec<Option<ArrayView>> = vec![None; returned.len()];
+        for (name, value) in &given {
+            let name = name.to_str()?;
+            let value = seeds.value(Place::Name(name), value)?;
+            self.seed(py, name, &value, &returned, &mut cotangents)?;
+        }
+        let mode = match given.is_empty() {
+            true => Mode::ValueAndGrad { wrt: &wrt },
+            false => Mode::Backward { wrt: &wrt, cotangents: &cotangents },
+        };
+        let prepared = prepare(py, &self.0, &parsed.args, mode)?;
+        let wanted: Vec<usize> = (0..wrt.len()).filter(|&leaf| wrt[leaf]).collect();
+        let results = prepared.outputs().len() - wanted.len();
+        let library = |place: usize| match place.checked_sub(results) {
+            None => Library::of(&parsed),
+            Some(gradient) => Library::of_leaf(wanted[gradient], &parsed),
+        };
+        let outputs = output::make_all(py, self.0.context(), &prepared, library)?;
+        // SAFETY: arguments, cotangents and outputs are Python objects that this frame keeps alive.
+        unsafe { output::launch(py, prepared, &outputs, output::stream(&parsed)) }?;
+        let gradients =
+            outputs.into_iter().skip(results).map(Output::finish).collect::<PyResult<Vec<_>>>()?;
+        let by_name = PyDict::new(py);
+        for (leaf, gradient) in wanted.into_iter().zip(gradients) {
+            if let Some(slot) = &slots[leaf] {
+                insert(&by_name, &slot.path, gradient)?;
+            }
+        }
+        Ok(by_name)
+    }
+
+    /// `d_name`, where the function has no parameter of that name itself.
+    fn is_cotangent(&self, name: &Bound<'_, PyString>) -> bool {
+        let Ok(name) = name.to_str() else { return false };
+        let mut params = self.0.interfaces().flat_map(|interface| &interface.params);
+        name.starts_with("d_") && !params.any(|param| &*param.name == name)
+    }
+
+    fn seed(
+        &self,
+        py: Python<'_>,
+        name: &str,
+        value: &ArgValue<'_>,
+        returned: &[Slot],
+        cotangents: &mut [Option<ArrayView>],
+    ) -> PyResult<()> {
+        let path = name.strip_prefix("d_").unwrap_or(name);
+        match value {
+            ArgValue::Struct(fields) => {
+                for (field, value) in fields {
+                    self.seed(py, &format!("{name}.{field}"), value, returned, cotangents)?;
+                }
+                Ok(())
+            }
+            ArgValue::Array(view) => match returned.iter().position(|slot| slot.path == path) {
+                Some(at) => {
+                    cotangents[at] = Some(view.clone());
+                    Ok(())
+                }
+                None => {
+                    let known: Vec<String> = returned.iter().map(|slot| format!("d_{}", slot.path)).collect();
+                    let message = format!(
+                        "`{}` returns no `{path}` that `{name}` could be the cotangent of",
+                        self.0.name()
+                    );
+                    let found = Diagnostic::error(Code::UnknownArgument, message);
+                    Err(diagnostic(py, found.help(format!("its cotangents are: {}", known.join(", ")))))
+                }
+            },
+            ArgValue::Numbers(_) => {
+                let message = format!("`{name}` is a number, but a cotangent has the result's shape");
+                let found = Diagnostic::error(Code::ArgumentType, message);
+                Err(diagnostic(py, found.help("pass an array of the result's shape and dtype")))
+            }
+        }
+    }
+}
+
+/// Puts a value at a path of dicts.
+fn insert(dict: &Bound<'_, PyDict>, path: &str, value: Bound<'_, PyAny>) -> PyResult<()> {
+    match path.split_once('.') {
+        None => dict.set_item(path, value),
+        Some((first, rest)) => {
+            if !dict.contains(first)? {
+                dict.set_item(first, PyDict::new(dict.py()))?;
+            }
+            insert(&dict.as_any().get_item(first)?.cast_into::<PyDict>()?, rest, value)
+        }
+    }
+}
