@@ -1,13 +1,13 @@
 //! A call that torch's autograd records: everything of it but the tensors, which autograd keeps.
 
 use crate::args::{Origin, Parsed, torch_view};
-use crate::errors::{diagnostic, guard};
+use crate::errors::{diagnostic, guard, to_py};
 use crate::function::prepare;
 use crate::output::{self, Library, Output};
 use crate::place::Place;
 use parking_lot::Mutex;
 use pullback_base::{Code, Diagnostic};
-use pullback_dispatch::{Arg, ArgValue, ArrayView, Function, Mode, Numbers};
+use pullback_dispatch::{Arg, ArgValue, ArrayView, Derivation, Function, Mode, Number, Numbers, Slot};
 use pullback_torch_bridge::Torch;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -32,6 +32,22 @@ enum Stored {
     Copy(Py<PyAny>),
     Struct(Vec<(String, Stored)>),
 }
+
+impl Stored {
+    fn duplicate(&self, py: Python<'_>) -> Stored {
+        match self {
+            Stored::Tensor(number) => Stored::Tensor(*number),
+            Stored::Numbers(numbers) => Stored::Numbers(numbers.clone()),
+            Stored::Copy(array) => Stored::Copy(array.clone_ref(py)),
+            Stored::Struct(fields) => Stored::Struct(
+                fields.iter().map(|(name, field)| (name.clone(), field.duplicate(py))).collect(),
+            ),
+        }
+    }
+}
+
+/// What a gradient's own cotangent must look like, to be that of a lane-wise derivative: shape, and dtype by NumPy's name.
+type SeedForm = (Vec<i64>, &'static str);
 
 impl PyRecordedCall {
     pub fn new(
@@ -150,9 +166,66 @@ impl PyRecordedCall {
     ) -> PyResult<Bound<'py, PyTuple>> {
         guard(tensors.py(), || self.run_backward(tensors, needs, cotangents))
     }
+
+    /// The backward call as a recorded call: of the lane-wise VJP, whose tensors are this call's, then the cotangents
+    /// given. Also, for each tensor that `needs` asks for, the form of the cotangent of its gradient.
+    fn differentiated<'py>(
+        &self,
+        tensors: &Bound<'py, PyTuple>,
+        needs: &Bound<'py, PyTuple>,
+        cotangents: &Bound<'py, PyTuple>,
+    ) -> PyResult<(PyRecordedCall, Vec<SeedForm>)> {
+        let py = tensors.py();
+        guard(py, || {
+            let mut parsed = Parsed::new(py, &self.function);
+            self.read(&mut parsed, tensors)?;
+            let wrt = self.asked(&parsed, needs)?;
+            let located = |error| to_py(py, &error);
+            let slots = self.function.leaf_slots(&parsed.args).map_err(located)?;
+            let asked = slots.into_iter().zip(&wrt).filter(|(_, asked)| **asked);
+            let asked: Vec<Slot> = asked.filter_map(|(slot, _)| slot).collect();
+            let prepared = prepare(py, &self.function, &parsed.args, Mode::Recorded { wrt: &wrt })?;
+            let forms = asked.iter().map(|slot| {
+                let dims = [prepared.shape().dims(), slot.element_shape.dims()].concat();
+                (dims, slot.dtype.numpy_name())
+            });
+            let mut args: SmallVec<[(String, Stored); 2]> =
+                self.args.iter().map(|(name, value)| (name.clone(), value.duplicate(py))).collect();
+            let mut next = tensors.len();
+            let returned = self.function.returned_slots(&parsed.args).map_err(located)?;
+            for (slot, cotangent) in returned.iter().zip(cotangents.iter_borrowed()) {
+                let given = !cotangent.is_none();
+                if !slot.no_diff {
+                    let stored = match given {
+                        true => Stored::Tensor(next),
+                        false => Stored::Numbers(Numbers::one(Number::Float(0.0)).into()),
+                    };
+                    let name = self.function.cotangent_name(&parsed.args, &slot.path).map_err(located)?;
+                    args.push((name, stored));
+                }
+                next += usize::from(given);
+            }
+            let forms = forms.collect();
+            let wrt = asked.into_iter().map(|slot| slot.path).collect();
+            let function = self.function.derived(&Derivation::Reverse { wrt }).map_err(located)?;
+            Ok((PyRecordedCall { function, args, results: Mutex::new(None) }, forms))
+        })
+    }
 }
 
 impl PyRecordedCall {
+    /// For each leaf whether `needs`, which counts tensors from 1, asks for its gradient.
+    fn asked(&self, parsed: &Parsed<'_, '_>, needs: &Bound<'_, PyTuple>) -> PyResult<SmallVec<[bool; 8]>> {
+        let mut place = 0;
+        let mut wrt = SmallVec::new();
+        for origin in &parsed.origins {
+            let is_tensor = matches!(origin, Origin::Torch(_));
+            place += usize::from(is_tensor);
+            wrt.push(is_tensor && needs.get_borrowed_item(place)?.is_truthy()?);
+        }
+        Ok(wrt)
+    }
+
     fn run_backward<'py>(
         &self,
         tensors: &Bound<'py, PyTuple>,
@@ -170,13 +243,7 @@ impl PyRecordedCall {
                 false => Some(torch_view("the cotangent", &cotangent)?),
             });
         }
-        let mut place = 0;
-        let mut wrt: SmallVec<[bool; 8]> = SmallVec::new();
-        for origin in &parsed.origins {
-            let is_tensor = matches!(origin, Origin::Torch(_));
-            place += usize::from(is_tensor);
-            wrt.push(is_tensor && needs.get_borrowed_item(place)?.is_truthy()?);
-        }
+        let wrt = self.asked(&parsed, needs)?;
         let mode = Mode::Backward { wrt: &wrt, cotangents: &seeds };
         let prepared = prepare(py, &self.function, &parsed.args, mode)?;
         let library = Library::of(&parsed);

@@ -82,12 +82,10 @@ fn forward(primal: &ir::Function, base: &Overload) -> Derived {
 
 fn reverse(primal: &ir::Function, base: &Overload, wrt: &[String]) -> Derived {
     let wanted = wanted_slots(base, wrt);
-    let request = autodiff::VjpRequest {
-        active_params: marks(primal.params.len(), wanted.iter().copied()),
-        seeded_results: marks(primal.results.len(), active(base.outputs())),
-        keep_results: false,
-        convention: autodiff::Convention::default(),
-    };
+    let request = autodiff::VjpRequest::new(
+        marks(primal.params.len(), wanted.iter().copied()),
+        marks(primal.results.len(), active(base.outputs())),
+    );
     let mut derived = autodiff::vjp(primal, &request)?;
     let order = places(&request.active_params);
     let kept: Vec<usize> =
@@ -106,15 +104,8 @@ fn jacobian(primal: &ir::Function, base: &Overload, wrt: &[String]) -> Derived {
     let derived = if by_input {
         autodiff::jvp(primal, &active_params)?
     } else {
-        autodiff::vjp(
-            primal,
-            &autodiff::VjpRequest {
-                active_params: active_params.clone(),
-                seeded_results: marks(primal.results.len(), active(base.outputs())),
-                keep_results: false,
-                convention: autodiff::Convention::default(),
-            },
-        )?
+        let seeded_results = marks(primal.results.len(), active(base.outputs()));
+        autodiff::vjp(primal, &autodiff::VjpRequest::new(active_params.clone(), seeded_results))?
     };
     let mut module = ir::Module::new();
     let types = derived.results.clone();
@@ -216,7 +207,7 @@ fn interface(base: &Overload, derivation: &Derivation) -> Result<Interface, Diag
             for param in inputs {
                 let Some(ty) = param.ty.differential() else { continue };
                 let zeros = ty.leaves().iter().filter_map(Type::scalar).map(Constant::zero).collect();
-                params.push(tangent(&param.name, ty, Direction::In, Some(zeros), param.span));
+                params.push(tangent(from, &param.name, ty, Direction::In, Some(zeros), param.span));
             }
             result.clone_from(&from.result);
             let outputs = || from.params.iter().filter(|param| param.direction.writes());
@@ -228,11 +219,11 @@ fn interface(base: &Overload, derivation: &Derivation) -> Result<Interface, Diag
             if let Some(ty) =
                 from.result.as_ref().filter(|_| !from.result_no_diff).and_then(Type::differential)
             {
-                params.push(tangent("result", ty, Direction::Out, None, span));
+                params.push(tangent(from, "result", ty, Direction::Out, None, span));
             }
             for param in outputs().filter(|param| !param.no_diff) {
                 let Some(ty) = param.ty.differential() else { continue };
-                params.push(tangent(&param.name, ty, Direction::Out, None, param.span));
+                params.push(tangent(from, &param.name, ty, Direction::Out, None, param.span));
             }
         }
         Derivation::Reverse { wrt } => {
@@ -240,6 +231,7 @@ fn interface(base: &Overload, derivation: &Derivation) -> Result<Interface, Diag
             for slot in results {
                 let ones = only.then(|| vec![Constant::float(slot.dtype, 1.0); slot.leaf_count()]);
                 params.push(tangent(
+                    from,
                     &slot.path,
                     slot_type(slot.dtype, &slot.element_shape),
                     Direction::In,
@@ -304,13 +296,24 @@ fn asked<'a>(base: &'a Overload, wrt: &[String]) -> Result<Vec<&'a Slot>, Diagno
 }
 
 fn tangent(
+    base: &Interface,
     name: &str,
     ty: Type,
     direction: Direction,
     default: Option<Vec<Constant>>,
     span: Span,
 ) -> InterfaceParam {
-    InterfaceParam { name: format!("d_{name}").into(), ty, direction, no_diff: false, default, span }
+    let name = tangent_name(base, name).into();
+    InterfaceParam { name, ty, direction, no_diff: false, default, span }
+}
+
+/// The name of the tangent or cotangent of `path`: `d_x` for `x`; `d_x_2` where the function has a `d_x` already, being
+/// a derivative itself.
+pub fn tangent_name(of: &Interface, path: &str) -> String {
+    let taken = |name: &str| of.params.iter().any(|param| &*param.name == name);
+    let names = (1..).map(|order| if order == 1 { format!("d_{path}") } else { format!("d_{path}_{order}") });
+    let mut free = names.skip_while(|name| taken(name));
+    free.next().unwrap_or_default()
 }
 
 /// The output that the derivative by a slot goes to: of these dims, then the slot's own.

@@ -4,7 +4,7 @@ use crate::args::Arg;
 use crate::bind::{self, Binding, bind};
 use crate::cache::OverloadSet;
 use crate::context::Context;
-use crate::derive::Derivation;
+use crate::derive::{self, Derivation};
 use crate::error::Error;
 use crate::held::{Held, Nothing};
 use crate::mode::Mode;
@@ -84,6 +84,14 @@ impl Function {
     /// `unknown-argument` and `not-differentiable`. That there is no derivative is found by the first call.
     pub fn derived(&self, derivation: &Derivation) -> Result<Function, Error> {
         Ok(Self { source: self.source.clone(), set: self.set.derived(&self.source, derivation)? })
+    }
+
+    /// The name of the cotangent of the result at `path`, in the derivatives of the declaration that these arguments fit.
+    ///
+    /// # Errors
+    /// Whatever keeps the arguments from fitting.
+    pub fn cotangent_name(&self, args: &[Arg<'_>], path: &str) -> Result<String, Error> {
+        Ok(derive::tangent_name(self.interface_of(args)?, path))
     }
 
     /// The function computed in f64, on the CPU: the reference its gradients are checked against.

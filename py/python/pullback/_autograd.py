@@ -44,17 +44,37 @@ class _Forward(torch.autograd.Function):
 
 
 class _Backward(torch.autograd.Function):
-    """The backward launch under ``create_graph=True``: what it gives cannot be differentiated again, and says so."""
+    """The backward launch under ``create_graph=True``: its own backward launches the derivative of the lane-wise VJP."""
 
     @staticmethod
     def forward(ctx, recorded, needs, count, *saved):
+        ctx.recorded, ctx.needs, ctx.count = recorded, needs, count
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*saved)
         return recorded.backward(saved[:count], needs, saved[count:])
 
     @staticmethod
-    def backward(ctx, *_):
-        message = "a second derivative of a Pullback call was asked for"
-        help = "leave out create_graph=True, or write the first derivative as a kernel of its own"
-        raise _refusal("no-second-derivative", message, help)
+    def backward(ctx, *seeds):
+        saved = _saved_tensors(ctx)
+        tensors, cotangents = saved[: ctx.count], saved[ctx.count :]
+        derived, forms = ctx.recorded.differentiated(tensors, ctx.needs, cotangents)
+        wanted = [seed for seed, needed in zip(seeds, ctx.needs, strict=True) if needed]
+        # A gradient was summed where its argument was broadcast, so its cotangent is the same for all those lanes.
+        wanted = [
+            None if seed is None else seed.to(getattr(torch, dtype)).expand(shape)
+            for seed, (shape, dtype) in zip(wanted, forms, strict=True)
+        ]
+        present = [cotangent is not None for cotangent in cotangents]
+        given = (*tensors, *(c for c in cotangents if c is not None))
+        needed = ctx.needs_input_grad[3:]
+        needs = (False, *needed[: ctx.count], *(n for n, p in zip(needed[ctx.count :], present, strict=True) if p))
+        if torch.is_grad_enabled():
+            gradients = _Backward.apply(derived, needs, len(given), *given, *wanted)
+        else:
+            gradients = derived.backward(given, needs, tuple(wanted))
+        of_cotangents = iter(gradients[1 + ctx.count :])
+        rest = (next(of_cotangents) if p else None for p in present)
+        return None, None, None, *gradients[1 : 1 + ctx.count], *rest
 
 
 apply = _Forward.apply
