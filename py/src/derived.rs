@@ -9,6 +9,7 @@ use crate::place::Place;
 use pullback_base::{Code, Diagnostic};
 use pullback_dispatch::args::{Leaf, leaves};
 use pullback_dispatch::{ArgValue, ArrayView, Derivation, Function, Mode, Slot};
+use pullback_ir::InterfaceParam;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
@@ -171,11 +172,15 @@ impl PyBackward {
         Ok(by_name)
     }
 
-    /// `d_name`, where the function has no parameter of that name itself.
+    /// `d_name` of a result `name`, or of nothing at all, which is refused as a cotangent.
     fn is_cotangent(&self, name: &Bound<'_, PyString>) -> bool {
         let Ok(name) = name.to_str() else { return false };
+        let Some(result) = name.strip_prefix("d_") else { return false };
         let mut params = self.0.interfaces().flat_map(|interface| &interface.params);
-        name.starts_with("d_") && !params.any(|param| &*param.name == name)
+        let of_result = result == "result"
+            || params.clone().any(|param| param.direction.writes() && &*param.name == result);
+        let is_input = |param: &InterfaceParam| param.direction.reads() && &*param.name == name;
+        !params.clone().any(is_input) && (of_result || !params.any(|param| &*param.name == name))
     }
 
     fn seed(

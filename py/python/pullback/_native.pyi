@@ -7,6 +7,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 __all__ = [
+    "BackwardFunction",
     "Device",
     "DeviceType",
     "Function",
@@ -127,11 +128,45 @@ class Function:
     def signature(self) -> str:
         """The declarations that share the name, one per line."""
     def __call__(self, *args: Any, _result: Any = None, **kwargs: Any) -> Any: ...
+    @property
+    def fwds(self) -> Function:
+        """The JVP, lane by lane: takes the function's arguments, then their tangents, and gives its results, then theirs.
+
+        The tangent of ``x`` is ``d_x``; one left out is zero. The tangent of the result comes after the results. Tangents with more
+        lanes than the arguments are several tangents at once. It is a function: call it, differentiate it.
+        """
+    @property
+    def bwds(self) -> BackwardFunction:
+        """The backward launch: takes the function's arguments and cotangents, and gives the gradients."""
+    def _derived(
+        self, kind: str, argnums: tuple[int | str, ...], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Function, list[Any], list[str]]: ...
+    def _widened(self) -> Function: ...
+    def _slots(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[list[tuple[str, str, list[int], bool] | None], list[tuple[str, str, list[int], bool]]]: ...
+    def _input_slots(self) -> list[tuple[str, str, list[int], bool]]: ...
+    def _mismatch(self, param: str, message: str, notes: list[str]) -> Exception: ...
     def _value_and_grad(
         self, argnums: tuple[int | str, ...], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Any, list[Any]]: ...
     def dump(self, stage: str = "ir") -> str:
         """The IR of a stage, as text: ``ir`` (as written), ``flat``, ``vjp`` or ``jvp``."""
+
+@final
+class BackwardFunction:
+    """The backward launch of a function."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Gradients by parameter name, of every float array among the arguments.
+
+        Each has its argument's shape, dtype and library; where the argument was broadcast, it is summed in a fixed order.
+        ``d_result`` (and ``d_name`` for an ``out`` parameter) is the cotangent of the result, of the result's shape and dtype;
+        without any, all are ones.
+
+        Raises:
+            GradientError: there is no derivative (``no-derivative``).
+        """
 
 @final
 class Tensor:
@@ -163,6 +198,9 @@ class RecordedCall:
     def backward(
         self, tensors: tuple[Any, ...], needs: tuple[bool, ...], cotangents: tuple[Any, ...]
     ) -> tuple[Any, ...]: ...
+    def differentiated(
+        self, tensors: tuple[Any, ...], needs: tuple[bool, ...], cotangents: tuple[Any, ...]
+    ) -> tuple[RecordedCall, list[tuple[list[int], str]]]: ...
 
 def add_library_path(path: str | os.PathLike[str]) -> None:
     """Adds a folder where NVRTC is looked for."""

@@ -283,22 +283,19 @@ def test_hooks_and_retained_gradients_fire(module):
     assert x.grad.tolist() == [4, 32]
 
 
-def test_a_second_derivative_is_refused(module):
+def test_second_and_third_derivatives_flow_through_create_graph(module):
     x = leaf(1, 2)
-    (first,) = torch.autograd.grad(module.square(x).sum(), x, create_graph=True)
-    assert first.tolist() == [2, 4]
-    with pytest.raises(pb.GradientError) as caught:
-        first.sum().backward()
-    assert caught.value.code == "no-second-derivative"
-    assert caught.value.help
+    (first,) = torch.autograd.grad((module.square(x) ** 2).sum(), x, create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), x, create_graph=True)
+    (third,) = torch.autograd.grad(second.sum(), x)
+    assert (first.tolist(), second.tolist(), third.tolist()) == ([4, 32], [12, 48], [24, 48])
 
 
-def test_a_second_derivative_through_the_cotangent_is_refused_too(module):
+def test_a_second_derivative_flows_through_the_cotangent(module):
     x, cotangent = leaf(1, 2), leaf(3, 4)
     (first,) = torch.autograd.grad(module.square(x), x, cotangent, create_graph=True)
-    assert first.tolist() == [6, 16]
-    with pytest.raises(pb.GradientError):
-        first.sum().backward()
+    by_x, by_cotangent = torch.autograd.grad(first.sum(), (x, cotangent))
+    assert (first.tolist(), by_x.tolist(), by_cotangent.tolist()) == ([6, 16], [6, 8], [2, 4])
 
 
 def test_torch_gradients_are_taken_through_value_and_grad_too(module):
