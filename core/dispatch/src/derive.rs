@@ -265,6 +265,7 @@ fn interface(base: &Overload, derivation: &Derivation) -> Result<Interface, Diag
         result,
         result_no_diff: from.result_no_diff,
         differentiable: true,
+        globals: from.globals.clone(),
         doc: from.doc.clone(),
     })
 }

@@ -67,7 +67,11 @@ class _Backward(torch.autograd.Function):
         present = [cotangent is not None for cotangent in cotangents]
         given = (*tensors, *(c for c in cotangents if c is not None))
         needed = ctx.needs_input_grad[3:]
-        needs = (False, *needed[: ctx.count], *(n for n, p in zip(needed[ctx.count :], present, strict=True) if p))
+        needs = (
+            False,
+            *needed[: ctx.count],
+            *(n for n, p in zip(needed[ctx.count :], present, strict=True) if p),
+        )
         if torch.is_grad_enabled():
             gradients = _Backward.apply(derived, needs, len(given), *given, *wanted)
         else:

@@ -42,7 +42,9 @@ class _Call:
                 return {name: filled(field) for name, field in stored.items()}
             return leaves[stored]
 
-        return tuple(map(filled, self.positional)), {name: filled(value) for name, value in self.named.items()}
+        return tuple(map(filled, self.positional)), {
+            name: filled(value) for name, value in self.named.items()
+        }
 
     def rank(self, leaf: int) -> int:
         """How many of the leaf's dims are its parameter's own."""

@@ -119,7 +119,9 @@ def hvp(function: Function, argnums: int | str | Sequence[int | str] = 0) -> Cal
         gradient, numbers, names = function._derived("gradient", wanted, args, kwargs)
         vectors = vector if several else (vector,)
         if len(vectors) != len(names):
-            raise TypeError(f"hvp takes {len(names)} vectors, one per argument of argnums, not {len(vectors)}")
+            raise TypeError(
+                f"hvp takes {len(names)} vectors, one per argument of argnums, not {len(vectors)}"
+            )
         tangents = {f"d_{name}": given for name, given in zip(names, vectors, strict=True)}
         results = _results(gradient.fwds, args, {**kwargs, **tangents})
         products = results[len(results) // 2 :]
