@@ -176,11 +176,13 @@ impl PyBackward {
     fn is_cotangent(&self, name: &Bound<'_, PyString>) -> bool {
         let Ok(name) = name.to_str() else { return false };
         let Some(result) = name.strip_prefix("d_") else { return false };
-        let mut params = self.0.interfaces().flat_map(|interface| &interface.params);
-        let of_result = result == "result"
-            || params.clone().any(|param| param.direction.writes() && &*param.name == result);
-        let is_input = |param: &InterfaceParam| param.direction.reads() && &*param.name == name;
-        !params.clone().any(is_input) && (of_result || !params.any(|param| &*param.name == name))
+        let any = |holds: &dyn Fn(&InterfaceParam) -> bool| {
+            self.0.interfaces().flat_map(|interface| &interface.params).any(holds)
+        };
+        let of_result =
+            result == "result" || any(&|param| param.direction.writes() && &*param.name == result);
+        let is_input = any(&|param| param.direction.reads() && &*param.name == name);
+        !is_input && (of_result || !any(&|param| &*param.name == name))
     }
 
     fn seed(
