@@ -205,17 +205,17 @@ pub struct Subscript {
 pub enum AccessorKind {
     Get,
     Set,
-    Ref,
+    /// The writing half of `ref { return place; }`: what it returns takes the new value.
+    SetThrough,
 }
 
+/// `get { ... }` as a function of the subscript's parameters; `set(v) { ... }` as one that takes the new value too, by
+/// that name or as `newValue`. `ref` is a `Get` and a `SetThrough` with the same body.
 #[derive(Clone, Debug)]
 pub struct Accessor {
     pub kind: AccessorKind,
-    pub modifiers: Modifiers,
-    pub attributes: Vec<Attribute>,
-    /// The name `set` gives the new value: `set(v) { ... }`; without one it is `newValue`.
-    pub new_value: Option<Name>,
-    pub body: Option<Block>,
+    /// A [`DeclKind::Function`].
+    pub function: Decl,
     pub span: Span,
 }
 

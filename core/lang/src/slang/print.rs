@@ -114,9 +114,13 @@ impl Printer {
 
     fn accessors(&mut self, accessors: &[Accessor]) {
         for a in accessors {
-            let value = a.new_value.as_ref().map_or(String::new(), |name| format!("({})", name.text));
-            self.line(format!("{}{:?}{value}", head(&a.attributes, &a.modifiers), a.kind));
-            self.inside(|out| out.body(a.body.as_ref()));
+            let DeclKind::Function(function) = &a.function.kind else { continue };
+            let value = function.params.last().and_then(|param| param.name.as_ref());
+            let value = value.filter(|name| a.kind != AccessorKind::Get && &*name.text != "newValue");
+            let value = value.map_or(String::new(), |name| format!("({})", name.text));
+            let head = head(&a.function.attributes, &Modifiers::default());
+            self.line(format!("{head}{:?}{value}", a.kind));
+            self.inside(|out| out.body(function.body.as_ref()));
         }
     }
 

@@ -35,6 +35,8 @@ impl<'a> Checker<'a> {
                 self.collect_function(decl, function, place);
             }
             DeclKind::Struct(aggregate) => self.collect_struct(aggregate, place),
+            DeclKind::Property(property) => self.collect_property(property, place),
+            DeclKind::Subscript(subscript) => self.collect_subscript(subscript, decl.span, place),
             DeclKind::Enum(enumeration) => self.collect_enum(decl, enumeration, place),
             DeclKind::Interface(aggregate) => self.collect_interface(aggregate, place),
             DeclKind::Extension(extension) => self.collect_extension(extension, place),
@@ -86,8 +88,6 @@ impl<'a> Checker<'a> {
     fn refuse(&mut self, kind: &DeclKind, decl: &Decl, place: Place<'_>) {
         let (what, name) = match kind {
             DeclKind::AssociatedType(decl) => ("associated types", Some(&decl.name)),
-            DeclKind::Property(decl) => ("properties", Some(&decl.name)),
-            DeclKind::Subscript(_) => ("`__subscript` declarations", None),
             _ => ("declarations of this kind", None),
         };
         let span = name.map_or(decl.span, |name| name.span);
@@ -132,6 +132,7 @@ impl<'a> Checker<'a> {
             members,
             owner: place.owner,
             fields: Lazy::Pending,
+            initials: Lazy::Pending,
             leaves: 0,
             broken: false,
             span: name.span,
@@ -179,10 +180,33 @@ impl<'a> Checker<'a> {
                 return None;
             }
         };
+        let id = self.add_function(decl, function, role, place);
+        self.name_function(id, place.scope);
+        Some(id)
+    }
+
+    /// Enters a function's name, beside others of that name.
+    pub fn name_function(&mut self, id: FnId, scope: ScopeId) {
+        let name = &self.program.functions[id].ast.name;
+        match self.program.scopes[scope].names.get_mut(&name.text) {
+            Some(Symbol::Functions(functions)) => functions.push(id),
+            Some(Symbol::Refused) => {}
+            _ => self.declare(scope, name, Symbol::Functions(SmallVec::from_slice(&[id]))),
+        }
+    }
+
+    /// Gives a function an id, but no name to call it by.
+    pub fn add_function(
+        &mut self,
+        decl: &'a Decl,
+        function: &'a ast::Function,
+        role: Role,
+        place: Place<'_>,
+    ) -> FnId {
         let (scope, generics) = self.generic_scope(&function.generics, place);
         let op = if place.is_std { std_op(decl) } else { None };
         let name = &function.name;
-        let id = self.program.functions.push(Function {
+        self.program.functions.push(Function {
             name: name.text.clone(),
             qualified: format!("{}{}", place.prefix, name.text).into(),
             decl,
@@ -194,14 +218,9 @@ impl<'a> Checker<'a> {
             is_std: place.is_std,
             op,
             requirement: None,
+            sets_through: None,
             signature: Lazy::Pending,
-        });
-        match self.program.scopes[place.scope].names.get_mut(&name.text) {
-            Some(Symbol::Functions(functions)) => functions.push(id),
-            Some(Symbol::Refused) => {}
-            _ => self.declare(place.scope, name, Symbol::Functions(SmallVec::from_slice(&[id]))),
-        }
-        Some(id)
+        })
     }
 
     /// Enters generic parameters, with bounds still to be found: the scope that has them, and they themselves behind those of

@@ -228,7 +228,7 @@ fn picked(checker: &mut Checker<'_>, base: Tree, pick: &Pick) -> Option<Tree> {
                 picks.iter().map(|&i| elements.get(usize::from(i)).cloned()).collect();
             picks.map(Tree::Node)
         }
-        Pick::Components(_) => None,
+        Pick::Components(_) | Pick::Property(_) => None,
     }
 }
 

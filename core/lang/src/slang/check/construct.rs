@@ -57,7 +57,7 @@ impl Context<'_, '_> {
             }
         }
         if items.is_empty() && !matches!(ty, Ty::Array(_, UNSIZED)) {
-            return Expr { kind: ExprKind::Zero, ty: ty.clone(), span };
+            return self.default_of(ty, span);
         }
         let mut list = List { items, at: 0, ahead: None };
         let value = self.fill(&mut list, ty, span, true);
@@ -122,9 +122,10 @@ impl Context<'_, '_> {
             return composed;
         }
         let mut elements = Vec::with_capacity(element_types.len());
-        for element in &element_types {
+        for (index, element) in element_types.iter().enumerate() {
             let value = match list.peek() {
-                None => Expr { kind: ExprKind::Zero, ty: element.clone(), span },
+                None if matches!(ty, Ty::Struct(..)) => self.initial_field(ty, index, span),
+                None => self.default_of(element, span),
                 Some(_) => self.fill(list, element, span, false),
             };
             if value.is_error() {
@@ -174,7 +175,7 @@ impl Context<'_, '_> {
 
     fn next_value(&mut self, list: &mut List<'_>, ty: &Ty, span: Span) -> Expr {
         let Some(item) = list.peek() else {
-            return Expr { kind: ExprKind::Zero, ty: ty.clone(), span };
+            return self.default_of(ty, span);
         };
         let value = match &item.kind {
             ast::ExprKind::InitList(_) => self.expr_for(item, ty),

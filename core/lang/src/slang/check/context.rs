@@ -1,7 +1,7 @@
 //! Where expressions and statements are checked: the scope, the locals, the function around them.
 
 use super::Checker;
-use super::hir::{Body, Expr, Local, LocalId};
+use super::hir::{Body, Expr, ExprKind, Local, LocalId, Stmt, StmtKind};
 use super::program::{FnId, Role, ScopeId, Signature};
 use super::types::Ty;
 use crate::slang::ast;
@@ -79,7 +79,8 @@ impl<'c, 'a> Context<'c, 'a> {
     }
 
     pub fn check_function_body(mut self, block: &ast::Block) -> Option<Body> {
-        let stmts = self.block(block);
+        let mut stmts = self.initial_this(block.span);
+        stmts.extend(self.block(block));
         // Where something else is wrong, what is missing may be what was not understood.
         if self.result != Ty::Void && !self.broken && super::flow::falls_through(&stmts) {
             let name = self.function_name();
@@ -97,6 +98,19 @@ impl<'c, 'a> Context<'c, 'a> {
         }
         let Self { locals, params, broken, .. } = self;
         (!broken).then_some(Body { locals, params, block: stmts })
+    }
+
+    /// A constructor begins with the fields' initial values.
+    fn initial_this(&mut self, span: Span) -> Vec<Stmt> {
+        let Some(this) = self.this.filter(|_| self.in_constructor()) else { return Vec::new() };
+        let ty = self.locals[this].ty.clone();
+        if !self.checker.has_initials(&ty, span) {
+            return Vec::new();
+        }
+        let value = Box::new(self.initial(&ty, span));
+        let place = Box::new(Expr { kind: ExprKind::Local(this), ty: ty.clone(), span });
+        let assign = Expr { kind: ExprKind::Assign { place, value }, ty, span };
+        vec![Stmt { kind: StmtKind::Expr(assign), span }]
     }
 
     fn function_name(&self) -> Arc<str> {
@@ -164,6 +178,11 @@ impl<'c, 'a> Context<'c, 'a> {
         let id = self.locals.push(local);
         self.names.push((name, id));
         id
+    }
+
+    /// The parameter of a setter that takes the new value.
+    pub fn new_value(&self) -> Option<LocalId> {
+        self.params.last().copied()
     }
 
     /// A local that no name stands for.

@@ -202,6 +202,12 @@ impl Context<'_, '_> {
                 }
             },
             Symbol::Refused => Item::Value(self.silent_error(span)),
+            Symbol::Property(id) => {
+                let this = self.this.map(|this| self.local_value(this, span));
+                Item::Value(self.property(id, object.or(this), None, span))
+            }
+            // No name in an expression.
+            Symbol::Subscripts(_) => Item::Value(self.silent_error(span)),
             Symbol::Case(id, case) => Item::Value(self.enum_case(id, case, span)),
             symbol @ (Symbol::Struct(_)
             | Symbol::Enum(_)

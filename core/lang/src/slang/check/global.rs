@@ -52,6 +52,7 @@ impl<'a> Checker<'a> {
             scope,
             members,
             owner: None,
+            initials: Lazy::Pending,
             fields: Lazy::Pending,
             leaves: 0,
             broken: false,

@@ -97,6 +97,8 @@ pub enum Pick {
     Index(Box<Expr>),
     /// Components of a vector, as a vector of at least two.
     Swizzle(SmallVec<[u8; 4]>),
+    /// What accessors of the base give and take.
+    Property(Box<Accessors>),
     /// Row and column of each component.
     Components(SmallVec<[(u8, u8); 4]>),
 }
@@ -115,6 +117,16 @@ impl Access {
             Access::Element { buffer, index } => [buffer, index].into_iter(),
         }
     }
+}
+
+/// How a property or subscript is read and written.
+#[derive(Clone, Debug)]
+pub struct Accessors {
+    pub get: Callee,
+    pub set: Option<Callee>,
+    /// The indices of a subscript.
+    pub args: Vec<Expr>,
+    pub ty: Ty,
 }
 
 #[derive(Clone, Debug)]
@@ -171,6 +183,8 @@ pub enum ExprKind {
     And(Box<Expr>, Box<Expr>),
     Or(Box<Expr>, Box<Expr>),
     Comma(Vec<Expr>),
+    /// The expression where these generic parameters, of another declaration, stand for that.
+    Under(Vec<(ParamId, Arg)>, Box<Expr>),
 }
 
 /// What a call runs.

@@ -3,7 +3,7 @@
 
 use super::hir::{Body, Callee, ExprKind};
 use super::program::{FnId, Program};
-use super::recursion::each_expr;
+use super::recursion::{each_callee, each_expr};
 use super::types::{Arg, Subst, Ty};
 use super::{Checker, done};
 use pullback_base::{Code, Diagnostic, Span};
@@ -45,7 +45,8 @@ impl Checker<'_> {
             self.bodies.clear();
             return;
         }
-        let asks = |body: &Option<Arc<Body>>| body.as_ref().is_some_and(|body| asks_types(body));
+        let asks =
+            |body: &Option<Arc<Body>>| body.as_ref().is_some_and(|body| asks_types(&self.program, body));
         if !self.bodies.values().any(asks) {
             return;
         }
@@ -76,20 +77,22 @@ enum Run<'b> {
     Erase(&'b Ty),
 }
 
-fn runs(body: &Body) -> Vec<Run<'_>> {
-    let mut runs: Vec<Run<'_>> = Vec::new();
-    each_expr(&body.block, &mut |expr| match &expr.kind {
-        ExprKind::Call(call) => runs.push(Run::Call(&call.callee, expr.span)),
-        ExprKind::Zero if expr.ty.is_abstract() => runs.push(Run::Default(&expr.ty)),
-        ExprKind::Erase(inner) => runs.push(Run::Erase(&inner.ty)),
-        _ => {}
+fn runs<'b>(program: &Program<'_>, body: &'b Body) -> Vec<Run<'b>> {
+    let mut runs: Vec<Run<'b>> = Vec::new();
+    each_expr(&body.block, &mut |expr| {
+        each_callee(program, expr, &mut |callee| runs.push(Run::Call(callee, expr.span)));
+        match &expr.kind {
+            ExprKind::Zero if expr.ty.is_abstract() => runs.push(Run::Default(&expr.ty)),
+            ExprKind::Erase(inner) => runs.push(Run::Erase(&inner.ty)),
+            _ => {}
+        }
     });
     runs
 }
 
 /// Whether types tell what a body does.
-fn asks_types(body: &Body) -> bool {
-    runs(body).iter().any(|run| !matches!(run, Run::Call(Callee::Function { .. }, _)))
+fn asks_types(program: &Program<'_>, body: &Body) -> bool {
+    runs(program, body).iter().any(|run| !matches!(run, Run::Call(Callee::Function { .. }, _)))
 }
 
 impl<'w, 'a> Walk<'w, 'a> {
@@ -176,7 +179,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         let known =
             |args: &[Arg]| -> Vec<Arg> { args.iter().map(|arg| arg.subst(program, &subst)).collect() };
         let mut next = Vec::new();
-        for run in runs(body) {
+        for run in runs(self.program, body) {
             match run {
                 Run::Default(ty) => {
                     next.extend(program.default_constructor(&ty.subst(program, &subst)).map(Some));

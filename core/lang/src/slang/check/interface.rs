@@ -62,11 +62,7 @@ impl<'a> Checker<'a> {
             match &member.kind {
                 DeclKind::Function(function) => {
                     if let Some(function) = self.collect_function(member, function, inner) {
-                        let kind = RequirementKind::Function(function);
-                        let name = self.program.functions[function].name.clone();
-                        let span = self.program.functions[function].ast.name.span;
-                        let requirement = self.require(id, name, kind, span);
-                        self.program.functions[function].requirement = Some(requirement);
+                        self.require_function(id, function);
                     }
                 }
                 DeclKind::AssociatedType(ast) => {
@@ -77,6 +73,15 @@ impl<'a> Checker<'a> {
                 _ => self.collect_decl(member, inner),
             }
         }
+    }
+
+    /// The interface asks for that function.
+    pub fn require_function(&mut self, interface: InterfaceId, function: FnId) {
+        let kind = RequirementKind::Function(function);
+        let name = self.program.functions[function].name.clone();
+        let span = self.program.functions[function].ast.name.span;
+        let requirement = self.require(interface, name, kind, span);
+        self.program.functions[function].requirement = Some(requirement);
     }
 
     fn require(

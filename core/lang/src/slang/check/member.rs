@@ -89,6 +89,7 @@ impl Context<'_, '_> {
         match self.checker.program.member_of(&ty, &name.text) {
             Some(
                 symbol @ (Symbol::Field(_)
+                | Symbol::Property(_)
                 | Symbol::Functions(_)
                 | Symbol::Constant(_)
                 | Symbol::Global(_)
@@ -213,6 +214,9 @@ impl Context<'_, '_> {
         }
         if let (Ty::Buffer(..), [index]) = (&base.ty, &args[..]) {
             return self.buffer_element(base, index.clone(), span);
+        }
+        if let Some(part) = self.subscript(&base, &args, span) {
+            return part;
         }
         let (Some(element), [index]) = (base.ty.element(), &args[..]) else {
             let shown = self.show(&base.ty);

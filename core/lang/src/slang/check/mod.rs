@@ -9,6 +9,7 @@ mod construct;
 mod context;
 mod convert;
 mod declared_operator;
+mod default;
 pub mod entry;
 mod enums;
 mod expr;
@@ -24,6 +25,7 @@ mod operator;
 mod overload;
 mod place;
 pub mod program;
+mod property;
 pub mod recursion;
 mod resolve;
 mod signature;
@@ -34,6 +36,8 @@ pub mod types;
 
 #[cfg(test)]
 mod generic_tests;
+#[cfg(test)]
+mod member_tests;
 #[cfg(test)]
 mod tests;
 
@@ -152,6 +156,9 @@ impl<'a> Checker<'a> {
         for id in self.program.enums.ids().collect::<Vec<_>>() {
             self.enum_values(id);
         }
+        for id in (first.structs..self.program.structs.len()).map(StructId::from_index) {
+            self.initials(id, Span::NONE);
+        }
         for id in (first.functions..self.program.functions.len()).map(FnId::from_index) {
             self.signature(id);
         }
@@ -172,6 +179,13 @@ impl<'a> Checker<'a> {
             return;
         }
         self.bodies.insert(id, None);
+        if let Some(getter) = self.program.functions[id].sets_through {
+            // The same body: what is wrong in it is said once.
+            self.check_body(getter);
+            if self.bodies.get(&getter).is_none_or(|body| body.is_none()) {
+                return;
+            }
+        }
         let signature = self.signature(id);
         let function = &self.program.functions[id];
         let Some(block) = &function.ast.body else { return };

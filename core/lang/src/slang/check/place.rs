@@ -54,6 +54,9 @@ impl Context<'_, '_> {
                 false
             }
             ExprKind::Memory(access) => self.writable_memory(access, place.span),
+            ExprKind::Pick(base, Pick::Property(accessors)) => {
+                self.property_is_assignable(base, accessors, place.span)
+            }
             ExprKind::Pick(base, pick) => {
                 let (repeats, what) = match pick {
                     Pick::Swizzle(picks) => (repeats(picks), "swizzle"),

@@ -1,6 +1,7 @@
 //! The tables of a program: scopes and what they declare. Signatures, fields and constants are filled in
 //! when first asked for, so declarations may stand in any order.
 
+use super::default::Initials;
 use super::entry::Entry;
 use super::global::GlobalType;
 use super::hir::Expr;
@@ -22,6 +23,7 @@ id_type! {
     /// What stands between the braces of a struct and its kin.
     pub struct MembersId("members");
 }
+id_type! { pub struct PropertyId("property"); }
 id_type! { pub struct EnumId("enum"); }
 id_type! { pub struct InterfaceId("interface"); }
 id_type! {
@@ -46,6 +48,9 @@ pub struct Scope {
 pub enum Symbol {
     Functions(SmallVec<[FnId; 2]>),
     Struct(StructId),
+    Property(PropertyId),
+    /// The subscripts of a type.
+    Subscripts(SmallVec<[PropertyId; 2]>),
     Enum(EnumId),
     /// A case of an enum, by its number.
     Case(EnumId, u32),
@@ -181,11 +186,19 @@ pub struct Struct<'a> {
     pub owner: Option<MembersId>,
     /// In terms of its own generic parameters.
     pub fields: Lazy<Arc<[Field]>>,
+    pub initials: Lazy<Initials>,
     /// How many numbers it is made of, once its fields are known; of a generic struct that is told anew each time.
     pub leaves: u64,
     /// A field was wrong, and reported: nothing is made of the struct.
     pub broken: bool,
     pub span: Span,
+}
+
+/// What reads a property or subscript, and what writes it.
+#[derive(Clone, Copy)]
+pub struct Property {
+    pub get: FnId,
+    pub set: Option<FnId>,
 }
 
 #[derive(Clone)]
@@ -242,6 +255,8 @@ pub struct Function<'a> {
     pub op: Option<Op>,
     /// It is what an interface asks for.
     pub requirement: Option<RequirementId>,
+    /// A setter with the body of this getter: what it returns takes the new value.
+    pub sets_through: Option<FnId>,
     pub signature: Lazy<Arc<Signature>>,
 }
 
@@ -325,6 +340,7 @@ pub struct Program<'a> {
     pub erased: Vec<Ty>,
     pub structs: IdVec<StructId, Struct<'a>>,
     pub enums: IdVec<EnumId, Enum<'a>>,
+    pub properties: IdVec<PropertyId, Property>,
     pub functions: IdVec<FnId, Function<'a>>,
     pub constants: IdVec<ConstId, Constant<'a>>,
     pub globals: IdVec<GlobalId, Global<'a>>,

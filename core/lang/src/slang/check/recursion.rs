@@ -2,7 +2,7 @@
 
 use super::Checker;
 use super::hir::{Body, Callee, Expr, ExprKind, Pick, Stmt, StmtKind};
-use super::program::{FnId, Lazy, Program};
+use super::program::{FnId, Lazy, Program, RequirementKind, Role};
 use pullback_base::{Code, Diagnostic, Span};
 use rustc_hash::FxHashMap;
 
@@ -18,15 +18,16 @@ fn calls(program: &Program<'_>, body: &Body) -> Vec<(FnId, Span)> {
 }
 
 fn note_call(program: &Program<'_>, expr: &Expr, out: &mut Vec<(FnId, Span)>) {
-    match &expr.kind {
-        ExprKind::Call(call) => {
-            // Who gives what a requirement asks is told by types, so circles through it are found in instances.
-            let Callee::Function { id: callee, .. } = &call.callee else { return };
-            let is_op = program.functions[*callee].op.is_some();
-            if !is_op && !out.iter().any(|(id, _)| id == callee) {
-                out.push((*callee, expr.span));
-            }
+    each_callee(program, expr, &mut |callee| {
+        // Who gives what a requirement asks is told by types, so circles through it are found in instances.
+        let Callee::Function { id: callee, .. } = callee else { return };
+        let is_op = program.functions[*callee].op.is_some();
+        if !is_op && !out.iter().any(|(id, _)| id == callee) {
+            out.push((*callee, expr.span));
         }
+    });
+    match &expr.kind {
+        ExprKind::Under(_, inner) => walk(inner, &mut |expr| note_call(program, expr, out)),
         // A constant that is not a plain number is computed where it is used.
         ExprKind::Constant(id) => {
             if let Lazy::Done(value) = &program.constants[*id].value {
@@ -34,6 +35,48 @@ fn note_call(program: &Program<'_>, expr: &Expr, out: &mut Vec<(FnId, Span)>) {
             }
         }
         _ => {}
+    }
+}
+
+/// Calls `f` for what one expression itself calls: a function, a getter, or the setters of a place that it writes.
+pub fn each_callee<'h>(program: &Program<'_>, expr: &'h Expr, f: &mut dyn FnMut(&'h Callee)) {
+    match &expr.kind {
+        ExprKind::Call(call) => {
+            f(&call.callee);
+            if may_write(program, &call.callee) {
+                call.args.iter().for_each(|arg| setters(arg, f));
+            }
+        }
+        ExprKind::Pick(_, Pick::Property(accessors)) => f(&accessors.get),
+        ExprKind::Assign { place, .. } | ExprKind::Modify { place, .. } | ExprKind::Update { place, .. } => {
+            setters(place, f);
+        }
+        _ => {}
+    }
+}
+
+fn may_write(program: &Program<'_>, callee: &Callee) -> bool {
+    let id = match callee {
+        Callee::Function { id, .. } => *id,
+        Callee::Requirement { requirement, .. } => match program.requirements[*requirement].kind {
+            RequirementKind::Function(id) => id,
+            _ => return true,
+        },
+    };
+    let function = &program.functions[id];
+    function.role == Role::Method { mutating: true }
+        || matches!(&function.signature, Lazy::Done(signature)
+            if signature.params.iter().any(|param| param.direction.writes()))
+}
+
+/// Calls `f` for each setter on the way to a place.
+fn setters<'h>(place: &'h Expr, f: &mut dyn FnMut(&'h Callee)) {
+    let mut at = place;
+    while let ExprKind::Pick(base, pick) = &at.kind {
+        if let Pick::Property(accessors) = pick {
+            accessors.set.iter().for_each(&mut *f);
+        }
+        at = base;
     }
 }
 
@@ -72,11 +115,15 @@ pub fn walk<'h>(expr: &'h Expr, f: &mut dyn FnMut(&'h Expr)) {
         | ExprKind::Compose(inner)
         | ExprKind::Comma(inner) => inner.iter().for_each(|expr| walk(expr, f)),
         ExprKind::Convert(inner) | ExprKind::Erase(inner) => walk(inner, f),
+        // Its types are of another declaration: who looks within takes its bindings into account.
+        ExprKind::Under(..) => {}
         ExprKind::Memory(access) => access.operands().for_each(|expr| walk(expr, f)),
         ExprKind::Pick(base, pick) => {
             walk(base, f);
-            if let Pick::Index(index) = pick {
-                walk(index, f);
+            match pick {
+                Pick::Index(index) => walk(index, f),
+                Pick::Property(accessors) => accessors.args.iter().for_each(|arg| walk(arg, f)),
+                _ => {}
             }
         }
         ExprKind::Call(call) => call.args.iter().for_each(|expr| walk(expr, f)),

@@ -44,9 +44,6 @@ impl<'a> Checker<'a> {
                 }
             };
             let ty = context.sized(ty, var.name.span);
-            if let Some(init) = &var.init {
-                context.unsupported("initial values of fields", init.span);
-            }
             broken |= context.broken;
             let no_diff = member.modifiers.has(ModifierKind::NoDiff);
             fields.push(Field { name: var.name.text.clone(), ty, no_diff });

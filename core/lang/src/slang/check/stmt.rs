@@ -135,6 +135,11 @@ impl Context<'_, '_> {
     }
 
     fn return_(&mut self, value: Option<&ast::Expr>, span: Span) -> StmtKind {
+        if let (Some(value), Some(setter)) = (value, self.function)
+            && self.checker.program.functions[setter].sets_through.is_some()
+        {
+            return self.set_returned(value, span);
+        }
         let result = self.result.clone();
         match value {
             None if matches!(result, Ty::Void | Ty::Error) => StmtKind::Return(None),
@@ -173,19 +178,21 @@ impl Context<'_, '_> {
         }
     }
 
-    /// `S s;` calls a constructor without parameters, if there is one.
-    fn default_value(&mut self, ty: &Ty, span: Span) -> Option<Expr> {
-        if ty.is_abstract() {
-            // Found when the type is known.
-            return Some(Expr { kind: ExprKind::Zero, ty: ty.clone(), span });
+    /// In the writing half of `ref { return place; }`: the place takes the new value.
+    fn set_returned(&mut self, place: &ast::Expr, span: Span) -> StmtKind {
+        let place = self.target(place);
+        let Some(value) = self.new_value() else { return StmtKind::Return(None) };
+        if !self.assignable(&place) {
+            return StmtKind::Return(None);
         }
-        let Ty::Struct(id, _) = ty else { return None };
-        let scope = self.checker.program.structs[*id].scope;
-        let constructors = self.checker.program.scopes[scope].names.get("__init").cloned();
-        let Some(super::program::Symbol::Functions(candidates)) = constructors else { return None };
-        let default = candidates.into_iter().find(|&id| self.checker.signature(id).params.is_empty())?;
-        let subst = self.checker.program.outer_subst(default, Some(ty))?;
-        Some(self.call_of(default, &subst, None, Vec::new(), span))
+        let ty = place.ty.clone();
+        let local = Expr { kind: ExprKind::Local(value), ty: self.locals[value].ty.clone(), span };
+        let value = Box::new(self.coerce(local, &ty, "the place returned"));
+        let assign = Expr { kind: ExprKind::Assign { place: Box::new(place), value }, ty, span };
+        StmtKind::Block(vec![
+            Stmt { kind: StmtKind::Expr(assign), span },
+            Stmt { kind: StmtKind::Return(None), span },
+        ])
     }
 
     fn local_decl(&mut self, decl: &ast::Decl, out: &mut Vec<Stmt>) {
@@ -231,7 +238,11 @@ impl Context<'_, '_> {
                 Ty::Error
             }
         };
-        let init = init.or_else(|| self.default_value(&ty, name.span));
+        let init = match init {
+            None if !ty.is_error() => Some(self.default_of(&ty, name.span)),
+            init => init,
+        };
+        let init = init.filter(|init| !matches!(init.kind, ExprKind::Zero) || init.ty.is_open());
         let constant = match &init {
             Some(value) if is_const => super::constant::evaluate(self.checker, value)
                 .ok()

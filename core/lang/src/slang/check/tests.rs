@@ -4,13 +4,13 @@ use crate::{Language, Options, compile};
 use expect_test::{Expect, expect};
 use pullback_base::render::render_all;
 
-fn check(text: &str, expected: Expect) {
+pub fn check(text: &str, expected: Expect) {
     let compiled = compile(Language::Slang, "t.slang", text, &Options::default());
     expected.assert_eq(&render_all(&compiled.diagnostics.into_vec(), &compiled.sources));
 }
 
 /// Codes, messages and suggestions alone, one a line.
-fn check_messages(text: &str, expected: Expect) {
+pub fn check_messages(text: &str, expected: Expect) {
     let compiled = compile(Language::Slang, "t.slang", text, &Options::default());
     let lines = compiled.diagnostics.iter().map(|found| {
         let suggestion = found.help.as_deref().filter(|help| help.starts_with("did you mean"));
@@ -221,7 +221,6 @@ fn what_is_not_supported_is_named() {
          float global;\nfloat f(float x);\nfloat h() { return global + A; }\n[Unknown] float i(float x) { discard; return x; }\n",
         expect![[r#"
             type-mismatch: `S` does not conform to `I`
-            unsupported-feature: initial values of fields are not supported yet
             unsupported-feature: custom derivatives are not supported yet
             type-mismatch: `b` does not say how many lanes a workgroup has
             unsupported-feature: types like `Texture2D` are not supported yet
@@ -299,81 +298,6 @@ fn a_generic_body_may_use_only_what_its_bounds_give() {
             type-mismatch: `<` does not take `T` and `T`
             type-mismatch: `*` does not take `T` and `float`
             no-overload: no `d` takes (float3)
-        "#]],
-    );
-}
-
-#[test]
-fn enums_keep_to_their_cases_and_their_range() {
-    check(
-        "enum Color : uint8_t { Red, Green = 255, Blue }\nenum Late { A = B, B }\nenum Soft : float { X }\n\
-         enum Fruit { Apple, Pear }\nint f(Fruit x) { int y = x; return y + Fruit.Aple; }\n\
-         int g(Fruit x) { switch (x) { case Fruit.Pear: return 1; case 0: return 2; default: return 3; } }\n",
-        expect![[r#"
-            error[type-mismatch]: case `Blue` is 256, which is no `uint8_t`
-              ┌─ t.slang:1:42
-              │
-            1 │ enum Color : uint8_t { Red, Green = 255, Blue }
-              │                                          ^^^^ out of range
-              │
-              = help: give the enum a wider type: `enum Name : int64_t`
-
-            error[not-constant]: case `B` has no value yet
-              ┌─ t.slang:2:17
-              │
-            2 │ enum Late { A = B, B }
-              │                 ^  - declared here
-              │                 │   
-              │                 used before it
-              │
-              = help: a case may use the cases above it
-
-            error[type-mismatch]: an enum's values are integers, not `float`
-              ┌─ t.slang:3:13
-              │
-            3 │ enum Soft : float { X }
-              │             ^^^^^ not an integer type
-              │
-              = help: convert one of the values explicitly
-
-            error[type-mismatch]: the initializer needs `int`, not `Fruit`
-              ┌─ t.slang:5:26
-              │
-            5 │ int f(Fruit x) { int y = x; return y + Fruit.Aple; }
-              │                          ^ is `Fruit`
-              │
-              = help: convert it: `int(...)`
-
-            error[unknown-name]: `Fruit` has no member `Aple`
-              ┌─ t.slang:5:46
-              │
-            5 │ int f(Fruit x) { int y = x; return y + Fruit.Aple; }
-              │                                              ^^^^ not a member
-              │
-              = help: did you mean `Apple`?
-
-            error[type-mismatch]: this label needs `Fruit`, not `int`
-              ┌─ t.slang:6:63
-              │
-            6 │ int g(Fruit x) { switch (x) { case Fruit.Pear: return 1; case 0: return 2; default: return 3; } }
-              │                                                               ^ is `int`
-              │
-              = help: convert it: `Fruit(...)`
-        "#]],
-    );
-}
-
-#[test]
-fn declared_operators_that_do_not_fit_leave_the_languages_own() {
-    check_messages(
-        "struct V { float x; }\nV operator+(V a, V b) { return { a.x + b.x }; }\n\
-         V f(V a) { return a + 1.0; }\nV g(V a) { return a - a; }\nint h(int a) { return a(1); }\n\
-         struct W { W operator-(W a) { return a; } }\n",
-        expect![[r#"
-            type-mismatch: `+` does not take `V` and `float`
-            type-mismatch: `-` does not take `V` and `V`
-            type-mismatch: `int` cannot be called
-            unsupported-feature: operators declared in structs are not supported yet
         "#]],
     );
 }

@@ -2,7 +2,7 @@
 
 use super::function::FunctionLowerer;
 use super::place::Place;
-use crate::slang::check::hir::{Call, Expr, ExprKind};
+use crate::slang::check::hir::{Call, Callee, Expr, ExprKind, Pick};
 use crate::slang::check::program::{FnId, Lazy, Role};
 use crate::slang::check::types::{Arg, Subst, Ty};
 use pullback_base::{Scalar, bug, ids::Id};
@@ -149,6 +149,15 @@ impl FunctionLowerer<'_, '_> {
                 let Some((last, first)) = exprs.split_last() else { bug!("lower", "an empty comma") };
                 first.iter().for_each(|expr| self.run(expr));
                 self.expr(last)
+            }
+            ExprKind::Under(bindings, inner) => {
+                let program = self.lowerer.program;
+                let bound = bindings.iter().map(|(param, arg)| (*param, arg.subst(program, &self.subst)));
+                let bound: Subst = bound.collect();
+                let outer = std::mem::replace(&mut self.subst, bound);
+                let value = self.expr(inner);
+                self.subst = outer;
+                value
             }
             ExprKind::Error => bug!("lower", "an error was lowered"),
         }
@@ -317,12 +326,49 @@ impl FunctionLowerer<'_, '_> {
 
     /// `T()` of a generic type that turns out to have a constructor.
     fn constructed(&mut self, ty: &Ty) -> Option<Value> {
-        if !ty.is_abstract() {
+        if !ty.is_open() {
             return None;
         }
         let known = ty.subst(self.lowerer.program, &self.subst);
-        let (id, generics) = self.lowerer.program.default_constructor(&known)?;
-        self.call_function(id, generics, &known, &[]).pop()
+        self.default_value(&known)
+    }
+
+    /// What a constructor without parameters or the fields' initial values make; `None` where that is zero.
+    fn default_value(&mut self, ty: &Ty) -> Option<Value> {
+        let program = self.lowerer.program;
+        if let Some((id, generics)) = program.default_constructor(ty) {
+            return self.call_function(id, generics, ty, &[]).pop();
+        }
+        let given: Vec<Option<Value>> = match ty {
+            Ty::Struct(id, args) => {
+                let Lazy::Done(initials) = &program.structs[*id].initials else { return None };
+                let own = program.struct_subst(*id, args);
+                let fields = program.fields_of(ty);
+                let outer = std::mem::replace(&mut self.subst, own);
+                let values = initials.iter().zip(fields.iter()).map(|(initial, field)| match initial {
+                    Some(initial) => Some(self.expr(initial)),
+                    None => self.default_value(&field.ty),
+                });
+                let values = values.collect();
+                self.subst = outer;
+                values
+            }
+            Ty::Array(element, count) => {
+                let value = self.default_value(element)?;
+                vec![Some(value); super::known(*count) as usize]
+            }
+            _ => return None,
+        };
+        given.iter().any(Option::is_some).then(|| {
+            let to = self.lowerer.ty(ty, &Subst::default());
+            let mut whole = self.ssa.zero(&to);
+            for (index, value) in (0..).zip(given) {
+                if let Some(value) = value {
+                    whole = self.ssa.op(Op::Insert(index), &[whole, value]);
+                }
+            }
+            whole
+        })
     }
 
     /// An operation that the standard library gives a name.
@@ -336,6 +382,12 @@ impl FunctionLowerer<'_, '_> {
             op => op.clone(),
         };
         self.ssa.op(op, args)
+    }
+
+    /// A call with evaluated arguments: the value, then what it writes.
+    pub fn call_callee(&mut self, callee: &Callee, result: &Ty, args: &[Value]) -> Vec<Value> {
+        let (id, generics) = self.lowerer.callee(callee, &self.subst);
+        self.call_function(id, generics, result, args)
     }
 
     pub fn call_function(&mut self, id: FnId, generics: Vec<Arg>, result: &Ty, args: &[Value]) -> Vec<Value> {
@@ -375,9 +427,7 @@ fn is_leaf(expr: &Expr) -> bool {
         | ExprKind::Global(_)
         | ExprKind::Zero => true,
         ExprKind::Convert(inner) => is_leaf(inner),
-        ExprKind::Pick(base, pick) => {
-            !matches!(pick, crate::slang::check::hir::Pick::Index(_)) && is_leaf(base)
-        }
+        ExprKind::Pick(base, pick) => !matches!(pick, Pick::Index(_) | Pick::Property(_)) && is_leaf(base),
         _ => false,
     }
 }
@@ -392,9 +442,8 @@ fn is_cheap(expr: &Expr) -> bool {
             ExprKind::Op(_, args) => args.iter().map(cost).sum::<usize>() + 1,
             ExprKind::Convert(inner) => cost(inner) + 1,
             ExprKind::And(a, b) | ExprKind::Or(a, b) => cost(a) + cost(b) + 1,
-            ExprKind::Pick(base, crate::slang::check::hir::Pick::Index(index)) => {
-                cost(base) + cost(index) + 1
-            }
+            ExprKind::Pick(_, Pick::Property(_)) => too_much,
+            ExprKind::Pick(base, Pick::Index(index)) => cost(base) + cost(index) + 1,
             ExprKind::Pick(base, _) => cost(base),
             _ => too_much,
         }

@@ -5,7 +5,7 @@ use super::Lowerer;
 use super::function::FunctionLowerer;
 use crate::slang::check::hir::{Callee, Expr, ExprKind};
 use crate::slang::check::program::{FnId, GlobalId, GlobalKind, Lazy};
-use crate::slang::check::recursion::{each_expr, walk};
+use crate::slang::check::recursion::{each_callee, each_expr, walk};
 use crate::slang::check::types::{Arg, Subst, Ty};
 use crate::ssa::Var;
 use pullback_base::bug;
@@ -76,27 +76,54 @@ impl Lowerer<'_> {
 
     /// What one expression uses, those within it aside.
     fn note_globals(&mut self, expr: &Expr, subst: &Subst, used: &mut BTreeSet<GlobalId>) {
+        let mut callees = Vec::new();
+        each_callee(self.program, expr, &mut |callee| callees.push(callee));
+        for callee in callees {
+            let (id, generics) = self.callee(callee, subst);
+            if self.program.functions[id].op.is_none() {
+                used.extend(self.globals_of(id, &generics).iter());
+            }
+        }
         match &expr.kind {
             ExprKind::Global(id) => {
                 used.insert(*id);
             }
-            ExprKind::Call(call) => {
-                let (id, generics) = self.callee(&call.callee, subst);
-                if self.program.functions[id].op.is_none() {
-                    used.extend(self.globals_of(id, &generics).iter());
-                }
-            }
-            // `T()` of a generic type may be a call.
-            ExprKind::Zero if expr.ty.is_abstract() => {
+            // What a generic type holds at first may be made by calls.
+            ExprKind::Zero if expr.ty.is_open() => {
                 let known = expr.ty.subst(self.program, subst);
-                if let Some((id, generics)) = self.program.default_constructor(&known) {
-                    used.extend(self.globals_of(id, &generics).iter());
-                }
+                self.note_default_globals(&known, used);
+            }
+            ExprKind::Under(bindings, inner) => {
+                let program = self.program;
+                let bound = bindings.iter().map(|(param, arg)| (*param, arg.subst(program, subst)));
+                self.note_all_globals(inner, &bound.collect(), used);
             }
             // A constant that is not a plain number is computed where it is used.
             ExprKind::Constant(id) => {
                 if let Lazy::Done(value) = &self.program.constants[*id].value {
                     self.note_all_globals(value, subst, used);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What a constructor without parameters, or the fields' initial values, use.
+    fn note_default_globals(&mut self, ty: &Ty, used: &mut BTreeSet<GlobalId>) {
+        let program = self.program;
+        if let Some((id, generics)) = program.default_constructor(ty) {
+            return used.extend(self.globals_of(id, &generics).iter());
+        }
+        match ty {
+            Ty::Array(element, _) => self.note_default_globals(element, used),
+            Ty::Struct(id, args) => {
+                let Lazy::Done(initials) = &program.structs[*id].initials else { return };
+                let own = program.struct_subst(*id, args);
+                for (initial, field) in initials.iter().zip(program.fields_of(ty).iter()) {
+                    match initial {
+                        Some(initial) => self.note_all_globals(initial, &own, used),
+                        None => self.note_default_globals(&field.ty, used),
+                    }
                 }
             }
             _ => {}

@@ -2,7 +2,8 @@
 
 use super::function::FunctionLowerer;
 use super::memory::Memory;
-use crate::slang::check::hir::{Expr, ExprKind, Pick};
+use crate::slang::check::hir::{Accessors, Expr, ExprKind, Pick};
+use crate::slang::check::types::Ty;
 use crate::ssa::Var;
 use pullback_base::bug;
 use pullback_ir::{Op, Type, Value};
@@ -24,6 +25,7 @@ enum Step {
     Index(Value),
     Swizzle(SmallVec<[u8; 4]>),
     Components(SmallVec<[(u8, u8); 4]>),
+    Property { accessors: Box<Accessors>, args: Vec<Value> },
 }
 
 impl FunctionLowerer<'_, '_> {
@@ -38,7 +40,11 @@ impl FunctionLowerer<'_, '_> {
                 place.steps.push(step);
                 place
             }
-            other => bug!("lower", "{other:?} is no place"),
+            // What a setter that leaves its object alone is asked of.
+            _ => {
+                let value = self.expr(expr);
+                Place { root: Root::Var(self.ssa.declare_with(value, None)), steps: Vec::new() }
+            }
         }
     }
 
@@ -48,6 +54,10 @@ impl FunctionLowerer<'_, '_> {
             Pick::Index(index) => Step::Index(self.expr(index)),
             Pick::Swizzle(picks) => Step::Swizzle(picks.clone()),
             Pick::Components(picks) => Step::Components(picks.clone()),
+            Pick::Property(accessors) => {
+                let args = accessors.args.iter().map(|arg| self.expr(arg)).collect();
+                Step::Property { accessors: accessors.clone(), args }
+            }
         }
     }
 
@@ -88,6 +98,10 @@ impl FunctionLowerer<'_, '_> {
                 if *detached { self.detached(value) } else { value }
             }
             Step::Index(index) => self.ssa.op(Op::ElementGet, &[base, *index]),
+            Step::Property { accessors, args } => {
+                let args: Vec<Value> = std::iter::once(base).chain(args.iter().copied()).collect();
+                self.call_callee(&accessors.get, &accessors.ty, &args)[0]
+            }
             Step::Swizzle(picks) => self.ssa.op(Op::Swizzle(picks.clone()), &[base]),
             Step::Components(picks) => {
                 let components: Vec<Value> = picks
@@ -123,6 +137,12 @@ impl FunctionLowerer<'_, '_> {
         match step {
             Step::Element { index, .. } => self.ssa.op(Op::Insert(*index), &[base, part]),
             Step::Index(index) => self.ssa.op(Op::ElementSet, &[base, *index, part]),
+            Step::Property { accessors, args } => {
+                let Some(set) = &accessors.set else { bug!("lower", "a property without a setter") };
+                let args = std::iter::once(base).chain(args.iter().copied()).chain([part]);
+                let args: Vec<Value> = args.collect();
+                self.call_callee(set, &Ty::Void, &args).first().copied().unwrap_or(base)
+            }
             Step::Swizzle(picks) => {
                 let mut whole = base;
                 for (from, &to) in picks.iter().enumerate() {

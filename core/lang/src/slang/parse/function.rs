@@ -3,10 +3,11 @@
 use super::decl::Head;
 use super::{Parsed, Parser};
 use crate::slang::ast::{
-    Accessor, AccessorKind, Block, Decl, DeclKind, Function, FunctionRole, Modifiers, Name, Param, Property,
-    Semantic, Subscript, TypeExpr, TypeExprKind,
+    Accessor, AccessorKind, Attribute, Block, Decl, DeclKind, Function, FunctionRole, Generics, Modifiers,
+    Name, Param, Property, Semantic, Subscript, TypeExpr, TypeExprKind,
 };
-use crate::slang::token::{Symbol, TokenKind, word};
+use crate::slang::token::{TokenKind, word};
+use pullback_base::Span;
 
 impl Parser<'_> {
     /// `func f(x : float) -> float`, the cursor at `func`.
@@ -169,78 +170,122 @@ impl Parser<'_> {
     }
 
     /// `property float x { ... }` or `property x : float { ... }`, the cursor at `property`.
-    pub(super) fn property(&mut self, head: Head) -> Parsed<Decl> {
+    pub(super) fn property(&mut self, mut head: Head) -> Parsed<Decl> {
         self.bump();
+        head.modifiers.0.extend(self.modifiers().0);
         let (name, ty) = if self.kind_ahead(1) == TokenKind::Colon {
             let name = self.name("the property's name")?;
             self.bump();
+            head.modifiers.0.extend(self.modifiers().0);
             (name, self.ty("the property's type")?)
         } else {
             let ty = self.ty("the property's type")?;
             (self.name("the property's name")?, ty)
         };
-        let accessors = self.accessors()?;
+        let shape = Function {
+            role: FunctionRole::Plain,
+            name: name.clone(),
+            generics: Generics::default(),
+            params: Vec::new(),
+            result: Some(ty.clone()),
+            semantics: Vec::new(),
+            body: None,
+        };
+        let accessors = self.accessors(&head, &shape)?;
         Ok(self.decl(head, DeclKind::Property(Property { name, ty, accessors })))
     }
 
     /// `__subscript(int i) -> float { ... }`, the cursor at `__subscript`.
     pub(super) fn subscript(&mut self, mut head: Head) -> Parsed<Decl> {
-        self.bump();
+        let word = self.bump();
+        let name = self.name_of(word);
         let mut generics = std::mem::take(&mut head.generics);
         self.generic_params(&mut generics)?;
         let params = self.params()?;
         self.expect(TokenKind::Arrow, "and the subscript's type")?;
+        head.modifiers.0.extend(self.modifiers().0);
         let result = self.ty("the subscript's type")?;
         self.constraints(&mut generics.constraints)?;
-        let accessors = self.accessors()?;
+        let shape = Function {
+            role: FunctionRole::Plain,
+            name,
+            generics: generics.clone(),
+            params: params.clone(),
+            result: Some(result.clone()),
+            semantics: Vec::new(),
+            body: None,
+        };
+        let accessors = self.accessors(&head, &shape)?;
         Ok(self.decl(head, DeclKind::Subscript(Subscript { generics, params, result, accessors })))
     }
 
-    /// `{ get { ... } set(v) { ... } }`, or `;`, which stands for `{ get; }`.
-    fn accessors(&mut self) -> Parsed<Vec<Accessor>> {
+    /// `{ get { ... } set(v) { ... } }`, or `;`, which stands for `{ get; }`. `shape` is the getter without its body.
+    fn accessors(&mut self, head: &Head, shape: &Function) -> Parsed<Vec<Accessor>> {
         let mut accessors = Vec::new();
-        if self.is(TokenKind::Semicolon) {
-            let span = self.bump().span;
-            let (modifiers, attributes) = (Modifiers::default(), Vec::new());
-            let kind = AccessorKind::Get;
-            return Ok(vec![Accessor { kind, modifiers, attributes, new_value: None, body: None, span }]);
+        let start = self.span();
+        let accessor =
+            |kind, attributes: &[Attribute], modifiers: Modifiers, mut function: Function, span| {
+                let suffix = if kind == AccessorKind::Get { "get" } else { "set" };
+                function.name.text = format!("{}.{suffix}", function.name.text).into();
+                let (attributes, doc) = (attributes.to_vec(), None);
+                let kind_of = DeclKind::Function(function);
+                Accessor { kind, function: Decl { kind: kind_of, modifiers, attributes, doc, span }, span }
+            };
+        if self.eat(TokenKind::Semicolon) {
+            let (kind, modifiers) = (AccessorKind::Get, head.modifiers.clone());
+            return Ok(vec![accessor(kind, &[], modifiers, shape.clone(), start)]);
         }
         let open = self.expect(TokenKind::LBrace, "and the accessors `get`, `set`")?.span;
         while !self.is(TokenKind::RBrace) && !self.is(TokenKind::Eof) {
             let start = self.span();
             let attributes = self.attributes()?;
-            let modifiers = self.modifiers();
-            let known: &[(Symbol, AccessorKind)] = &[
-                (word::GET, AccessorKind::Get),
-                (word::SET, AccessorKind::Set),
-                (word::REF, AccessorKind::Ref),
-            ];
-            let Some(&(_, kind)) = known.iter().find(|(word, _)| self.is_word(*word)) else {
+            let mut modifiers = head.modifiers.clone();
+            modifiers.0.extend(self.modifiers().0);
+            let (gets, sets, through) =
+                (self.is_word(word::GET), self.is_word(word::SET), self.is_word(word::REF));
+            if !gets && !sets && !through {
                 return Err(self.expected("`get` or `set`"));
-            };
+            }
             self.bump();
-            let new_value = if self.is(TokenKind::LParen) {
-                self.params()?.pop().and_then(|param| {
-                    // `set(v)`: a lone name reads as a type.
-                    param.name.or(match param.ty.kind {
-                        TypeExprKind::Path(mut path) => path.pop().map(|segment| segment.name),
-                        _ => None,
-                    })
-                })
-            } else {
-                None
-            };
+            let new_value = self.new_value(start)?;
             let body = self.function_body()?;
-            accessors.push(Accessor {
-                kind,
-                modifiers,
-                attributes,
-                new_value,
-                body,
-                span: self.since(start),
-            });
+            let span = self.since(start);
+            let name = Name { text: shape.name.text.clone(), span: start };
+            if gets || through {
+                let function = Function { name: name.clone(), body: body.clone(), ..shape.clone() };
+                let kind = AccessorKind::Get;
+                accessors.push(accessor(kind, &attributes, modifiers.clone(), function, span));
+            }
+            if sets || through {
+                let mut function = Function { name, body, result: None, ..shape.clone() };
+                if let Some(ty) = &shape.result {
+                    let (modifiers, attributes) = (Modifiers::default(), Vec::new());
+                    let (ty, name, semantics) = (ty.clone(), Some(new_value), Vec::new());
+                    let param =
+                        Param { name, ty, default: None, modifiers, attributes, semantics, span: start };
+                    function.params.push(param);
+                }
+                let kind = if through { AccessorKind::SetThrough } else { AccessorKind::Set };
+                accessors.push(accessor(kind, &attributes, modifiers, function, span));
+            }
         }
         self.close(TokenKind::RBrace, open);
         Ok(accessors)
+    }
+
+    /// The name behind `set`: `set(v)` or `set(float v)`; `newValue` without one.
+    fn new_value(&mut self, span: Span) -> Parsed<Name> {
+        let default = Name { text: "newValue".into(), span };
+        if !self.is(TokenKind::LParen) {
+            return Ok(default);
+        }
+        let named = self.params()?.pop().and_then(|param| {
+            // A lone name reads as a type.
+            param.name.or(match param.ty.kind {
+                TypeExprKind::Path(mut path) => path.pop().map(|segment| segment.name),
+                _ => None,
+            })
+        });
+        Ok(named.unwrap_or(default))
     }
 }
