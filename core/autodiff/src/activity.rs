@@ -1,5 +1,6 @@
 //! Which values carry a derivative: those that depend on an active parameter and that a seeded result depends on.
 
+use crate::mutation::{Bug, on};
 use crate::rules::{Rule, rule};
 use pullback_base::{Code, Diagnostic, Diagnostics};
 use pullback_ir::{Block, Effect, Function, Op, StmtKind, Value, visit};
@@ -173,7 +174,7 @@ impl Varied<'_> {
                         let before = self.set.len();
                         self.block(body);
                         flow(&mut self.set, &body.yields, params);
-                        if self.set.len() == before {
+                        if self.set.len() == before || on(Bug::VariedOnce) {
                             break;
                         }
                     }
@@ -211,7 +212,7 @@ impl Useful<'_> {
                         let before = self.set.len();
                         flow(&mut self.set, params, &body.yields);
                         self.block(body);
-                        if self.set.len() == before {
+                        if self.set.len() == before || on(Bug::UsefulOnce) {
                             break;
                         }
                     }

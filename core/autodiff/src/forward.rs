@@ -2,6 +2,7 @@
 
 use crate::Convention;
 use crate::activity::Activity;
+use crate::mutation::{Bug, on};
 use crate::rules::{Rule, rule};
 use crate::site::{Site, constants};
 use pullback_base::{Diagnostics, bug};
@@ -186,7 +187,9 @@ impl<'a> Forward<'a> {
         let varied: Vec<bool> = params.iter().map(|&param| self.activity.is_varied(param)).collect();
         let mut all_inits = self.copier.values(inits);
         for (&init, _) in inits.iter().zip(&varied).filter(|(_, varied)| **varied) {
-            all_inits.push(self.tangent(init));
+            let tangent = self.tangent(init);
+            let ty = self.b.ty(tangent).clone();
+            all_inits.push(if on(Bug::LoopStartsFlat) { self.b.zero(&ty) } else { tangent });
         }
         let (mut all_params, tangents) = self.define_results(params, &varied);
         all_params.extend(tangents);

@@ -1,6 +1,7 @@
 //! What is known of a loop without running it: parameters as functions of the number of the iteration, and how many
 //! iterations there are.
 
+use crate::mutation::{Bug, on};
 use pullback_base::{Scalar, bug};
 use pullback_ir::{Constant, Function, Op, StmtKind, Type, Value, visit};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -225,7 +226,7 @@ impl<'a> Facts<'a> {
         let (init, bound) = (Fixed::Invariant(self.inits[i]), self.term(args[1])?);
         match (op, rises) {
             (Op::Lt, true) => Some(Trips { from: init, to: bound, more: 0 }),
-            (Op::Le, true) => Some(Trips { from: init, to: bound, more: 1 }),
+            (Op::Le, true) => Some(Trips { from: init, to: bound, more: i64::from(!on(Bug::BoundLeftOut)) }),
             (Op::Gt, false) => Some(Trips { from: bound, to: init, more: 0 }),
             (Op::Ge, false) => Some(Trips { from: bound, to: init, more: 1 }),
             _ => None,

@@ -27,6 +27,10 @@ mod activity;
 mod expand;
 mod forward;
 mod known;
+#[cfg(not(feature = "mutations"))]
+mod mutation;
+#[cfg(feature = "mutations")]
+pub mod mutation;
 mod need;
 mod plan;
 mod reverse;

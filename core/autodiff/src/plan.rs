@@ -8,6 +8,7 @@
 use crate::LoopOptions;
 use crate::activity::Activity;
 use crate::known::{Fixed, Known, Trips, known};
+use crate::mutation::{Bug, on};
 use crate::need::{Values, close, reads};
 use crate::site::constants;
 use pullback_base::bug;
@@ -111,6 +112,9 @@ impl Planner<'_> {
             state = wider;
             advance.extend(state.iter().map(|&i| body.yields[i]));
             close(body, &mut advance);
+            if on(Bug::NoFixpoint) {
+                break;
+            }
         }
         let inner = visit::definitions(body);
         let mut outside: Values = swept.union(&advance).copied().collect();

@@ -6,6 +6,7 @@
 //!
 //! In the laws `x`, `y`, `w` are the operands and `z` is the result.
 
+use crate::mutation::{Bug, on};
 use crate::site::{Reads, Site, Term};
 use pullback_base::bug;
 use pullback_ir::{Op, Scalar, Type, Value};
@@ -140,12 +141,18 @@ pub(crate) fn rule(op: &Op) -> Rule {
         Neg => partials![MINUS_ONE],
         Add => partials![ONE, ONE],
         Sub => partials![ONE, MINUS_ONE],
-        Mul => partials![smooth(Y, |t, s| t * s.y()), smooth(X, |t, s| t * s.x())],
+        Mul => partials![
+            smooth(Y, |t, s| t * s.y()),
+            smooth(X, |t, s| if on(Bug::WrongFactor) { t * t } else { t * s.x() }),
+        ],
         Fma => partials![smooth(Y, |t, s| t * s.y()), smooth(X, |t, s| t * s.x()), ONE],
         // d(x/y) = (dx - z dy) / y
         Div => partials![
             singular_unless(BY_NUMBER, Y, |t, s| t / s.y()),
-            singular(YZ, |t, s| -(t / s.y() * s.z())),
+            singular(YZ, |t, s| {
+                let share = -(t / s.y());
+                if on(Bug::DivisorWithoutResult) { share } else { share * s.z() }
+            }),
         ],
         Rem => partials![ONE, singular(XYZ, remainder_by_divisor)],
         Min | Max => {
@@ -177,7 +184,10 @@ pub(crate) fn rule(op: &Op) -> Rule {
         Pow => partials![singular_unless(NO_POLE, XY, power_by_base), singular(XYZ, power_by_exponent)],
 
         Sin => partials![smooth(X, |t, s| t * s.x().op(Op::Cos, &[]))],
-        Cos => partials![smooth(X, |t, s| -(t * s.x().op(Op::Sin, &[])))],
+        Cos => partials![smooth(X, |t, s| {
+            let slope = t * s.x().op(Op::Sin, &[]);
+            if on(Bug::CosineSign) { slope } else { -slope }
+        })],
         Tan => partials![smooth(Z, |t, s| t * (1.0 + s.z().squared()))],
         Asin => partials![singular(X, |t, s| t / one_minus_square(s.x()).sqrt())],
         Acos => partials![singular(X, |t, s| -(t / one_minus_square(s.x()).sqrt()))],
@@ -189,7 +199,9 @@ pub(crate) fn rule(op: &Op) -> Rule {
         ],
         Sinh => partials![smooth(X, |t, s| t * s.x().op(Op::Cosh, &[]))],
         Cosh => partials![smooth(X, |t, s| t * s.x().op(Op::Sinh, &[]))],
-        Tanh => partials![smooth(Z, |t, s| t * one_minus_square(s.z()))],
+        Tanh => partials![smooth(Z, |t, s| {
+            if on(Bug::TanhNotSquared) { t * (1.0 - s.z()) } else { t * one_minus_square(s.z()) }
+        })],
         Asinh => partials![smooth(X, |t, s| t / (1.0 + s.x().squared()).sqrt())],
         Acosh => partials![singular(X, |t, s| t / ((s.x() - 1.0) * (s.x() + 1.0)).sqrt())],
         Atanh => partials![singular(X, |t, s| t / one_minus_square(s.x()))],
@@ -245,7 +257,8 @@ fn reciprocal<'s, 'b>(t: Term<'s, 'b>, s: &'s Site<'b>) -> Term<'s, 'b> {
 
 /// `d x^y = y x^(y-1) dx`, 0 for `y = 0`.
 fn power_by_base<'s, 'b>(t: Term<'s, 'b>, s: &'s Site<'b>) -> Term<'s, 'b> {
-    let p = s.y() * s.x().op(Op::Pow, &[s.y() - 1.0]);
+    let exponent = if on(Bug::ExponentKept) { s.y() } else { s.y() - 1.0 };
+    let p = s.y() * s.x().op(Op::Pow, &[exponent]);
     // 0 * x^-1 is 0 of itself unless x is 0. A condition `y = 0` would cut off the derivative by y, 1/x.
     let p = if s.y_is(|y| y != 0.0) { p } else { p.guarded_by(s.y()) };
     apart_from_zero(t * p, s)
@@ -266,13 +279,15 @@ fn apart_from_zero<'s, 'b>(product: Term<'s, 'b>, s: &'s Site<'b>) -> Term<'s, '
 
 /// Each arm gets the cotangent where it was chosen, and zero where not: never a product with zero.
 fn transpose_select<'s, 'b>(g: Term<'s, 'b>, s: &'s Site<'b>, _: &Op, operand: usize) -> Contribution {
+    let operand = if on(Bug::SelectSwapped) { 3 - operand } else { operand };
     let share = if operand == 1 { g.only_where(s.x()) } else { g.zero().where_else(s.x(), g) };
     Contribution::Whole(share.value)
 }
 
 /// The sum over the copies.
 fn transpose_splat<'s, 'b>(g: Term<'s, 'b>, _: &'s Site<'b>, _: &Op, _: usize) -> Contribution {
-    let copies: Vec<Term> = (0..g.element_count()).map(|i| g.op(Op::Extract(i), &[])).collect();
+    let copies: Vec<Term> =
+        (u32::from(on(Bug::SplatForgetsOne))..g.element_count()).map(|i| g.op(Op::Extract(i), &[])).collect();
     let sum = copies.into_iter().reduce(|a, b| a + b);
     Contribution::Whole(sum.unwrap_or_else(|| g.element_zero()).value)
 }
@@ -289,6 +304,7 @@ fn transpose_extract<'s, 'b>(g: Term<'s, 'b>, _: &'s Site<'b>, op: &Op, _: usize
 fn transpose_insert<'s, 'b>(g: Term<'s, 'b>, _: &'s Site<'b>, op: &Op, operand: usize) -> Contribution {
     let number = number_of(op);
     let share = match operand {
+        0 if on(Bug::InsertKeepsOld) => g,
         0 => g.op(Op::Insert(number), &[g.element_zero()]),
         _ => g.op(Op::Extract(number), &[]),
     };
@@ -303,6 +319,7 @@ fn transpose_element_get<'s, 'b>(g: Term<'s, 'b>, s: &'s Site<'b>, _: &Op, _: us
 /// As [`transpose_insert`]. Out of range the array passes whole and the element gets zero: just what the ops give.
 fn transpose_element_set<'s, 'b>(g: Term<'s, 'b>, s: &'s Site<'b>, _: &Op, operand: usize) -> Contribution {
     let share = match operand {
+        0 if on(Bug::SetKeepsOld) => g,
         0 => g.op(Op::ElementSet, &[s.y(), g.element_zero()]),
         _ => g.op(Op::ElementGet, &[s.y()]),
     };

@@ -1,6 +1,7 @@
 //! Adjoints: sums of what the uses of a value have given so far.
 
 use super::Reverse;
+use crate::mutation::{Bug, on};
 use crate::rules::{Index, adjoint_type};
 use pullback_ir::{Op, Value};
 
@@ -22,14 +23,14 @@ impl Reverse<'_> {
         }
         let term = self.cast(term, adjoint_type(self.primal.ty(value)).scalar());
         let sum = match self.adjoints.get(&value) {
-            Some(&so_far) => self.add(so_far, term),
-            None => term,
+            Some(&so_far) if !on(Bug::Overwrites) => self.add(so_far, term),
+            _ => term,
         };
         self.adjoints.insert(value, sum);
     }
 
     /// The sum of scalars, or of arrays element by element.
-    fn add(&mut self, a: Value, b: Value) -> Value {
+    pub(super) fn add(&mut self, a: Value, b: Value) -> Value {
         let ty = self.b.ty(a).clone();
         if ty.is_scalar() {
             return self.b.add(a, b);
@@ -46,8 +47,8 @@ impl Reverse<'_> {
     /// `adjoint of array [index] += term`
     pub(super) fn accumulate_element(&mut self, array: Value, index: Index, term: Value) {
         let so_far = match self.adjoints.get(&array) {
-            Some(&so_far) => so_far,
-            None => self.b.zero(self.primal.ty(array)),
+            Some(&so_far) if !on(Bug::ForgetsOtherElements) => so_far,
+            _ => self.b.zero(self.primal.ty(array)),
         };
         let sum = match index {
             Index::Constant(number) => {
@@ -57,7 +58,7 @@ impl Reverse<'_> {
             }
             Index::Dynamic(index) => {
                 let element = self.b.op(Op::ElementGet, &[so_far, index]);
-                let element = self.b.add(element, term);
+                let element = if on(Bug::OverwritesElement) { term } else { self.b.add(element, term) };
                 self.b.op(Op::ElementSet, &[so_far, index, element])
             }
         };

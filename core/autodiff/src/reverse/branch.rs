@@ -2,6 +2,7 @@
 
 use super::Reverse;
 use crate::forward::with_arms;
+use crate::mutation::{Bug, on};
 use crate::rules::adjoint_type;
 use pullback_ir::{Block, FunctionBuilder, Stmt, Type, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -16,8 +17,14 @@ impl<'a> Reverse<'a> {
             return;
         }
         let outer = self.adjoints.clone();
-        let arms: Vec<(Block, FxHashMap<Value, Value>)> =
+        let mut arms: Vec<(Block, FxHashMap<Value, Value>)> =
             stmt.kind.blocks().into_iter().map(|arm| self.arm(arm, &seeds)).collect();
+        if on(Bug::ArmsSwapped) {
+            arms.reverse();
+        }
+        if on(Bug::LostElse) {
+            arms.last_mut().into_iter().for_each(|(_, after)| after.clone_from(&outer));
+        }
         let changed = |value: &Value| arms.iter().any(|(_, after)| after.get(value) != outer.get(value));
         let candidates = arms.iter().flat_map(|(_, after)| after.keys().copied());
         let mut live: Vec<Value> = candidates.filter(changed).collect::<FxHashSet<_>>().into_iter().collect();
@@ -38,6 +45,9 @@ impl<'a> Reverse<'a> {
         let outer = self.adjoints.clone();
         self.b.begin_block();
         self.replay(block, &[]);
+        if on(Bug::ArmForgetsOuter) {
+            self.adjoints.clear();
+        }
         for &(i, seed) in seeds {
             self.accumulate(block.yields[i], seed);
         }

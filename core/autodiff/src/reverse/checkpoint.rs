@@ -8,6 +8,7 @@
 use super::Reverse;
 use super::loops::Looped;
 use super::replay::Run;
+use crate::mutation::{Bug, on};
 use crate::need::Values;
 use crate::plan::words;
 use pullback_ir::{Op, Scalar, Type, Value};
@@ -91,7 +92,8 @@ impl<'a> Reverse<'a> {
                 let before = slots.with_states(&values[kept.len() + 1..]);
                 reverse.enter(looped, &kept, values);
                 let state = reverse.state(looped);
-                let slots = reverse.put_state(looped, &before, k, &state);
+                let at = if on(Bug::StoredLate) { reverse.one_more(k) } else { k };
+                let slots = reverse.put_state(looped, &before, at, &state);
                 let mut next = reverse.run_body(looped, needed, &kept);
                 let one = reverse.b.i64(1);
                 next.push(reverse.b.add(k, one));
@@ -221,6 +223,7 @@ impl<'a> Reverse<'a> {
                 let slots = slots.with_states(&values[2..]);
                 let trip = reverse.b.op(Op::ElementGet, &[values[1], from]);
                 let trips = reverse.b.op(Op::ElementSet, &[values[1], values[0], trip]);
+                let from = if on(Bug::ThinsWrongHalf) { reverse.b.sub(from, one) } else { from };
                 let state = reverse.load_state(looped, &slots, from);
                 let states = reverse.put_state(looped, &slots, values[0], &state);
                 let next = reverse.b.add(values[0], one);
@@ -261,13 +264,15 @@ impl<'a> Reverse<'a> {
             },
         );
         let mut slots = slots.renewed(&advanced[width + 1..]);
-        let state = advanced[1..=width].to_vec();
+        let state = if on(Bug::NotAdvanced) { state } else { advanced[1..=width].to_vec() };
         // The state before trip k is not needed any more.
         let on_top = self.b.op(Op::ElementGet, &[slots.trips, slots.top]);
         let used_up = self.b.op(Op::Eq, &[on_top, k]);
         let one = self.b.i64(1);
         let below = self.b.sub(slots.top, one);
-        slots.top = self.b.select(used_up, below, slots.top);
+        if !on(Bug::NeverPopped) {
+            slots.top = self.b.select(used_up, below, slots.top);
+        }
         Restored { state, slots }
     }
 
@@ -334,7 +339,8 @@ impl<'a> Reverse<'a> {
         let above = self.b.add(slots.top, one);
         let top = self.b.select(is_free, above, slots.top);
         // A store outside of the array changes nothing.
-        let at = self.b.select(is_free, above, nowhere);
+        let place = if on(Bug::StoredTooLow) { slots.top } else { above };
+        let at = self.b.select(is_free, place, nowhere);
         let trips = self.b.op(Op::ElementSet, &[slots.trips, at, trip]);
         let states = self.put_state(looped, &slots, at, state);
         Slots { count: slots.count, top, trips, states }
@@ -388,7 +394,10 @@ impl<'a> Reverse<'a> {
             &[zero, array],
             |reverse, carried| reverse.b.op(Op::Lt, &[carried[0], length]),
             |reverse, carried| {
-                let place = reverse.b.add(base, carried[0]);
+                let mut place = reverse.b.add(base, carried[0]);
+                if on(Bug::ArrayShifted) {
+                    place = reverse.one_more(place);
+                }
                 let element = reverse.b.op(Op::ElementGet, &[stored, place]);
                 let array = reverse.b.op(Op::ElementSet, &[carried[1], carried[0], element]);
                 let one = reverse.b.i64(1);

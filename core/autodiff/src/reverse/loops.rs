@@ -4,6 +4,7 @@
 use super::Reverse;
 use super::replay::Run;
 use crate::known::Known;
+use crate::mutation::{Bug, on};
 use crate::plan::{LoopPlan, Storage};
 use crate::rules::adjoint_type;
 use pullback_base::bug;
@@ -53,14 +54,15 @@ impl<'a> Reverse<'a> {
             bug!("autodiff", "a loop is reversed that was not run")
         };
         let of_params = carried.params.iter().map(|&i| (looped.params[i], seeds[i]));
-        let of_free = carried.free.iter().map(|&value| (value, self.adjoints.get(&value).copied()));
+        let given = |value: Value| self.adjoints.get(&value).copied().filter(|_| !on(Bug::FreeForgetsAfter));
+        let of_free = carried.free.iter().map(|&value| (value, given(value)));
         let after: Vec<(Value, Option<Value>)> = of_params.chain(of_free).collect();
         let after: Vec<Value> =
             after.into_iter().map(|(value, seed)| seed.unwrap_or_else(|| self.adjoint_zero(value))).collect();
         let before = self.trips_backwards(&looped, &carried, run, &after);
         let (of_params, of_free) = before.split_at(carried.params.len());
         self.adjoints.extend(carried.free.iter().copied().zip(of_free.iter().copied()));
-        for (&i, &adjoint) in carried.params.iter().zip(of_params) {
+        for (&i, &adjoint) in carried.params.iter().zip(of_params).filter(|_| !on(Bug::LostInits)) {
             self.accumulate(looped.inits[i], adjoint);
         }
     }
@@ -91,8 +93,8 @@ impl<'a> Reverse<'a> {
         let mut results = self.while_(
             &inits,
             |reverse, values| {
-                let zero = reverse.b.i64(0);
-                reverse.b.op(Op::Lt, &[zero, values[0]])
+                let first = reverse.b.i64(i64::from(on(Bug::FirstTripLeftOut)));
+                reverse.b.op(Op::Lt, &[first, values[0]])
             },
             |reverse, values| {
                 let (stack_values, adjoints) = values[1..].split_at(stack.len());
@@ -128,13 +130,24 @@ impl<'a> Reverse<'a> {
                     let init = self.copier.value(looped.inits[i]);
                     let scalar = self.primal.scalar(looped.inits[i]).unwrap_or(Scalar::I64);
                     let step = self.fixed(step);
+                    let k = if on(Bug::InductionAhead) { self.one_more(k) } else { k };
                     let turns = self.b.convert(k, scalar);
                     let way = self.b.mul(turns, step);
-                    if falling { self.b.sub(init, way) } else { self.b.add(init, way) }
+                    let init = if on(Bug::InductionWithoutInit) { self.b.sub(init, init) } else { init };
+                    if falling && !on(Bug::FallingRises) {
+                        self.b.sub(init, way)
+                    } else {
+                        self.b.add(init, way)
+                    }
                 }
             };
             self.copier.map.insert(looped.params[i], value);
         }
+    }
+
+    pub(super) fn one_more(&mut self, k: Value) -> Value {
+        let one = self.b.i64(1);
+        self.b.add(k, one)
     }
 
     /// The adjoints before a trip, from those after it: first of the active parameters, then of the values from
@@ -144,6 +157,9 @@ impl<'a> Reverse<'a> {
         let inside: FxHashMap<Value, Value> =
             carried.free.iter().copied().zip(of_free.iter().copied()).collect();
         let outer = std::mem::replace(&mut self.adjoints, inside);
+        if on(Bug::FreeZeroedPerTrip) {
+            self.adjoints.clear();
+        }
         self.replay(looped.body, &[]);
         for (&i, &adjoint) in carried.params.iter().zip(of_params) {
             self.accumulate(looped.body.yields[i], adjoint);
@@ -151,7 +167,12 @@ impl<'a> Reverse<'a> {
         self.sweep(looped.body);
         let mut inside = std::mem::replace(&mut self.adjoints, outer);
         let values = carried.params.iter().map(|&i| looped.params[i]).chain(carried.free.iter().copied());
-        values.map(|value| inside.remove(&value).unwrap_or_else(|| self.adjoint_zero(value))).collect()
+        let mut before: Vec<Value> =
+            values.map(|value| inside.remove(&value).unwrap_or_else(|| self.adjoint_zero(value))).collect();
+        if on(Bug::ParameterKept) {
+            before.iter_mut().zip(of_params).for_each(|(sum, &kept)| *sum = self.add(*sum, kept));
+        }
+        before
     }
 
     /// `while head(params) { params = body(params) }`

@@ -251,6 +251,12 @@ impl Generator {
         self.b.begin_block();
         let one = self.b.number(&Type::I32, 1.0);
         let next = self.b.add(params[0], one);
+        if self.random.chance(0.5) {
+            // The array of each trip counts, so that it is part of the state.
+            let element = self.b.op(Op::ElementGet, &[params[3], params[0]]);
+            let sine = self.b.op(Op::Sin, &[element]);
+            body.yields[0] = self.b.mul(body.yields[0], sine);
+        }
         let bounded: Vec<Value> = body.yields[..2].iter().map(|&y| self.b.op(Op::Tanh, &[y])).collect();
         let end = self.b.end_block(vec![next, bounded[0], bounded[1], body.yields[2]]);
         body.stmts.extend(end.stmts);
