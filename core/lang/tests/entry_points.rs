@@ -151,3 +151,120 @@ fn static_variables_begin_anew_in_each_lane() {
     launch(text, [1, 1, 1], &[Given::Buffer(0), count(3), first], &mut buffers);
     assert_eq!(ints(&buffers[0]), [99, 100, 101]);
 }
+
+#[test]
+fn parts_of_elements_are_read_and_written_alone() {
+    let text = "
+        struct Particle { float3 position; int2 cell[2]; float mass; }
+        RWStructuredBuffer<Particle> particles;
+        [numthreads(2, 1, 1)]
+        void main(uint i : SV_GroupIndex)
+        {
+            particles[i].position.zx = float2(1 + i, 2 + i);
+            particles[i].cell[1].y += 5;
+            particles[i].mass *= particles[i].position[2];
+            particles[i].cell[i] = int2(7, 8);
+            particles[i].cell[i + 2] = int2(9, 9);
+        }";
+    let words = |mass: f32| {
+        let mut bytes = bytes_of(&[0.5f32; 3], |v| v.to_le_bytes());
+        bytes.extend(bytes_of(&[1i32; 4], |v| v.to_le_bytes()));
+        bytes.extend(mass.to_le_bytes());
+        bytes
+    };
+    let mut buffers = [[words(10.0), words(100.0)].concat()];
+    launch(text, [1, 1, 1], &[Given::Buffer(0), count(2)], &mut buffers);
+    assert_eq!(floats(&buffers[0][..12]), [2.0, 0.5, 1.0]);
+    assert_eq!(ints(&buffers[0][12..28]), [7, 8, 1, 6]);
+    assert_eq!(floats(&buffers[0][28..44]), [10.0, 3.0, 0.5, 2.0]);
+    assert_eq!(ints(&buffers[0][44..60]), [1, 1, 7, 8]);
+    assert_eq!(floats(&buffers[0][60..]), [200.0]);
+}
+
+#[test]
+fn buffers_are_passed_returned_and_held_in_structs_and_arrays() {
+    let text = "
+        struct Pair { StructuredBuffer<int> from; RWStructuredBuffer<int> to; }
+        ConstantBuffer<Pair> pair;
+        StructuredBuffer<int> tables[2];
+        int at(StructuredBuffer<int> table, int i) { return table.Load(i); }
+        StructuredBuffer<int> second() { return tables[1]; }
+        void copy(Pair p, int i) { p.to[i] = at(p.from, i) * 100 + at(p.to, i) + at(second(), 0) + tables[0][1]; }
+        [numthreads(2, 1, 1)]
+        void main(uint i : SV_GroupIndex)
+        {
+            copy(pair, i);
+            uint n, stride;
+            pair.from.GetDimensions(n, stride);
+            if (i == 1) pair.to[2] = n * 10 + stride;
+        }";
+    let row = |values: &[i32]| bytes_of(values, |v| v.to_le_bytes());
+    let mut buffers = [row(&[1, 2]), row(&[5, 6, 7]), row(&[30, 40]), row(&[1000])];
+    let given = [
+        Given::Buffer(0),
+        count(2),
+        Given::Buffer(1),
+        count(3),
+        Given::Buffer(2),
+        count(2),
+        Given::Buffer(3),
+        count(1),
+    ];
+    launch(text, [1, 1, 1], &given, &mut buffers);
+    assert_eq!(ints(&buffers[1]), [1145, 1246, 24]);
+}
+
+#[test]
+fn buffers_of_bytes_hold_any_type() {
+    let text = "
+        RWByteAddressBuffer bytes;
+        struct S { float2 a; int b; }
+        [numthreads(1, 1, 1)]
+        void main()
+        {
+            bytes.Store(0, 5);
+            bytes.Store2(4, bytes.Load2(0) + uint2(1, 2));
+            S s = { float2(1.5, 2.5), 7 };
+            bytes.Store<S>(12, s);
+            bytes.Store(24, asuint(bytes.Load<S>(12).a.y + bytes.Load<float>(12)));
+            bytes.Store(29, 1);
+            uint n;
+            bytes.GetDimensions(n);
+            bytes.Store(28, n + bytes.Load(30));
+        }";
+    let mut buffers = [vec![0; 32]];
+    launch(text, [1, 1, 1], &[Given::Buffer(0), count(32)], &mut buffers);
+    assert_eq!(ints(&buffers[0][..12]), [5, 6, 2]);
+    assert_eq!(floats(&buffers[0][12..20]), [1.5, 2.5]);
+    assert_eq!(ints(&buffers[0][20..24]), [7]);
+    assert_eq!(floats(&buffers[0][24..28]), [4.0]);
+    assert_eq!(ints(&buffers[0][28..]), [32]);
+}
+
+/// Shared memory and waves are lowered to what verifies.
+#[test]
+fn lanes_of_a_workgroup_meet() {
+    let text = "
+        RWStructuredBuffer<int> result;
+        struct Cell { int2 at; uint hits; }
+        groupshared Cell cells[4];
+        groupshared float sums[2][4];
+        [numthreads(4, 1, 1)]
+        void main(uint i : SV_GroupIndex)
+        {
+            cells[i].at = int2(i, i * 2);
+            sums[1][i] = WaveActiveSum(float2(i, 1)).y;
+            InterlockedAdd(cells[0].hits, 1u);
+            GroupMemoryBarrierWithGroupSync();
+            int old;
+            InterlockedMax(result[0], cells[3 - i].at.y, old);
+            if (i == 0) result[1] = cells[0].hits + (int)sums[1][3];
+        }";
+    let compiled = compile(Language::Slang, "t.slang", text, &Options::default());
+    assert!(compiled.diagnostics.is_empty(), "{:?}", compiled.diagnostics);
+    let module = compiled.module.clone();
+    let entry = &module.entry_points[0];
+    assert_eq!(module.functions[entry.kernel].group_lanes, 4);
+    assert_eq!(module.functions[entry.kernel].shared.len(), 3);
+    verify(compiled.module).unwrap_or_else(|errors| panic!("{errors:?}\n{module}"));
+}

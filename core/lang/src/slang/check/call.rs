@@ -38,6 +38,7 @@ impl Context<'_, '_> {
         match self.item(callee) {
             Item::Type(ty) => self.construct(&ty, args, span),
             Item::Functions(set) => self.call_function(set, args, span),
+            Item::Builtin(builtin) => self.call_builtin(builtin, args, span),
             Item::Value(value) if value.is_error() => {
                 args.iter().for_each(|arg| {
                     self.expr(arg);

@@ -2,10 +2,12 @@
 
 use super::Checker;
 use super::context::Context;
-use super::program::{FnId, StructId};
+use super::hir::{Action, Expr, ExprKind};
+use super::program::{FnId, GlobalKind, StructId};
+use super::recursion::each_expr;
 use super::types::{Count, Elem, Shape, Ty};
 use crate::slang::ast;
-use pullback_base::{Code, Diagnostic, Scalar, Span};
+use pullback_base::{Code, Diagnostic, GROUP_LANES, Scalar, Span};
 
 /// Lanes of a workgroup, in all.
 const MAX_GROUP_LANES: u32 = 1024;
@@ -104,6 +106,38 @@ impl Checker<'_> {
         }
         self.program.entries.push(Entry { function: id, group, params });
         signature.broken
+    }
+
+    /// Lanes that meet are at most as many as every device can hold at once.
+    pub fn refuse_large_meetings(&mut self) {
+        let meets = |expr: &Expr| match &expr.kind {
+            ExprKind::Action(Action::Barrier | Action::Wave(_), _) => true,
+            ExprKind::Global(id) => self.program.globals[*id].kind == GlobalKind::Shared,
+            _ => false,
+        };
+        let mut found = None;
+        for body in self.bodies.values().flatten() {
+            each_expr(&body.block, &mut |expr| {
+                if meets(expr) {
+                    found = Some(expr.span);
+                }
+            });
+        }
+        let Some(meeting) = found else { return };
+        for entry in self.program.entries.clone() {
+            if entry.group.iter().product::<u32>() <= GROUP_LANES {
+                continue;
+            }
+            let function = &self.program.functions[entry.function];
+            let message = format!("the workgroups of `{}` are too large for lanes that meet", function.name);
+            self.diagnostics.push(
+                Diagnostic::error(Code::UnsupportedFeature, message)
+                    .at(function.ast.name.span, format!("has more than {GROUP_LANES} lanes"))
+                    .also(meeting, "here lanes of a workgroup meet")
+                    .help(format!("use at most {GROUP_LANES} lanes")),
+            );
+            self.bodies.insert(entry.function, None);
+        }
     }
 
     /// Where a parameter or field of that type and those semantics comes from.

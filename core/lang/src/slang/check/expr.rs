@@ -1,5 +1,7 @@
 //! Expressions: from the syntax tree to typed ones.
 
+use super::action::Builtin;
+use super::call::FunctionSet;
 use super::context::Context;
 use super::hir::{Expr, ExprKind, Literal};
 use super::member::Item;
@@ -31,8 +33,7 @@ impl Context<'_, '_> {
                 expr.span,
                 "not a value",
             ),
-            Item::Functions(set) => {
-                let name = set.name.clone();
+            Item::Builtin(Builtin { name, .. }) | Item::Functions(FunctionSet { name, .. }) => {
                 self.report(
                     Diagnostic::error(
                         Code::TypeMismatch,
@@ -106,7 +107,10 @@ impl Context<'_, '_> {
                 self.no_diff(inner, span)
             }
             Ast::String(_) => self.unsupported("strings", span),
-            Ast::SizeOf(_) => self.unsupported("`sizeof` expressions", span),
+            Ast::SizeOf(ty) => {
+                let ty = self.resolve_value_type(ty);
+                Expr { kind: ExprKind::SizeOf(ty), ty: Ty::UINT, span }
+            }
             Ast::Is { .. } | Ast::As { .. } => self.unsupported("`is` and `as` expressions", span),
             Ast::Derivative { .. } => self.unsupported("`fwd_diff` and `bwd_diff`", span),
             Ast::Error => self.silent_error(span),
@@ -150,6 +154,7 @@ impl Context<'_, '_> {
         }
         match self.lookup(&name.text) {
             Some(symbol) => self.symbol_item(symbol, &name.text, None, span),
+            None if let Some(builtin) = self.builtin_function(&name.text) => builtin,
             None => match self.builtin_type(&name.text, &[], span) {
                 Some(ty) => Item::Type(ty),
                 None => Item::Value(self.unknown_name(name)),
@@ -256,6 +261,12 @@ impl Context<'_, '_> {
                 let Some(args) = args else { return Item::Value(self.silent_error(span)) };
                 set.generics = Some(args);
                 Item::Functions(set)
+            }
+            Item::Builtin(mut builtin) => {
+                let args: Option<Vec<Arg>> = args.iter().map(|arg| self.generic_arg(arg)).collect();
+                let Some(args) = args else { return Item::Value(self.silent_error(span)) };
+                builtin.generics = args;
+                Item::Builtin(builtin)
             }
             Item::Value(value) if value.is_error() => Item::Value(self.silent_error(span)),
             _ => Item::Value(self.error(Code::TypeMismatch, "this takes no generic arguments", span, "here")),

@@ -4,7 +4,7 @@
 use super::program::{ConstId, FnId, GlobalId, RequirementId};
 use super::types::{Arg, ParamId, Ty};
 use pullback_base::{IdVec, Span, id_type};
-use pullback_ir::{LoopHints, Op};
+use pullback_ir::{AtomicOp, LoopHints, Op, WaveOp};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -108,6 +108,8 @@ pub enum Pick {
 pub enum Access {
     /// `buffer[index]`: outside of the buffer, reads give zero and writes do nothing.
     Element { buffer: Expr, index: Expr },
+    /// A value at a byte offset in a buffer of bytes, guarded likewise.
+    Bytes { buffer: Expr, offset: Expr },
 }
 
 impl Access {
@@ -115,6 +117,7 @@ impl Access {
     pub fn operands(&self) -> impl Iterator<Item = &Expr> {
         match self {
             Access::Element { buffer, index } => [buffer, index].into_iter(),
+            Access::Bytes { buffer, offset } => [buffer, offset].into_iter(),
         }
     }
 }
@@ -129,6 +132,15 @@ pub struct Accessors {
     pub ty: Ty,
 }
 
+/// What only an effect can do.
+#[derive(Clone, Copy, Debug)]
+pub enum Action {
+    /// The operands are a place in memory that lanes share, and values; gives the old value.
+    Atomic(AtomicOp),
+    Barrier,
+    Wave(WaveOp),
+}
+
 #[derive(Clone, Debug)]
 pub enum ExprKind {
     /// Reported; a function that holds one is not lowered.
@@ -141,6 +153,9 @@ pub enum ExprKind {
     Global(GlobalId),
     /// What stands in memory, which may be a place.
     Memory(Box<Access>),
+    Action(Action, Vec<Expr>),
+    /// Bytes that values of the type take in memory.
+    SizeOf(Ty),
     /// Zero, false, or an aggregate of them.
     Zero,
     /// A component-wise operation; the operands have the types it takes.

@@ -1,5 +1,6 @@
 //! Members: fields, methods, swizzles, static members, names in namespaces; and indexing.
 
+use super::action::Builtin;
 use super::call::FunctionSet;
 use super::context::Context;
 use super::hir::{Expr, ExprKind, Pick};
@@ -16,6 +17,7 @@ pub enum Item {
     Type(Ty),
     Namespace(ScopeId),
     Functions(FunctionSet),
+    Builtin(Builtin),
 }
 
 impl Context<'_, '_> {
@@ -47,6 +49,10 @@ impl Context<'_, '_> {
                 let message = format!("function `{}` has no members", set.name);
                 Item::Value(self.error(Code::TypeMismatch, message, name.span, "asked of a function"))
             }
+            Item::Builtin(builtin) => {
+                let message = format!("function `{}` has no members", builtin.name);
+                Item::Value(self.error(Code::TypeMismatch, message, name.span, "asked of a function"))
+            }
             Item::Value(value) => self.value_member(value, name, span),
         }
     }
@@ -74,6 +80,10 @@ impl Context<'_, '_> {
     fn value_member(&mut self, value: Expr, name: &ast::Name, span: Span) -> Item {
         if value.is_error() {
             return Item::Value(self.silent_error(span));
+        }
+        if let Ty::Buffer(..) = value.ty {
+            let builtin = Builtin { name: name.text.clone(), object: Some(value), generics: Vec::new() };
+            return Item::Builtin(builtin);
         }
         let swizzled = match value.ty.number() {
             Some((_, Shape::Matrix(rows, columns))) => {

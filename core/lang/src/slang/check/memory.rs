@@ -84,6 +84,23 @@ impl Context<'_, '_> {
         }
     }
 
+    /// `ConstantBuffer<T>` and its kin are values of `T`: how they are bound is up to whoever launches.
+    pub fn block_type(&mut self, name: &str, args: &[GenericArg], span: Span) -> Ty {
+        // A second argument names a memory layout; ours is always the natural one.
+        let content = match (args.first(), args.len()) {
+            (Some(content), 1..=2) => self.generic_arg(content),
+            _ => None,
+        };
+        match content {
+            Some(Arg::Type(Ty::Void)) | Some(Arg::Count(_)) | None => {
+                let message = format!("`{name}` takes the type of its content");
+                self.error(Code::TypeMismatch, message, span, "not given");
+                Ty::Error
+            }
+            Some(Arg::Type(content)) => content,
+        }
+    }
+
     /// `buffer[index]`, an element that can be assigned where the buffer is writable.
     pub fn buffer_element(&mut self, buffer: Expr, index: Expr, span: Span) -> Expr {
         let Ty::Buffer(_, element) = &buffer.ty else { return self.silent_error(span) };

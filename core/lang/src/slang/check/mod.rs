@@ -1,5 +1,6 @@
 //! Names and types: a syntax tree into a typed tree, with all that is wrong reported.
 
+pub mod action;
 mod attribute;
 mod call;
 mod collect;
@@ -124,6 +125,7 @@ pub fn check<'a>(std: Program<'a>, units: &'a [Unit]) -> Checked<'a> {
     while let Some(function) = checker.wanted.pop() {
         checker.check_body(function);
     }
+    checker.refuse_large_meetings();
     let all = [imported, functions.clone()].concat();
     checker.refuse_recursion(&all);
     checker.drop_callers_of_broken();

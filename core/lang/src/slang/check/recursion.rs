@@ -113,6 +113,7 @@ pub fn walk<'h>(expr: &'h Expr, f: &mut dyn FnMut(&'h Expr)) {
         ExprKind::Op(_, inner)
         | ExprKind::Construct(inner)
         | ExprKind::Compose(inner)
+        | ExprKind::Action(_, inner)
         | ExprKind::Comma(inner) => inner.iter().for_each(|expr| walk(expr, f)),
         ExprKind::Convert(inner) | ExprKind::Erase(inner) => walk(inner, f),
         // Its types are of another declaration: who looks within takes its bindings into account.
@@ -152,6 +153,7 @@ pub fn walk<'h>(expr: &'h Expr, f: &mut dyn FnMut(&'h Expr)) {
         | ExprKind::Local(_)
         | ExprKind::Constant(_)
         | ExprKind::Global(_)
+        | ExprKind::SizeOf(_)
         | ExprKind::Zero => {}
     }
 }

@@ -385,6 +385,9 @@ impl Context<'_, '_> {
         if let Some(ty) = self.buffer_type(name, args, span) {
             return Some(ty);
         }
+        if matches!(name, "ConstantBuffer" | "ParameterBlock" | "TextureBuffer") {
+            return Some(self.block_type(name, args, span));
+        }
         let wanted = match name {
             "vector" => 2,
             "matrix" => 3,

@@ -10,8 +10,10 @@ use crate::slang::check::types::{Subst, Ty};
 use crate::ssa::Ssa;
 use pullback_base::{IdVec, Scalar, Span, bug};
 use pullback_ir::{
-    Constant, EntryPoint, FuncId, Function, FunctionBuilder, FunctionKind, Global, Op, Type, Value,
+    Constant, EntryPoint, FuncId, Function, FunctionBuilder, FunctionKind, Global, Module, Op, StmtKind,
+    Type, Value, visit::each_stmt,
 };
+use rustc_hash::FxHashSet;
 use std::sync::LazyLock;
 
 /// What the compiler makes has no body of its own.
@@ -60,6 +62,7 @@ pub fn kernel(lowerer: &mut Lowerer<'_>, entry: &Entry, name: &str, id: FuncId) 
             })
         })
         .collect();
+    this.share(&used);
     let groups = ["groups.x", "groups.y", "groups.z"].map(|name| this.ssa.param(Type::U32, name));
     let lane = Lane::of(&mut this.ssa, entry.group, groups);
     this.start_globals(&used);
@@ -76,6 +79,35 @@ pub fn kernel(lowerer: &mut Lowerer<'_>, entry: &Entry, name: &str, id: FuncId) 
     this.call_instance(entry.function, Vec::new(), Vec::new(), &args);
     let point = EntryPoint { name: public_name, kernel: id, group: entry.group, globals, span };
     (this.ssa.finish(&[]), point)
+}
+
+/// Kernels whose lanes meet run in groups of the size their authors gave.
+pub fn size_groups(module: &mut Module) {
+    let mut meeting: FxHashSet<FuncId> = FxHashSet::default();
+    loop {
+        let before = meeting.len();
+        for (id, function) in module.functions.iter() {
+            let mut meets = !function.shared.is_empty();
+            each_stmt(&function.body, &mut |stmt| {
+                meets |= match &stmt.kind {
+                    StmtKind::Effect { effect, .. } => effect.needs_group(),
+                    StmtKind::Call { callee, .. } => meeting.contains(callee),
+                    _ => false,
+                }
+            });
+            if meets {
+                meeting.insert(id);
+            }
+        }
+        if meeting.len() == before {
+            break;
+        }
+    }
+    for entry in &module.entry_points {
+        if meeting.contains(&entry.kernel) {
+            module.functions[entry.kernel].group_lanes = entry.lanes_per_group();
+        }
+    }
 }
 
 /// The function as users call it, where it uses `static` variables: they begin anew with each call.

@@ -25,6 +25,9 @@ impl FunctionLowerer<'_, '_> {
             ExprKind::Call(call) => {
                 self.call(call, &expr.ty);
             }
+            ExprKind::Action(action, args) => {
+                self.action(*action, args);
+            }
             ExprKind::Comma(exprs) => exprs.iter().for_each(|expr| self.run(expr)),
             _ => {
                 self.expr(expr);
@@ -56,14 +59,22 @@ impl FunctionLowerer<'_, '_> {
                     _ => bug!("lower", "a constant has no value"),
                 }
             }
-            ExprKind::Global(id) => {
-                let var = self.global(*id);
-                self.ssa.read(var)
+            ExprKind::Global(_) => {
+                let place = self.place(expr);
+                self.read_place(&place)
             }
-            ExprKind::Memory(access) => {
-                let memory = self.access(access);
-                self.load(memory)
+            ExprKind::Memory(_) => {
+                let place = self.place(expr);
+                self.read_place(&place)
             }
+            ExprKind::SizeOf(ty) => {
+                let bytes = pullback_ir::layout::layout(&self.ty(ty)).size_bytes;
+                self.ssa.constant(Constant::int(Scalar::U32, bytes as i64))
+            }
+            ExprKind::Action(action, args) => match self.action(*action, args) {
+                Some(value) => value,
+                None => bug!("lower", "the value of {action:?}, which has none"),
+            },
             ExprKind::Zero => {
                 if let Some(value) = self.constructed(&expr.ty) {
                     return value;
@@ -95,7 +106,7 @@ impl FunctionLowerer<'_, '_> {
             }
             ExprKind::Compose(parts) => self.compose(parts, &expr.ty),
             ExprKind::Pick(base, pick) => {
-                if stands_in_memory(base) {
+                if self.stands_in_memory(base) {
                     let place = self.place(expr);
                     return self.read_place(&place);
                 }
@@ -409,23 +420,10 @@ impl FunctionLowerer<'_, '_> {
     }
 }
 
-/// Whether the expression is something in memory or a part of it.
-fn stands_in_memory(expr: &Expr) -> bool {
-    match &expr.kind {
-        ExprKind::Memory(_) => true,
-        ExprKind::Pick(base, _) => stands_in_memory(base),
-        _ => false,
-    }
-}
-
 /// Costs nothing and has nothing to differentiate: may be evaluated though it is not chosen.
 fn is_leaf(expr: &Expr) -> bool {
     match &expr.kind {
-        ExprKind::Literal(_)
-        | ExprKind::Param(_)
-        | ExprKind::Local(_)
-        | ExprKind::Global(_)
-        | ExprKind::Zero => true,
+        ExprKind::Literal(_) | ExprKind::Param(_) | ExprKind::Local(_) | ExprKind::Zero => true,
         ExprKind::Convert(inner) => is_leaf(inner),
         ExprKind::Pick(base, pick) => !matches!(pick, Pick::Index(_) | Pick::Property(_)) && is_leaf(base),
         _ => false,

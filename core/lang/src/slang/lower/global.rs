@@ -162,6 +162,7 @@ impl FunctionLowerer<'_, '_> {
     /// Takes the globals as parameters. Those that come back as results are given.
     pub fn global_params(&mut self, globals: &[GlobalId]) -> Vec<Var> {
         let mut results = Vec::new();
+        self.share(globals);
         for &id in globals {
             let kind = self.lowerer.global_kind(id);
             if kind == GlobalKind::Shared {

@@ -1,6 +1,7 @@
 //! Typed trees to IR: one IR function for each function and each set of generic arguments it is used with.
 //! Cannot fail: what is wrong was found before.
 
+mod action;
 mod dispatch;
 mod entry;
 mod expr;
@@ -8,6 +9,7 @@ mod function;
 mod global;
 mod memory;
 mod place;
+mod shared;
 mod stmt;
 
 #[cfg(test)]
@@ -67,6 +69,7 @@ pub fn lower(checked: &Checked<'_>) -> Module {
         };
         module.add(function);
     }
+    entry::size_groups(&mut module);
     module
 }
 

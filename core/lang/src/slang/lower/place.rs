@@ -2,11 +2,13 @@
 
 use super::function::FunctionLowerer;
 use super::memory::Memory;
+use super::shared::Shared;
 use crate::slang::check::hir::{Accessors, Expr, ExprKind, Pick};
+use crate::slang::check::program::GlobalKind;
 use crate::slang::check::types::Ty;
 use crate::ssa::Var;
 use pullback_base::bug;
-use pullback_ir::{Op, Type, Value};
+use pullback_ir::{AtomicOp, Op, Type, Value};
 use smallvec::SmallVec;
 
 pub struct Place {
@@ -14,10 +16,11 @@ pub struct Place {
     steps: Vec<Step>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Root {
     Var(Var),
     Memory(Memory),
+    Shared(Shared),
 }
 
 enum Step {
@@ -30,21 +33,74 @@ enum Step {
 
 impl FunctionLowerer<'_, '_> {
     pub fn place(&mut self, expr: &Expr) -> Place {
-        match &expr.kind {
-            ExprKind::Local(local) => Place { root: Root::Var(self.var(*local)), steps: Vec::new() },
-            ExprKind::Global(id) => Place { root: Root::Var(self.global(*id)), steps: Vec::new() },
-            ExprKind::Memory(access) => Place { root: Root::Memory(self.access(access)), steps: Vec::new() },
+        let root = match &expr.kind {
+            ExprKind::Local(local) => Root::Var(self.var(*local)),
+            ExprKind::Global(id) if self.lowerer.global_kind(*id) == GlobalKind::Shared => {
+                Root::Shared(self.shared(*id))
+            }
+            ExprKind::Global(id) => Root::Var(self.global(*id)),
+            ExprKind::Memory(access) => {
+                let ty = self.ty(&expr.ty);
+                Root::Memory(self.access(access, &ty))
+            }
             ExprKind::Pick(base, pick) => {
                 let mut place = self.place(base);
                 let step = self.step(pick);
-                place.steps.push(step);
-                place
+                self.narrow(&mut place, step);
+                return place;
             }
             // What a setter that leaves its object alone is asked of.
             _ => {
                 let value = self.expr(expr);
-                Place { root: Root::Var(self.ssa.declare_with(value, None)), steps: Vec::new() }
+                Root::Var(self.ssa.declare_with(value, None))
             }
+        };
+        Place { root, steps: Vec::new() }
+    }
+
+    /// Whether the expression is a place in memory, so that a part of it is read without the rest.
+    pub fn stands_in_memory(&self, expr: &Expr) -> bool {
+        match &expr.kind {
+            ExprKind::Memory(_) => true,
+            ExprKind::Global(id) => self.lowerer.global_kind(*id) == GlobalKind::Shared,
+            ExprKind::Pick(base, _) => self.stands_in_memory(base),
+            _ => false,
+        }
+    }
+
+    /// Goes on to a part. In memory a part has an address of its own, so that writing it leaves alone what other lanes
+    /// write beside it.
+    fn narrow(&mut self, place: &mut Place, step: Step) {
+        let step = match (place.steps.pop(), step) {
+            (None, step) => step,
+            (Some(Step::Swizzle(picks)), Step::Element { index, detached }) => {
+                Step::Element { index: u32::from(picks[index as usize]), detached }
+            }
+            (Some(Step::Swizzle(picks)), Step::Swizzle(inner)) => {
+                Step::Swizzle(inner.iter().map(|&pick| picks[usize::from(pick)]).collect())
+            }
+            (Some(before), step) => {
+                place.steps.push(before);
+                return place.steps.push(step);
+            }
+        };
+        if !place.steps.is_empty() {
+            return place.steps.push(step);
+        }
+        match (&place.root, step) {
+            (Root::Memory(memory), Step::Element { index, .. }) => {
+                place.root = Root::Memory(self.memory_element(*memory, index));
+            }
+            (Root::Memory(memory), Step::Index(index)) => {
+                place.root = Root::Memory(self.memory_at(*memory, index));
+            }
+            (Root::Shared(shared), Step::Element { index, .. }) => {
+                place.root = Root::Shared(self.shared_element(shared, index));
+            }
+            (Root::Shared(shared), Step::Index(index)) => {
+                place.root = Root::Shared(self.shared_at(shared, index));
+            }
+            (_, step) => place.steps.push(step),
         }
     }
 
@@ -62,7 +118,7 @@ impl FunctionLowerer<'_, '_> {
     }
 
     pub fn read_place(&mut self, place: &Place) -> Value {
-        let mut value = self.read_root(place.root);
+        let mut value = self.read_root(&place.root);
         for step in &place.steps {
             value = self.picked(value, step);
         }
@@ -70,18 +126,61 @@ impl FunctionLowerer<'_, '_> {
     }
 
     pub fn write_place(&mut self, place: &Place, value: Value) {
-        let whole = if place.steps.is_empty() { value } else { self.read_root(place.root) };
+        if let (Root::Memory(_) | Root::Shared(_), [step @ (Step::Swizzle(_) | Step::Components(_))]) =
+            (&place.root, &place.steps[..])
+        {
+            return self.write_components(&place.root, step, value);
+        }
+        let whole = if place.steps.is_empty() { value } else { self.read_root(&place.root) };
         let whole = self.replaced(whole, &place.steps, value);
-        match place.root {
-            Root::Var(var) => self.ssa.write(var, whole),
-            Root::Memory(memory) => self.store(memory, whole),
+        self.write_root(&place.root, whole);
+    }
+
+    /// Writes single components to memory, and nothing beside them.
+    fn write_components(&mut self, root: &Root, step: &Step, value: Value) {
+        let paths: Vec<SmallVec<[u8; 2]>> = match step {
+            Step::Swizzle(picks) => picks.iter().map(|&pick| SmallVec::from_slice(&[pick])).collect(),
+            Step::Components(picks) => {
+                picks.iter().map(|&(row, column)| SmallVec::from_slice(&[row, column])).collect()
+            }
+            _ => bug!("lower", "no components are picked"),
+        };
+        for (from, path) in paths.into_iter().enumerate() {
+            let component = self.ssa.extract(value, from as u32);
+            let mut at = root.clone();
+            for index in path {
+                at = match &at {
+                    Root::Memory(memory) => Root::Memory(self.memory_element(*memory, index.into())),
+                    Root::Shared(shared) => Root::Shared(self.shared_element(shared, index.into())),
+                    Root::Var(_) => bug!("lower", "a variable is not in memory"),
+                };
+            }
+            self.write_root(&at, component);
         }
     }
 
-    fn read_root(&mut self, root: Root) -> Value {
+    fn write_root(&mut self, root: &Root, value: Value) {
         match root {
-            Root::Var(var) => self.ssa.read(var),
-            Root::Memory(memory) => self.load(memory),
+            Root::Var(var) => self.ssa.write(*var, value),
+            Root::Memory(memory) => self.store(*memory, value),
+            Root::Shared(shared) => self.store_shared(shared, value),
+        }
+    }
+
+    fn read_root(&mut self, root: &Root) -> Value {
+        match root {
+            Root::Var(var) => self.ssa.read(*var),
+            Root::Memory(memory) => self.load(*memory),
+            Root::Shared(shared) => self.load_shared(shared),
+        }
+    }
+
+    /// An atomic operation on a scalar in memory; gives the old value.
+    pub fn atomic_place(&mut self, place: &Place, op: AtomicOp, values: &[Value]) -> Value {
+        match &place.root {
+            Root::Memory(memory) => self.atomic(*memory, op, values),
+            Root::Shared(shared) => self.atomic_shared(shared, op, values),
+            Root::Var(_) => bug!("lower", "no lanes share a variable"),
         }
     }
 
