@@ -48,17 +48,27 @@ impl<'a> Kernel<'a> {
 fn param_kind(ty: &Type) -> ParamKind {
     match ty {
         Type::Scalar(scalar) => ParamKind::Scalar(*scalar),
-        Type::Pointer(element) => ParamKind::Pointer(element_scalar(element)),
+        Type::Pointer(_) => ParamKind::Pointer(element_scalar(ty)),
         other => bug!("emit", "a kernel parameter of type {other}"),
     }
 }
 
-/// The scalar a pointer or array is made of.
+/// The scalar a pointer points to or an array is made of; an address in memory is a u64.
 pub fn element_scalar(ty: &Type) -> Scalar {
     match ty {
         Type::Scalar(scalar) => *scalar,
-        Type::Pointer(element) | Type::Array(element, _) => element_scalar(element),
+        Type::Pointer(element) | Type::Array(element, _) => match &**element {
+            Type::Pointer(_) => Scalar::U64,
+            scalar => element_scalar(scalar),
+        },
         other => bug!("emit", "{other} is not in scalar form"),
+    }
+}
+
+fn is_scalar_or_pointer(ty: &Type) -> bool {
+    match ty {
+        Type::Pointer(element) => is_scalar_or_pointer(element),
+        other => other.is_scalar(),
     }
 }
 
@@ -66,8 +76,8 @@ fn check_scalar_form(function: &Function, target: &'static str) -> Result<(), Em
     for decl in function.values.values() {
         let fits = match &decl.ty {
             Type::Scalar(_) => true,
-            Type::Pointer(element) => element.is_scalar(),
-            Type::Array(element, len) => element.is_scalar() && *len > 0,
+            Type::Pointer(element) => is_scalar_or_pointer(element),
+            Type::Array(element, len) => is_scalar_or_pointer(element) && *len > 0,
             _ => false,
         };
         if !fits {
@@ -83,7 +93,6 @@ fn check_scalar_form(function: &Function, target: &'static str) -> Result<(), Em
         } => {
             refused = Some(op.name());
         }
-        StmtKind::Let { op: op @ Op::PointerCast(_), .. } => refused = Some(op.name()),
         StmtKind::Effect { effect, .. } => {
             if !matches!(effect, Effect::Load | Effect::Store | Effect::AtomicAdd | Effect::GroupSum) {
                 refused = Some(effect.name());

@@ -47,7 +47,11 @@ pub(crate) fn apply<N: Number>(op: &Op, types: &[&Type], args: &[Value<N>]) -> V
             let offset_bytes = pointer.offset_bytes.wrapping_add(step_bytes);
             Value::Pointer(Pointer { offset_bytes, ..*pointer })
         }
-        (Op::PointerCast(_), [pointer]) => pointer.clone(),
+        (Op::PointerCast(_), [pointer @ Value::Pointer(_)]) => pointer.clone(),
+        (Op::PointerCast(_), [Value::Integer(word)]) => Value::Pointer(Pointer::from_word(word.bits())),
+        (Op::Bitcast(_), [Value::Pointer(pointer)]) => {
+            Value::constant(Constant::from_bits(Scalar::U64, pointer.to_word()))
+        }
         (_, [Value::Aggregate(first), ..]) => {
             let component = |i: usize| {
                 let args: Vec<Value<N>> = args.iter().map(|arg| elements(arg)[i].clone()).collect();

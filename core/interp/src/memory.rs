@@ -1,6 +1,7 @@
 //! Device memory: numbered byte buffers, each access checked.
 
 use crate::{InterpError, Number, Value};
+use pullback_ir::layout::{layout, leaf_offsets};
 use pullback_ir::{Constant, Effect, Scalar, Type, eval, ops::Op};
 
 /// A byte of a buffer.
@@ -11,11 +12,26 @@ pub struct Pointer {
 }
 
 impl Pointer {
-    /// Points into no buffer.
+    /// Points into no buffer; as a word it is zero.
     pub const NULL: Pointer = Pointer { buffer: usize::MAX, offset_bytes: 0 };
+
+    /// The address as a number and in memory: buffers lie `2^40` bytes apart, the first at `2^40`.
+    pub fn to_word(self) -> u64 {
+        let base = (self.buffer as u64).wrapping_add(1) << ADDRESS_BITS;
+        base.wrapping_add(self.offset_bytes as u64)
+    }
+
+    /// The pointer that [`Pointer::to_word`] made a word of, if it points less than half a terabyte out of its buffer.
+    pub fn from_word(word: u64) -> Self {
+        let number = word.wrapping_add(1 << (ADDRESS_BITS - 1)) >> ADDRESS_BITS;
+        let offset_bytes = word.wrapping_sub(number << ADDRESS_BITS) as i64;
+        Self { buffer: (number as usize).wrapping_sub(1), offset_bytes }
+    }
 }
 
-/// The buffers a program may touch. Elements lie leaf after leaf without padding.
+const ADDRESS_BITS: u32 = 40;
+
+/// The buffers a program may touch. Elements lie as [`pullback_ir::layout`] says.
 #[derive(Debug, Default)]
 pub struct Memory<'a> {
     buffers: Vec<&'a mut [u8]>,
@@ -23,8 +39,7 @@ pub struct Memory<'a> {
 
 /// Bytes an element takes.
 pub(crate) fn size_bytes(ty: &Type) -> usize {
-    let leaf_bytes = |leaf: &Type| leaf.scalar().map_or(size_of::<u64>(), Scalar::size_bytes);
-    ty.leaves().iter().map(leaf_bytes).sum()
+    layout(ty).size_bytes as usize
 }
 
 impl<'a> Memory<'a> {
@@ -62,21 +77,22 @@ impl<'a> Memory<'a> {
     }
 
     /// The element of that type; bf16 is loaded as f32.
-    pub(crate) fn load<N: Number>(
-        &mut self,
-        mut at: Pointer,
-        element: &Type,
-    ) -> Result<Value<N>, InterpError> {
+    pub(crate) fn load<N: Number>(&mut self, at: Pointer, element: &Type) -> Result<Value<N>, InterpError> {
         let mut failure = None;
+        let mut offsets = leaf_offsets(element).into_iter();
         let value = Value::from_leaves(element, &mut |leaf| {
-            let Type::Scalar(scalar) = leaf else { return Value::zero(leaf) };
-            let loaded = self.read(Effect::Load, at, *scalar).unwrap_or_else(|error| {
+            let offset_bytes = offsets.next().map_or(0, |(offset_bytes, _)| offset_bytes as i64);
+            let at = Pointer { offset_bytes: at.offset_bytes.wrapping_add(offset_bytes), ..at };
+            let scalar = leaf.scalar().unwrap_or(Scalar::U64);
+            let loaded = self.read(Effect::Load, at, scalar).unwrap_or_else(|error| {
                 failure.get_or_insert(error);
-                Constant::zero(*scalar)
+                Constant::zero(scalar)
             });
-            at.offset_bytes += scalar.size_bytes() as i64;
-            let widened = if *scalar == Scalar::BF16 { Scalar::F32 } else { *scalar };
-            Value::constant(convert(loaded, widened))
+            match leaf {
+                Type::Pointer(_) => Value::Pointer(Pointer::from_word(loaded.bits())),
+                Type::Scalar(Scalar::BF16) => Value::constant(convert(loaded, Scalar::F32)),
+                _ => Value::constant(loaded),
+            }
         });
         failure.map_or(Ok(value), Err)
     }
@@ -84,14 +100,21 @@ impl<'a> Memory<'a> {
     pub(crate) fn store<N: Number>(
         &mut self,
         effect: Effect,
-        mut at: Pointer,
+        at: Pointer,
         element: &Type,
         value: &Value<N>,
     ) -> Result<(), InterpError> {
-        for (leaf, value) in element.leaves().iter().zip(value.leaves()) {
-            let (Type::Scalar(scalar), Some(constant)) = (leaf, value.as_constant()) else { continue };
-            self.write(effect, at, convert(constant, *scalar))?;
-            at.offset_bytes += scalar.size_bytes() as i64;
+        for ((offset_bytes, leaf), value) in leaf_offsets(element).into_iter().zip(value.leaves()) {
+            let stored = match (leaf, value) {
+                (_, Value::Pointer(pointer)) => Constant::from_bits(Scalar::U64, pointer.to_word()),
+                (Type::Scalar(scalar), value) => match value.as_constant() {
+                    Some(constant) => convert(constant, scalar),
+                    None => continue,
+                },
+                _ => continue,
+            };
+            let at = Pointer { offset_bytes: at.offset_bytes.wrapping_add(offset_bytes as i64), ..at };
+            self.write(effect, at, stored)?;
         }
         Ok(())
     }

@@ -149,7 +149,7 @@ impl FunctionBuilder {
         }
     }
 
-    /// Zero, false, or an aggregate of them. Pointers have no zero.
+    /// Zero, false, the address zero, or an aggregate of them.
     pub fn zero(&mut self, ty: &Type) -> Value {
         match ty {
             Type::Scalar(scalar) => self.constant(Constant::zero(*scalar)),
@@ -166,7 +166,10 @@ impl FunctionBuilder {
                 let fields: Vec<Value> = structure.fields.iter().map(|field| self.zero(&field.ty)).collect();
                 self.op(Op::Construct(ty.clone()), &fields)
             }
-            Type::Pointer(_) => bug!("build", "a pointer has no zero"),
+            Type::Pointer(element) => {
+                let address = self.constant(Constant::zero(Scalar::U64));
+                self.op(Op::PointerCast(Type::clone(element)), &[address])
+            }
         }
     }
 

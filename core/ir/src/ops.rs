@@ -151,7 +151,7 @@ ops! {
 
     /// The same number in another scalar type, shape kept.
     Convert(Scalar) "convert" 1 Special;
-    /// The same bits in another scalar type of the same size, shape kept.
+    /// The same bits in another scalar type of the same size, shape kept. A pointer's are u64.
     Bitcast(Scalar) "bitcast" 1 Special;
     /// The same value with no derivative.
     Detach "detach" 1 Special;
@@ -178,7 +178,7 @@ ops! {
 
     /// `pointer_offset(pointer, index: i64)`: the address of that many elements further.
     PointerOffset "pointer_offset" 2 Special;
-    /// The same address, of elements of another type.
+    /// The same address (of a pointer, or given as u64), of elements of another type.
     PointerCast(Type) "pointer_cast" 1 Special;
 }
 
@@ -250,6 +250,7 @@ fn special_type(op: &Op, args: &[&Type]) -> Option<Type> {
             (condition && args[1] == args[2]).then(|| args[1].clone())
         }
         Op::Convert(to) => first.with_scalar(*to),
+        Op::Bitcast(Scalar::U64) if matches!(first, Type::Pointer(_)) => Some(Type::Scalar(Scalar::U64)),
         Op::Bitcast(to) => {
             first.with_scalar(*to).filter(|_| first.scalar().is_some_and(|from| from.bits() == to.bits()))
         }
@@ -287,7 +288,10 @@ fn special_type(op: &Op, args: &[&Type]) -> Option<Type> {
             }
             _ => None,
         },
-        Op::PointerCast(element) => matches!(first, Type::Pointer(_)).then(|| Type::pointer(element.clone())),
+        Op::PointerCast(element) => {
+            let address = matches!(first, Type::Pointer(_)) || *first == Type::Scalar(Scalar::U64);
+            address.then(|| Type::pointer(element.clone()))
+        }
         Op::PointerOffset => {
             (matches!(first, Type::Pointer(_)) && *args[1] == Type::I64).then(|| first.clone())
         }

@@ -4,11 +4,12 @@
 //! array of arrays is one array of `n * m` elements; an index into it is computed.
 
 mod arrays;
+mod memory;
 mod ops;
 mod signature;
 
 use pullback_base::ids::Id;
-use pullback_base::{Code, Diagnostic, Diagnostics};
+use pullback_base::Diagnostics;
 use pullback_ir::{Block, Constant, Function, FunctionBuilder, Op, Stmt, StmtKind, Type, Value};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -34,6 +35,9 @@ pub(crate) fn run(function: &Function, split: Vec<bool>) -> Result<Function, Dia
         splats: FxHashMap::default(),
         problems: Diagnostics::new(),
     };
+    let out = scalarizer.b.function_mut();
+    out.group_lanes = function.group_lanes;
+    out.shared = function.shared.iter().map(memory::shared_slot).collect();
     scalarizer.params();
     for stmt in &function.body.stmts {
         scalarizer.stmt(stmt);
@@ -64,7 +68,8 @@ struct Scalarizer<'a> {
 /// The types of a value's parts: per scalar of an element one array, and so on inward.
 fn part_types(ty: &Type) -> Vec<Type> {
     match ty {
-        Type::Scalar(_) | Type::Pointer(_) => vec![ty.clone()],
+        Type::Scalar(_) => vec![ty.clone()],
+        Type::Pointer(element) => vec![memory::pointer_to(element)],
         Type::Array(_, 0) => Vec::new(),
         Type::Array(element, n) => part_types(element)
             .into_iter()
@@ -168,8 +173,7 @@ impl Scalarizer<'_> {
                 StmtKind::Loop { results: self.define_all(results), inits, params, head, body, hints: *hints }
             }
             StmtKind::Effect { result, effect, args } => {
-                if self.touches_aggregate(stmt, args[0]) {
-                    result.iter().for_each(|&result| drop(self.define(result)));
+                if self.aggregate_access(*result, *effect, args) {
                     return;
                 }
                 let args = args.iter().map(|&arg| self.parts(arg)[0]).collect();
@@ -179,21 +183,6 @@ impl Scalarizer<'_> {
             StmtKind::Call { results, callee, args } => return self.call(results, *callee, args),
         };
         self.b.push_stmt(Stmt { kind, span: stmt.span });
-    }
-
-    /// Memory is accessed scalar by scalar; the layout of aggregates there is nobody's yet.
-    fn touches_aggregate(&mut self, stmt: &Stmt, pointer: Value) -> bool {
-        match self.from.ty(pointer) {
-            Type::Pointer(element) if element.is_scalar() => false,
-            ty => {
-                let message = format!("memory is accessed through a `{ty}`");
-                let problem = Diagnostic::error(Code::UnsupportedFeature, message)
-                    .at(stmt.span, "here")
-                    .help("point to the scalars of the aggregate");
-                self.problems.push(problem);
-                true
-            }
-        }
     }
 }
 
@@ -286,15 +275,58 @@ mod tests {
     }
 
     #[test]
-    fn memory_of_aggregates_is_refused() {
-        let module = load(
-            "func @f(%0: ptr<vec<f32, 2>>) -> (vec<f32, 2>) {
-            %1: vec<f32, 2> = load %0
-            yield %1
-        }",
+    fn memory_of_aggregates_is_touched_leaf_by_leaf() {
+        check(
+            "func @f(%0: ptr<struct P { a: bool, m: [vec<f32, 2>; 2], next: ptr<vec<f32, 2>> }>, %1: i64) -> (f32) {
+                %2: ptr<struct P { a: bool, m: [vec<f32, 2>; 2], next: ptr<vec<f32, 2>> }> = pointer_offset %0, %1
+                %3: struct P { a: bool, m: [vec<f32, 2>; 2], next: ptr<vec<f32, 2>> } = load %2
+                %4: [vec<f32, 2>; 2] = extract.1 %3
+                %5: vec<f32, 2> = element_get %4, %1
+                %6: ptr<vec<f32, 2>> = extract.2 %3
+                store %6, %5
+                %7: f32 = extract.0 %5
+                yield %7
+            }",
+            expect![[r#"
+                func @f(%0: ptr<u8>, %1: i64) -> (f32) {
+                  %2: i64 = const i64 32
+                  %3: i64 = mul %1, %2
+                  %4: ptr<u8> = pointer_offset %0, %3
+                  %5: ptr<bool> = pointer_cast bool %4
+                  %6: bool = load %5
+                  %7: i64 = const i64 4
+                  %8: ptr<u8> = pointer_offset %4, %7
+                  %9: ptr<f32> = pointer_cast f32 %8
+                  %10: f32 = load %9
+                  %11: i64 = const i64 8
+                  %12: ptr<u8> = pointer_offset %4, %11
+                  %13: ptr<f32> = pointer_cast f32 %12
+                  %14: f32 = load %13
+                  %15: i64 = const i64 12
+                  %16: ptr<u8> = pointer_offset %4, %15
+                  %17: ptr<f32> = pointer_cast f32 %16
+                  %18: f32 = load %17
+                  %19: i64 = const i64 16
+                  %20: ptr<u8> = pointer_offset %4, %19
+                  %21: ptr<f32> = pointer_cast f32 %20
+                  %22: f32 = load %21
+                  %23: i64 = const i64 24
+                  %24: ptr<u8> = pointer_offset %4, %23
+                  %25: ptr<ptr<u8>> = pointer_cast ptr<u8> %24
+                  %26: ptr<u8> = load %25
+                  %27: [f32; 2] = construct [f32; 2] %10, %18
+                  %28: [f32; 2] = construct [f32; 2] %14, %22
+                  %29: f32 = element_get %27, %1
+                  %30: f32 = element_get %28, %1
+                  %31: ptr<f32> = pointer_cast f32 %26
+                  store %31, %29
+                  %32: i64 = const i64 4
+                  %33: ptr<u8> = pointer_offset %26, %32
+                  %34: ptr<f32> = pointer_cast f32 %33
+                  store %34, %30
+                  yield %29
+                }
+            "#]],
         );
-        let function = module.functions.values().next().expect("a function");
-        let problems = scalarize(function).unwrap_err().into_vec();
-        assert_eq!(problems[0].message, "memory is accessed through a `ptr<vec<f32, 2>>`");
     }
 }

@@ -83,6 +83,7 @@ impl Lowerer<'_> {
             Op::Convert(Scalar::I64) if self.function.scalar(args[0]) == Some(Scalar::U64) => {
                 self.affine(args[0])
             }
+            Op::PointerCast(_) => self.affine(args[0]),
             Op::PointerOffset => {
                 let (pointer, index) = (self.affine(args[0])?, self.affine(args[1])?);
                 let element_bytes = element_scalar(self.function.ty(value)).size_bytes() as i64;

@@ -148,6 +148,8 @@ impl Lowerer<'_> {
                 let operands = [self.reg(args[0]), self.reg(args[1]), self.reg(args[2])];
                 self.select(size_bytes, operands)
             }
+            Op::PointerCast(_) => self.reg(args[0]),
+            Op::Bitcast(_) if matches!(self.function.ty(args[0]), Type::Pointer(_)) => self.reg(args[0]),
             Op::PointerOffset => {
                 let element_bytes = element_scalar(self.function.ty(result)).size_bytes() as i64;
                 let element_bytes = self.code.i64(element_bytes);

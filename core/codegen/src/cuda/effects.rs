@@ -1,7 +1,7 @@
 //! Memory and arrays: loads, stores, atomic additions, group sums, array variables.
 
 use super::ops::arithmetic;
-use super::text::scalar_name;
+use super::text::{scalar_name, type_name};
 use super::{Emitter, TARGET};
 use crate::EmitError;
 use crate::arrays::Slot;
@@ -103,7 +103,7 @@ impl Emitter<'_> {
         }
         self.text.open("{");
         for (from, to) in moves {
-            let element = scalar_name(element_scalar(&self.slots.types[from.0]));
+            let element = type_name(&self.slots.types[from.0]);
             self.text.line(format!("{element} next{}[{}];", to.0, count(*to, self)));
             self.each_element(count(*to, self), &format!("next{}[k] = array{}[k];", to.0, from.0));
         }

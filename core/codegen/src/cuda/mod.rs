@@ -13,7 +13,7 @@ mod text;
 
 use crate::EmitError;
 use crate::arrays::Slots;
-use crate::kernel::{Kernel, Segment, element_scalar};
+use crate::kernel::{Kernel, Segment};
 use pullback_base::{Artifact, ArtifactFormat, GROUP_LANES, ParamKind, bug};
 use pullback_ir::{Function, Module, Type, Value, Verified};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -88,7 +88,7 @@ impl<'a> Emitter<'a> {
         self.text.line(format!("const i64 lane = (i64)(group * {GROUP_LANES} + threadIdx.x);"));
         self.text.line("const bool active = (u64)lane < lanes;");
         for (index, ty) in self.slots.types.iter().enumerate() {
-            let element = text::scalar_name(element_scalar(ty));
+            let element = type_name(ty);
             self.text.line(format!("{element} array{index}[{}];", ty.element_count()));
         }
         for segment in &kernel.segments {
@@ -102,7 +102,7 @@ impl<'a> Emitter<'a> {
     fn param(&mut self, index: usize, param: Value, kind: ParamKind) {
         let word = format!("args.w[{index}]");
         let read = match kind {
-            ParamKind::Pointer(scalar) => format!("({}*){word}", text::memory_name(scalar)),
+            ParamKind::Pointer(_) => format!("({}){word}", type_name(self.function.ty(param))),
             ParamKind::Scalar(scalar) => ops::of_word(&word, scalar),
         };
         self.define(param, read);

@@ -38,6 +38,10 @@ impl Emitter<'_> {
             Op::LaneId => "lane".to_owned(),
             Op::Detach => name(0),
             Op::Select => format!("{} ? {} : {}", name(0), name(1), name(2)),
+            Op::PointerCast(_) => format!("({}){}", type_name(self.function.ty(result)), name(0)),
+            Op::Bitcast(_) if matches!(self.function.ty(args[0]), Type::Pointer(_)) => {
+                format!("(u64){}", name(0))
+            }
             Op::PointerOffset => format!("{} + {}", name(0), name(1)),
             Op::Extract(index) => format!("{}[{index}]", self.array(args[0])),
             Op::ElementGet => {

@@ -55,9 +55,14 @@ pub fn memory_name(scalar: Scalar) -> &'static str {
     if scalar == Scalar::Bool { "u8" } else { scalar_name(scalar) }
 }
 
+/// The type of a scalar or pointer value, or of an array's elements.
 pub fn type_name(ty: &Type) -> String {
     match ty {
-        Type::Pointer(element) => format!("{}*", memory_name(element_scalar(element))),
+        Type::Pointer(element) => match &**element {
+            Type::Pointer(_) => format!("{}*", type_name(element)),
+            element => format!("{}*", memory_name(element_scalar(element))),
+        },
+        Type::Array(element, _) => type_name(element),
         other => scalar_name(element_scalar(other)).to_owned(),
     }
 }

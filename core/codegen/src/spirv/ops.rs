@@ -35,6 +35,7 @@ impl Emitter<'_> {
             IrOp::Convert(to) => self.convert(args[0], *to)?,
             IrOp::Extract(index) => self.extract(args[0], *index),
             IrOp::ElementGet => self.element_get(args[0], args[1]),
+            IrOp::PointerCast(_) => self.id(args[0]),
             IrOp::PointerOffset => self.pointer_offset(args[0], args[1]),
             _ => {
                 let scalar = self.scalar(args[0]);
@@ -54,6 +55,9 @@ impl Emitter<'_> {
 
     fn bitcast_op(&mut self, value: Value, to: Scalar) -> Word {
         let id = self.id(value);
+        if matches!(self.function.ty(value), Type::Pointer(_)) {
+            return id;
+        }
         let is_number = |scalar| matches!(scalar, Scalar::F16 | Scalar::F32 | Scalar::F64);
         let from = self.scalar(value);
         if from == to || (!is_number(from) && !is_number(to)) {
@@ -65,7 +69,7 @@ impl Emitter<'_> {
 
     fn pointer_offset(&mut self, pointer: Value, index: Value) -> Word {
         let size_bytes = match self.function.ty(pointer) {
-            Type::Pointer(element) => crate::kernel::element_scalar(element).size_bytes() as u64,
+            pointer @ Type::Pointer(_) => crate::kernel::element_scalar(pointer).size_bytes() as u64,
             _ => 1,
         };
         let long = self.int_type(64);

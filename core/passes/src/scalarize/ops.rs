@@ -27,6 +27,8 @@ impl Scalarizer<'_> {
                 }
                 ref ty => bug!("scalarize", "transpose of {ty}"),
             },
+            Op::PointerCast(element) => Parts::from_slice(&[self.pointer_cast(parts[0][0], element)]),
+            Op::PointerOffset => Parts::from_slice(&[self.pointer_offset(args[0], parts[0][0], parts[1][0])]),
             Op::Detach => parts[0].iter().map(|&part| self.detach(part)).collect(),
             Op::Select => {
                 // One condition serves all parts.

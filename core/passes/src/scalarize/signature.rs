@@ -67,7 +67,7 @@ impl Scalarizer<'_> {
         leaves: &mut Vec<Value>,
     ) {
         if matches!(ty, Type::Scalar(_) | Type::Pointer(_)) {
-            let leaf = self.b.new_value(ty.clone());
+            let leaf = self.b.new_value(part_types(ty).swap_remove(0));
             leaves.push(leaf);
             name.into_iter().for_each(|name| self.b.name(leaf, name));
             scalars[0].push(leaf);
@@ -95,11 +95,20 @@ impl Scalarizer<'_> {
         leaves
     }
 
-    fn push_leaves(&mut self, old: Value, leaves: &mut Vec<Value>) {
+    /// The leaves of an old value.
+    pub(super) fn push_leaves(&mut self, old: Value, leaves: &mut Vec<Value>) {
         let parts = self.parts(old).clone();
-        let scalars: Vec<Vec<Value>> = parts.iter().map(|&part| self.scalars(part)).collect();
-        let mut rest: Vec<&[Value]> = scalars.iter().map(Vec::as_slice).collect();
-        take_leaves(self.from.ty(old), &mut rest, leaves);
+        let mut scalars: Vec<_> = parts.iter().map(|&part| self.scalars(part).into_iter()).collect();
+        by_part(self.from.ty(old), 0, &mut |part| leaves.extend(scalars[part].next()));
+    }
+
+    /// An old value whose leaves these are.
+    pub(super) fn set_from_leaves(&mut self, old: Value, leaves: Vec<Value>) {
+        let ty = self.from.ty(old);
+        let mut scalars = vec![Vec::new(); part_types(ty).len()];
+        let mut leaves = leaves.into_iter();
+        by_part(ty, 0, &mut |part| scalars[part].extend(leaves.next()));
+        self.set_from_scalars(old, scalars);
     }
 
     /// The elements of an array part; a scalar part itself.
@@ -111,22 +120,17 @@ impl Scalarizer<'_> {
     }
 }
 
-/// Takes the scalars of each part in turn, as the type's leaves come.
-fn take_leaves(ty: &Type, parts: &mut [&[Value]], out: &mut Vec<Value>) {
+/// Calls `leaf` for each leaf of a type, in order, with the part it belongs to; `first` is the type's first part.
+fn by_part(ty: &Type, first: usize, leaf: &mut impl FnMut(usize)) {
     if matches!(ty, Type::Scalar(_) | Type::Pointer(_)) {
-        if let Some((&leaf, rest)) = parts[0].split_first() {
-            out.push(leaf);
-            parts[0] = rest;
-        }
-        return;
+        return leaf(first);
     }
-    let mut first = 0;
-    for index in 0..ty.element_count() {
-        let Some(element) = ty.element(index) else { continue };
-        let width = part_types(&element).len();
-        take_leaves(&element, &mut parts[first..first + width], out);
+    let mut at = first;
+    for element in (0..ty.element_count()).filter_map(|index| ty.element(index)) {
+        by_part(&element, at, leaf);
+        // Elements of an array share their parts.
         if !matches!(ty, Type::Array(..)) {
-            first += width;
+            at += part_types(&element).len();
         }
     }
 }

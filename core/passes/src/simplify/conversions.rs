@@ -2,7 +2,7 @@
 
 use super::operand_of;
 use crate::rewrite::{Change, Scope};
-use pullback_ir::{Op, Scalar, Value, eval};
+use pullback_ir::{Op, Scalar, Type, Value, eval};
 
 pub(super) fn simplify(scope: &mut Scope<'_>, op: &Op, args: &[Value]) -> Option<Change> {
     match (op, args) {
@@ -21,6 +21,13 @@ pub(super) fn simplify(scope: &mut Scope<'_>, op: &Op, args: &[Value]) -> Option
             let has_derivative = scope.ty(a).has_float() && scope.constant(a).is_none();
             (!has_derivative || operand_of(scope, a, op).is_some()).then_some(Change::Value(a))
         }
+        (Op::PointerCast(element), &[pointer]) => match scope.definition(pointer) {
+            _ if matches!(scope.ty(pointer), Type::Pointer(of) if **of == *element) => {
+                Some(Change::Value(pointer))
+            }
+            Some((Op::PointerCast(_), &[address])) => Change::op(op.clone(), &[address]),
+            _ => None,
+        },
         (Op::PointerOffset, &[pointer, index]) => offset(scope, pointer, index),
         _ => None,
     }
@@ -68,7 +75,7 @@ fn offset(scope: &mut Scope<'_>, pointer: Value, index: Value) -> Option<Change>
         _ => return None,
     };
     let sum = eval(&Op::Add, &[first, count])?;
-    let sum = scope.emit(Op::Const(sum), &[], pullback_ir::Type::I64);
+    let sum = scope.emit(Op::Const(sum), &[], Type::I64);
     Change::op(Op::PointerOffset, &[base, sum])
 }
 
