@@ -3,7 +3,7 @@
 use crate::DType;
 
 /// Lanes in one group (workgroup, thread block, chunk), the same on every device, so that
-/// per-group partial sums are laid out and ordered alike everywhere.
+/// per-group partial sums are laid out and ordered alike everywhere. A kernel may ask for fewer.
 pub const GROUP_LANES: u32 = 256;
 
 /// What the bytes are. A device loads the formats it knows and refuses the others by name.
@@ -29,14 +29,38 @@ pub enum ParamKind {
 
 /// A compiled kernel. Pure data: the same module and options give the same artifact anywhere.
 ///
-/// Launch contract: the kernel runs once for each lane id in `0..lanes`; lane ids are 64-bit; lanes
-/// `256 g .. 256 g + 255` form group `g`.
+/// Launch contract: the kernel runs once for each lane id in `0..lanes`; lane ids are 64-bit, and
+/// [`Artifact::groups`] says which of them form a group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Artifact {
     pub format: ArtifactFormat,
     pub entry: String,
     pub params: Vec<ParamKind>,
+    pub groups: Groups,
     pub bytes: Vec<u8>,
+}
+
+/// How lanes form groups: lanes `lanes * g .. lanes * (g + 1)` are group `g`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Groups {
+    /// 1 to [`GROUP_LANES`].
+    pub lanes: u32,
+    /// Lanes wait for one another, so that a launch is of whole groups only.
+    pub whole: bool,
+}
+
+impl Default for Groups {
+    fn default() -> Self {
+        Self { lanes: GROUP_LANES, whole: false }
+    }
+}
+
+impl Groups {
+    /// Why a kernel with these groups cannot run so many lanes.
+    pub fn refuse(self, lanes: u64) -> Option<String> {
+        let part = self.whole && !lanes.is_multiple_of(self.lanes.into());
+        part.then(|| format!("{lanes} lanes are no whole groups of {}", self.lanes))
+    }
 }
 
 impl Artifact {

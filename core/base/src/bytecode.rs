@@ -8,7 +8,7 @@
 //! [`UNIT_BYTES`]; arrays are consecutive rows. Rows are untyped bits: an `i32` row may be read as `f32`.
 //!
 //! The `prologue` runs once per launch and thread, before any chunk: it makes the rows that are the same in
-//! every chunk. The `body` runs per chunk. Divergence is by masks: rows of bools that effects take
+//! every chunk. The `body` runs per chunk; a chunk is one group of lanes, and may be shorter than a row. Divergence is by masks: rows of bools that effects take
 //! ([`Reg::NONE`]: every lane). What a pure instruction computes in a lane that is off is of no meaning.
 //!
 //! No instruction's output overlaps one of its operands, save where it is said to update it.
@@ -19,7 +19,7 @@ use crate::DType;
 pub const UNIT_BYTES: usize = crate::GROUP_LANES as usize;
 
 /// First word of every program; the low byte is the format's version.
-const MAGIC: u32 = 0x5042_4301;
+const MAGIC: u32 = 0x5042_4302;
 
 /// What the elements of a row are computed as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -214,6 +214,46 @@ impl VectorOp {
     }
 }
 
+macro_rules! named {
+    ($(#[$meta:meta])* $name:ident { $($variant:ident $text:literal)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $($variant,)* }
+
+        impl $name {
+            pub const ALL: &'static [$name] = &[$($name::$variant,)*];
+
+            pub fn name(self) -> &'static str {
+                match self { $($name::$variant => $text,)* }
+            }
+        }
+    };
+}
+
+named! {
+    /// The IR's atomic operations.
+    Update {
+        Add "add" Min "min" Max "max" And "and" Or "or" Xor "xor" Exchange "exchange"
+        CompareExchange "compare_exchange"
+    }
+}
+
+named! {
+    /// The IR's wave ops.
+    Joint {
+        Sum "sum" Product "product" Min "min" Max "max" And "and" Or "or" Xor "xor"
+        PrefixSum "prefix_sum" PrefixProduct "prefix_product" ReadLane "read_lane" ReadFirst "read_first"
+        Ballot "ballot"
+    }
+}
+
+impl Joint {
+    /// The kind of the result over values of `kind`.
+    pub fn result_kind(self, kind: Kind) -> Kind {
+        if self == Joint::Ballot { Kind::U32 } else { kind }
+    }
+}
+
 /// One instruction. Effects touch only lanes that exist and whose mask is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Instruction {
@@ -272,6 +312,31 @@ pub enum Instruction {
         dtype: DType,
         address: Reg,
         value: Reg,
+        mask: Reg,
+    },
+    /// The IR's `atomic`, lane after lane; `expected` is [`Reg::NONE`] but for a compare-exchange. Lanes that are off
+    /// keep no meaning in `out`.
+    Atomic {
+        dtype: DType,
+        update: Update,
+        out: Reg,
+        address: Reg,
+        value: Reg,
+        expected: Reg,
+        mask: Reg,
+    },
+    /// The address of that byte of the group's shared memory, I64.
+    SharedAddress {
+        out: Reg,
+        offset_bytes: u32,
+    },
+    /// A wave op among the lanes that are on, over rows of `kind`; `lane` is the U32 operand of a `read_lane`.
+    Wave {
+        joint: Joint,
+        kind: Kind,
+        out: Reg,
+        value: Reg,
+        lane: Reg,
         mask: Reg,
     },
     /// The IR's `group_sum`; the array's address is in lane 0 of `base`.
@@ -342,7 +407,17 @@ impl Instruction {
             }
         };
         match self {
-            Constant { out, .. } | Parameter { out, .. } | LaneId { out } => see(out, Write),
+            Constant { out, .. } | Parameter { out, .. } | LaneId { out } | SharedAddress { out, .. } => {
+                see(out, Write);
+            }
+            Atomic { out, address, value, expected, mask, .. } => {
+                [address, value, expected, mask].into_iter().for_each(|reg| see(reg, Read));
+                see(out, Write);
+            }
+            Wave { out, value, lane, mask, .. } => {
+                [value, lane, mask].into_iter().for_each(|reg| see(reg, Read));
+                see(out, Write);
+            }
             Compute { out, args, .. } => {
                 args.iter_mut().for_each(|arg| see(arg, Read));
                 see(out, Write);
@@ -397,6 +472,7 @@ impl Instruction {
             Store { .. }
                 | Scatter { .. }
                 | AtomicAdd { .. }
+                | Atomic { .. }
                 | GroupSum { .. }
                 | Jump { .. }
                 | JumpIfNone { .. }
@@ -409,6 +485,8 @@ impl Instruction {
 pub struct Program {
     /// Size of the register file.
     pub units: u32,
+    /// Size of the memory a group shares.
+    pub shared_bytes: u32,
     /// No jumps and no effects.
     pub prologue: Vec<Instruction>,
     pub body: Vec<Instruction>,
@@ -428,9 +506,10 @@ impl std::fmt::Display for Malformed {
 }
 
 impl Program {
-    /// Header (magic, units, two lengths), then each instruction: its operation in one word, its fields in order.
+    /// Header (magic, units, shared bytes, two lengths), then each instruction: its operation in one word, its fields in order.
     pub fn to_words(&self) -> Vec<u32> {
-        let mut words = vec![MAGIC, self.units, self.prologue.len() as u32, self.body.len() as u32];
+        let mut words =
+            vec![MAGIC, self.units, self.shared_bytes, self.prologue.len() as u32, self.body.len() as u32];
         for instruction in self.prologue.iter().chain(&self.body) {
             encode(instruction, &mut words);
         }
@@ -443,14 +522,14 @@ impl Program {
         if reader.next()? != MAGIC {
             return reader.fail("not a program of this version");
         }
-        let units = reader.next()?;
+        let (units, shared_bytes) = (reader.next()?, reader.next()?);
         let (prologue_len, body_len) = (reader.next()?, reader.next()?);
         let prologue = (0..prologue_len).map(|_| decode(&mut reader)).collect::<Result<_, _>>()?;
         let body = (0..body_len).map(|_| decode(&mut reader)).collect::<Result<_, _>>()?;
         if reader.at != words.len() {
             return reader.fail("words after the last instruction");
         }
-        Ok(Program { units, prologue, body })
+        Ok(Program { units, shared_bytes, prologue, body })
     }
 }
 
@@ -487,6 +566,12 @@ fn encode(instruction: &Instruction, words: &mut Vec<u32>) {
             words.extend([12, size_bytes, len, index_bytes, array.0, index.0, value.0, mask.0]),
         Jump { to } => words.extend([13, to]),
         JumpIfNone { mask, to } => words.extend([14, mask.0, to]),
+        Atomic { dtype, update, out, address, value, expected, mask } => {
+            words.extend([15, dtype_code(dtype), update as u32, out.0, address.0, value.0, expected.0, mask.0]);
+        }
+        SharedAddress { out, offset_bytes } => words.extend([16, out.0, offset_bytes]),
+        Wave { joint, kind, out, value, lane, mask } =>
+            words.extend([17, joint as u32, kind as u32, out.0, value.0, lane.0, mask.0]),
     }
 }
 
@@ -564,6 +649,15 @@ fn decode(r: &mut Reader<'_>) -> Result<Instruction, Malformed> {
         },
         13 => Jump { to: r.next()? },
         14 => JumpIfNone { mask: r.reg()?, to: r.next()? },
+        15 => Atomic {
+            dtype: r.dtype()?, update: r.pick(Update::ALL, "no such atomic operation")?, out: r.reg()?,
+            address: r.reg()?, value: r.reg()?, expected: r.reg()?, mask: r.reg()?,
+        },
+        16 => SharedAddress { out: r.reg()?, offset_bytes: r.next()? },
+        17 => Wave {
+            joint: r.pick(Joint::ALL, "no such wave op")?, kind: r.kind()?, out: r.reg()?,
+            value: r.reg()?, lane: r.reg()?, mask: r.reg()?,
+        },
         _ => return r.fail("no such instruction"),
     })
 }
@@ -578,6 +672,7 @@ mod tests {
         let dtype = DType::F16;
         Program {
             units: 40,
+            shared_bytes: 12,
             prologue: vec![
                 Instruction::Constant { out: r(0), kind: Kind::F64, bits: 0x3ff0_0000_0000_0001 },
                 Instruction::Parameter { out: r(8), index: 2 },
@@ -623,6 +718,24 @@ mod tests {
                     value: r(0),
                     mask,
                 },
+                Instruction::Atomic {
+                    dtype: DType::U32,
+                    update: Update::CompareExchange,
+                    out: r(0),
+                    address: r(4),
+                    value: r(12),
+                    expected: r(16),
+                    mask,
+                },
+                Instruction::SharedAddress { out: r(0), offset_bytes: 8 },
+                Instruction::Wave {
+                    joint: Joint::ReadLane,
+                    kind: Kind::F32,
+                    out: r(0),
+                    value: r(4),
+                    lane: r(8),
+                    mask: r(3),
+                },
                 Instruction::JumpIfNone { mask: r(3), to: 0 },
                 Instruction::Jump { to: 1 },
             ],
@@ -645,7 +758,7 @@ mod tests {
         longer.push(0);
         assert!(Program::from_words(&longer).is_err());
         let mut other = words;
-        other[4] = 99;
+        other[5] = 99;
         assert_eq!(Program::from_words(&other).map_err(|e| e.reason), Err("no such instruction"));
     }
 }

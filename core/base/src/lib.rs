@@ -10,7 +10,7 @@ pub mod render;
 pub mod shape;
 pub mod span;
 
-pub use artifact::{Artifact, ArtifactFormat, GROUP_LANES, ParamKind};
+pub use artifact::{Artifact, ArtifactFormat, GROUP_LANES, Groups, ParamKind};
 pub use codes::{Code, ErrorClass};
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
 pub use dtype::{DType, Scalar};

@@ -1,6 +1,6 @@
 //! What a target cannot do.
 
-use pullback_base::Scalar;
+use pullback_base::{Scalar, Span};
 
 /// A kernel that a target cannot run. The front ends and passes let it through, so it is not a user's
 /// mistake in the kernel but a limit to be named.
@@ -10,6 +10,8 @@ pub enum EmitError {
     NoOp { target: &'static str, op: &'static str, scalar: Option<Scalar> },
     /// The target has no memory operation of this kind on this scalar.
     NoEffect { target: &'static str, effect: &'static str, scalar: Scalar },
+    /// A wave op that only some lanes of the group may come to.
+    DivergentWave { target: &'static str, op: &'static str, span: Span },
     /// A limit of the target: what was wanted, in words.
     Limit { target: &'static str, wanted: String },
 }
@@ -24,7 +26,20 @@ impl std::fmt::Display for EmitError {
             EmitError::NoEffect { target, effect, scalar } => {
                 write!(f, "{target} has no `{effect}` of {scalar}")
             }
+            EmitError::DivergentWave { target, op, .. } => {
+                write!(f, "{target} runs the wave op `{op}` only where all lanes of the group come")
+            }
             EmitError::Limit { target, wanted } => write!(f, "{target} cannot {wanted}"),
+        }
+    }
+}
+
+impl EmitError {
+    /// The statement that is to blame, where one is known.
+    pub fn span(&self) -> Option<Span> {
+        match self {
+            EmitError::DivergentWave { span, .. } => Some(*span),
+            _ => None,
         }
     }
 }

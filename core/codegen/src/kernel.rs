@@ -1,7 +1,8 @@
 //! The module's one kernel as text-like targets see it: parameters, and segments between group sums.
 
 use crate::EmitError;
-use pullback_base::{GROUP_LANES, ParamKind, Scalar, bug};
+use pullback_base::{GROUP_LANES, Groups, ParamKind, Scalar, bug};
+use pullback_ir::effects::slot_element;
 use pullback_ir::visit::{definitions, each_stmt, each_use};
 use pullback_ir::{Block, Effect, Function, FunctionKind, Module, Op, Stmt, StmtKind, Type, Value, Verified};
 use rustc_hash::FxHashSet;
@@ -10,6 +11,7 @@ use rustc_hash::FxHashSet;
 pub struct Kernel<'a> {
     pub function: &'a Function,
     pub params: Vec<ParamKind>,
+    pub groups: Groups,
     pub segments: Vec<Segment<'a>>,
 }
 
@@ -41,8 +43,20 @@ impl<'a> Kernel<'a> {
         }
         check_scalar_form(function, target)?;
         let params = function.params.iter().map(|&param| param_kind(function.ty(param))).collect();
-        Ok(Self { function, params, segments: segments(function) })
+        Ok(Self { function, params, groups: groups(function), segments: segments(function) })
     }
+}
+
+/// Groups of the size asked for where lanes see their group; else of the size devices like best.
+fn groups(function: &Function) -> Groups {
+    let (mut needed, mut whole) = (false, false);
+    each_stmt(&function.body, &mut |stmt| {
+        if let StmtKind::Effect { effect, .. } = &stmt.kind {
+            needed |= effect.needs_group();
+            whole |= effect.needs_group() && *effect != Effect::GroupSum;
+        }
+    });
+    Groups { lanes: if needed { function.group_lanes } else { GROUP_LANES }, whole }
 }
 
 fn param_kind(ty: &Type) -> ParamKind {
@@ -63,6 +77,11 @@ pub fn element_scalar(ty: &Type) -> Scalar {
         },
         other => bug!("emit", "{other} is not in scalar form"),
     }
+}
+
+/// The scalar that an element of a shared slot is in memory.
+pub fn slot_scalar(slot: &Type) -> Scalar {
+    element_scalar(&Type::pointer(slot_element(slot)))
 }
 
 fn is_scalar_or_pointer(ty: &Type) -> bool {
@@ -93,17 +112,8 @@ fn check_scalar_form(function: &Function, target: &'static str) -> Result<(), Em
         } => {
             refused = Some(op.name());
         }
-        StmtKind::Effect { effect, .. } => {
-            if !matches!(effect, Effect::Load | Effect::Store | Effect::AtomicAdd | Effect::GroupSum) {
-                refused = Some(effect.name());
-            }
-        }
         _ => {}
     });
-    if function.group_lanes != GROUP_LANES {
-        let wanted = format!("run groups of {} lanes", function.group_lanes);
-        return Err(EmitError::Limit { target, wanted });
-    }
     match refused {
         Some(op) => Err(EmitError::NoOp { target, op, scalar: None }),
         None => Ok(()),

@@ -6,5 +6,6 @@ pub mod cuda;
 pub mod error;
 pub mod kernel;
 pub mod spirv;
+pub mod uniform;
 
 pub use error::EmitError;

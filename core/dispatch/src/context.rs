@@ -65,7 +65,13 @@ impl Context {
             }
             ArtifactFormat::KernelText => codegen::cuda::emit(&kernel, &codegen::cuda::Options::default()),
         };
-        emitted.map_err(|why| Diagnostic::error(Code::Unsupported, why.to_string()).into())
+        emitted.map_err(|why| {
+            let problem = Diagnostic::error(Code::Unsupported, why.to_string());
+            match why.span() {
+                Some(span) => problem.at(span, "here").into(),
+                None => problem.into(),
+            }
+        })
     }
 
     /// Generates code and loads it.

@@ -1,11 +1,10 @@
-//! Runs kernels: groups of lanes in step, so that `group_sum` sees a whole group.
+//! Runs kernels: launches of groups over buffers.
 
-use crate::aggregate::add;
+use crate::group::run_group;
 use crate::memory::size_bytes;
-use crate::run::{Frame, Machine, check_args};
+use crate::run::check_args;
 use crate::{Exact, InterpError, Memory, Pointer, Value};
-use pullback_base::{GROUP_LANES, bug};
-use pullback_ir::{Constant, Effect, FuncId, Function, FunctionKind, Module, StmtKind, Type, Verified};
+use pullback_ir::{Constant, FuncId, FunctionKind, Module, Type, Verified};
 
 /// One parameter of a launch.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,7 +34,7 @@ pub fn run_kernel(
     let args: Vec<Value<Exact>> = args.iter().enumerate().map(|(i, arg)| bind(*arg, types.get(i))).collect();
     check_args(kernel, &args)?;
     let mut memory = Memory::new(buffers.iter_mut().map(Vec::as_mut_slice));
-    let group_lanes = GROUP_LANES as u64;
+    let group_lanes = u64::from(kernel.group_lanes);
     for group in 0..lanes.div_ceil(group_lanes) {
         let first = group * group_lanes;
         run_group(module, kernel, &args, first..lanes.min(first + group_lanes), &mut memory)?;
@@ -54,50 +53,6 @@ fn bind(arg: KernelArg, ty: Option<&Type>) -> Value<Exact> {
             Value::Pointer(Pointer { buffer, offset_bytes: offset_elements * element_bytes as i64 })
         }
     }
-}
-
-fn run_group(
-    module: &Module,
-    kernel: &Function,
-    args: &[Value<Exact>],
-    lanes: std::ops::Range<u64>,
-    memory: &mut Memory<'_>,
-) -> Result<(), InterpError> {
-    let group = (lanes.start / GROUP_LANES as u64) as i64;
-    let mut frames: Vec<Frame<'_, Exact>> = lanes.clone().map(|_| Frame::new(kernel, args)).collect();
-    let mut steps = vec![0; frames.len()];
-    for stmt in &kernel.body.stmts {
-        if let StmtKind::Effect { effect: Effect::GroupSum, args, .. } = &stmt.kind {
-            let (Value::Pointer(at), Type::Pointer(element)) = (frames[0].get(args[0]), kernel.ty(args[0]))
-            else {
-                bug!("interp", "group_sum of no pointer")
-            };
-            let step_bytes = group * size_bytes(element) as i64;
-            let at = Pointer { offset_bytes: at.offset_bytes + step_bytes, ..*at };
-            let values = frames.iter().map(|frame| frame.get(args[1]).clone()).collect();
-            memory.store(Effect::GroupSum, at, element, &group_sum(values, kernel.ty(args[1])))?;
-            continue;
-        }
-        for ((frame, steps), lane) in frames.iter_mut().zip(&mut steps).zip(lanes.clone()) {
-            let mut machine = Machine { module, memory, lane: Some(lane as i64), steps: *steps, depth: 0 };
-            machine.stmt(frame, stmt)?;
-            *steps = machine.steps;
-        }
-    }
-    Ok(())
-}
-
-/// `for s in [128, 64, .., 1]: v[i] += v[i + s]`, missing lanes being zero.
-fn group_sum(mut values: Vec<Value<Exact>>, ty: &Type) -> Value<Exact> {
-    values.resize(GROUP_LANES as usize, Value::zero(ty));
-    let mut half = values.len() / 2;
-    while half > 0 {
-        for i in 0..half {
-            values[i] = add(&values[i], &values[i + half]);
-        }
-        half /= 2;
-    }
-    values.swap_remove(0)
 }
 
 #[cfg(test)]
@@ -165,16 +120,6 @@ mod tests {
         let scale = KernelArg::Scalar(Constant::float(Scalar::F32, 2.0));
         run_kernel(&module, first(), &[at(0, 0), scale], 258, &mut buffers).expect("runs");
         assert_eq!(buffers[0], floats([255.0 * 256.0, 2.0 * (256.0 + 257.0)]));
-    }
-
-    #[test]
-    fn the_order_of_a_group_sum_is_the_fixed_one() {
-        // 1 and -1 are 128 apart and cancel first; any other order loses the small number.
-        let mut values = vec![Value::f32(0.0); 256];
-        values[0] = Value::f32(1e9);
-        values[128] = Value::f32(-1e9);
-        values[1] = Value::f32(1e-3);
-        assert_eq!(group_sum(values, &Type::F32), Value::f32(1e-3));
     }
 
     #[test]

@@ -14,6 +14,7 @@
 
 mod aggregate;
 mod complex;
+mod group;
 mod kernel;
 mod memory;
 mod number;
@@ -49,4 +50,8 @@ pub enum InterpError {
     },
     #[error("an effect of groups, or `lane_id`, outside a kernel's run")]
     NotInKernel,
+    #[error("a barrier to which only {came} of a group's {lanes} lanes come")]
+    DivergentBarrier { came: usize, lanes: usize },
+    #[error("{lanes} lanes are no whole groups of {group_lanes}, which `{function}` waits for")]
+    PartialGroup { function: String, lanes: u64, group_lanes: u64 },
 }

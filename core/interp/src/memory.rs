@@ -1,8 +1,9 @@
 //! Device memory: numbered byte buffers, each access checked.
 
 use crate::{InterpError, Number, Value};
+use pullback_base::ids::Id;
 use pullback_ir::layout::{layout, leaf_offsets};
-use pullback_ir::{Constant, Effect, Scalar, Type, eval, ops::Op};
+use pullback_ir::{AtomicOp, Constant, Effect, Scalar, SharedId, Type, eval, ops::Op, position};
 
 /// A byte of a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ const ADDRESS_BITS: u32 = 40;
 #[derive(Debug, Default)]
 pub struct Memory<'a> {
     buffers: Vec<&'a mut [u8]>,
+    /// What the running group shares: the words of each slot's elements.
+    shared: Vec<Vec<u64>>,
 }
 
 /// Bytes an element takes.
@@ -44,7 +47,67 @@ pub(crate) fn size_bytes(ty: &Type) -> usize {
 
 impl<'a> Memory<'a> {
     pub fn new(buffers: impl IntoIterator<Item = &'a mut [u8]>) -> Self {
-        Self { buffers: buffers.into_iter().collect() }
+        Self { buffers: buffers.into_iter().collect(), shared: Vec::new() }
+    }
+
+    /// Gives the group that runs next its shared memory, zeroed.
+    pub(crate) fn share(&mut self, slots: &[Type]) {
+        let words = |slot: &Type| match slot {
+            Type::Array(_, n) => vec![0; *n as usize],
+            _ => vec![0],
+        };
+        self.shared = slots.iter().map(words).collect();
+    }
+
+    /// The word of a slot's element; `None` when the index is out of range.
+    fn shared_word(&mut self, slot: SharedId, index: Constant) -> Option<&mut u64> {
+        let words = self.shared.get_mut(slot.index())?;
+        let at = position(index, words.len() as u32)?;
+        words.get_mut(at as usize)
+    }
+
+    pub(crate) fn shared_load<N: Number>(&mut self, slot: SharedId, index: Constant, ty: &Type) -> Value<N> {
+        let word = self.shared_word(slot, index).map_or(0, |word| *word);
+        match ty {
+            Type::Scalar(scalar) => Value::constant(Constant::from_bits(*scalar, word)),
+            _ => Value::Pointer(Pointer::from_word(word)),
+        }
+    }
+
+    pub(crate) fn shared_store<N: Number>(&mut self, slot: SharedId, index: Constant, value: &Value<N>) {
+        if let Some(word) = self.shared_word(slot, index) {
+            *word = match value {
+                Value::Pointer(pointer) => pointer.to_word(),
+                value => value.as_constant().map_or(0, Constant::bits),
+            };
+        }
+    }
+
+    pub(crate) fn shared_atomic(
+        &mut self,
+        slot: SharedId,
+        op: AtomicOp,
+        index: Constant,
+        values: &[Constant],
+    ) -> Constant {
+        let scalar = values[0].scalar();
+        let Some(word) = self.shared_word(slot, index) else { return Constant::zero(scalar) };
+        let old = Constant::from_bits(scalar, *word);
+        *word = op.updated(old, values).bits();
+        old
+    }
+
+    /// Updates a scalar; gives the old one.
+    pub(crate) fn atomic(
+        &mut self,
+        op: AtomicOp,
+        at: Pointer,
+        values: &[Constant],
+    ) -> Result<Constant, InterpError> {
+        let effect = Effect::Atomic(op);
+        let old = self.read(effect, at, values[0].scalar())?;
+        self.write(effect, at, op.updated(old, values))?;
+        Ok(old)
     }
 
     fn bytes(&mut self, effect: Effect, at: Pointer, size_bytes: usize) -> Result<&mut [u8], InterpError> {

@@ -3,7 +3,8 @@
 use crate::aggregate::apply;
 use crate::{InterpError, Memory, Number, Value};
 use pullback_base::{bug, ids::Id};
-use pullback_ir::{Block, Effect, FuncId, Function, Module, Op, Stmt, StmtKind, Type, Verified};
+use pullback_ir::effects::slot_element;
+use pullback_ir::{Block, Constant, Effect, FuncId, Function, Module, Op, Stmt, StmtKind, Type, Verified};
 use smallvec::SmallVec;
 
 /// Statements and loop turns after which a run, or a lane of a kernel, is taken to hang.
@@ -77,15 +78,15 @@ impl<'a, N: Number> Frame<'a, N> {
         self.values[value.index()].as_ref().unwrap_or_else(|| bug!("interp", "{value} has no value"))
     }
 
-    fn get_all(&self, values: &[pullback_ir::Value]) -> Vec<Value<N>> {
+    pub fn get_all(&self, values: &[pullback_ir::Value]) -> Vec<Value<N>> {
         values.iter().map(|&value| self.get(value).clone()).collect()
     }
 
-    fn set(&mut self, at: pullback_ir::Value, value: Value<N>) {
+    pub fn set(&mut self, at: pullback_ir::Value, value: Value<N>) {
         self.values[at.index()] = Some(value);
     }
 
-    fn set_all(&mut self, at: &[pullback_ir::Value], values: Vec<Value<N>>) {
+    pub fn set_all(&mut self, at: &[pullback_ir::Value], values: Vec<Value<N>>) {
         at.iter().zip(values).for_each(|(&at, value)| self.set(at, value));
     }
 }
@@ -114,7 +115,7 @@ impl<'a> Machine<'a, '_, '_> {
         Ok(results)
     }
 
-    fn step(&mut self) -> Result<(), InterpError> {
+    pub fn step(&mut self) -> Result<(), InterpError> {
         self.steps += 1;
         if self.steps > MAX_STEPS_PER_LANE { Err(InterpError::StepLimit) } else { Ok(()) }
     }
@@ -190,16 +191,38 @@ impl<'a> Machine<'a, '_, '_> {
         effect: Effect,
         args: &[pullback_ir::Value],
     ) -> Result<Option<Value<N>>, InterpError> {
-        let Some(&place) = args.first() else { return Err(InterpError::NotInKernel) };
-        let (Value::Pointer(at), Type::Pointer(element)) = (frame.get(place), frame.function.ty(place))
+        let constant = |at: usize| -> Constant {
+            frame.get(args[at]).as_constant().unwrap_or_else(|| bug!("interp", "{effect} of no scalar"))
+        };
+        let constants = || -> Vec<Constant> { (1..args.len()).map(constant).collect() };
+        match effect {
+            Effect::SharedLoad(slot) => {
+                let ty = slot_element(&frame.function.shared[slot.index()]);
+                return Ok(Some(self.memory.shared_load(slot, constant(0), &ty)));
+            }
+            Effect::SharedStore(slot) => {
+                self.memory.shared_store(slot, constant(0), frame.get(args[1]));
+                return Ok(None);
+            }
+            Effect::SharedAtomic(slot, op) => {
+                let old = self.memory.shared_atomic(slot, op, constant(0), &constants());
+                return Ok(Some(Value::constant(old)));
+            }
+            Effect::GroupSum | Effect::Barrier | Effect::Wave(_) => return Err(InterpError::NotInKernel),
+            Effect::Load | Effect::Store | Effect::AtomicAdd | Effect::Atomic(_) => {}
+        }
+        let (Value::Pointer(at), Type::Pointer(element)) = (frame.get(args[0]), frame.function.ty(args[0]))
         else {
-            return Err(InterpError::NotInKernel);
+            bug!("interp", "{effect} of no pointer")
         };
         match effect {
             Effect::Load => return self.memory.load(*at, element).map(Some),
-            Effect::Store => self.memory.store(effect, *at, element, frame.get(args[1]))?,
+            Effect::Atomic(op) => {
+                let old = self.memory.atomic(op, *at, &constants())?;
+                return Ok(Some(Value::constant(old)));
+            }
             Effect::AtomicAdd => self.memory.atomic_add(*at, element, frame.get(args[1]))?,
-            _ => return Err(InterpError::NotInKernel),
+            _ => self.memory.store(effect, *at, element, frame.get(args[1]))?,
         }
         Ok(None)
     }

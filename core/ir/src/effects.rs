@@ -9,7 +9,7 @@
 //!   nor copies them into several arms; it may run a region's statements in place once it knows which arm runs, for
 //!   then all lanes run it.
 
-use crate::Type;
+use crate::{Constant, Op, Type, eval};
 use pullback_base::{Scalar, id_type};
 
 id_type! {
@@ -60,6 +60,37 @@ impl AtomicOp {
         if self == AtomicOp::CompareExchange { 2 } else { 1 }
     }
 
+    /// The old and the given value's op, where what is stored is one.
+    pub fn op(self) -> Option<Op> {
+        match self {
+            AtomicOp::Add => Some(Op::Add),
+            AtomicOp::Min => Some(Op::Min),
+            AtomicOp::Max => Some(Op::Max),
+            AtomicOp::And => Some(Op::And),
+            AtomicOp::Or => Some(Op::Or),
+            AtomicOp::Xor => Some(Op::Xor),
+            AtomicOp::Exchange | AtomicOp::CompareExchange => None,
+        }
+    }
+
+    /// What memory holds afterwards.
+    pub fn updated(self, old: Constant, values: &[Constant]) -> Constant {
+        match (self, values) {
+            (AtomicOp::CompareExchange, [expected, new]) => {
+                if old == *expected {
+                    *new
+                } else {
+                    old
+                }
+            }
+            (_, [value]) => match self.op() {
+                Some(op) => eval(&op, &[old, *value]).unwrap_or(old),
+                None => *value,
+            },
+            _ => old,
+        }
+    }
+
     /// Whether memory of this scalar has the operation.
     pub fn takes(self, scalar: Scalar) -> bool {
         let wide = scalar.bits() >= 32;
@@ -70,11 +101,12 @@ impl AtomicOp {
     }
 }
 
-/// What the active lanes of a wave compute together: those that run the statement at the same time.
+/// What the active lanes of a wave compute together: those that run the statement at the same time. Numbers of 32 and
+/// 64 bits are joined; any scalar but bf16 is read.
 /// Others (any, all, all equal, is first, counts) are made of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WaveOp {
-    /// Sums of floats are taken in the order of lanes.
+    /// All of these join the lanes in their order.
     Sum,
     Product,
     Min,
@@ -82,7 +114,7 @@ pub enum WaveOp {
     And,
     Or,
     Xor,
-    /// The sum over the active lanes before this one.
+    /// The sum over the active lanes before this one, starting at zero.
     PrefixSum,
     PrefixProduct,
     /// `(value, lane: u32)`: the value in that lane of the wave; zero when the lane is not active.
@@ -116,14 +148,37 @@ impl WaveOp {
         }
     }
 
+    /// What joins two lanes' values.
+    pub fn op(self) -> Option<Op> {
+        match self {
+            WaveOp::Sum | WaveOp::PrefixSum => Some(Op::Add),
+            WaveOp::Product | WaveOp::PrefixProduct => Some(Op::Mul),
+            WaveOp::Min => Some(Op::Min),
+            WaveOp::Max => Some(Op::Max),
+            WaveOp::And => Some(Op::And),
+            WaveOp::Or => Some(Op::Or),
+            WaveOp::Xor => Some(Op::Xor),
+            WaveOp::ReadLane | WaveOp::ReadFirst | WaveOp::Ballot => None,
+        }
+    }
+
+    /// What a lane gets that has no active lane before it.
+    pub fn prefix_start(self) -> Option<f64> {
+        match self {
+            WaveOp::PrefixSum => Some(0.0),
+            WaveOp::PrefixProduct => Some(1.0),
+            _ => None,
+        }
+    }
+
     fn result_type(self, args: &[&Type]) -> Option<Type> {
         let (&first, rest) = args.split_first()?;
         let Type::Scalar(scalar) = first else { return None };
-        let number = scalar.is_integer() || matches!(scalar, Scalar::F16 | Scalar::F32 | Scalar::F64);
+        let number = scalar.bits() >= 32;
         let fits = match self {
             WaveOp::Sum | WaveOp::Product | WaveOp::Min | WaveOp::Max => number && rest.is_empty(),
             WaveOp::PrefixSum | WaveOp::PrefixProduct => number && rest.is_empty(),
-            WaveOp::And | WaveOp::Or | WaveOp::Xor => scalar.is_integer() && rest.is_empty(),
+            WaveOp::And | WaveOp::Or | WaveOp::Xor => number && scalar.is_integer() && rest.is_empty(),
             WaveOp::ReadLane => rest == [&Type::U32],
             WaveOp::ReadFirst => rest.is_empty(),
             WaveOp::Ballot => *scalar == Scalar::Bool && rest.is_empty(),

@@ -144,6 +144,19 @@ template <class T> T atomicCAS(T* at, T expected, T desired) {
     return old;
 }
 
+template <class T, class Update> T pb_atomic(T* at, Update update) {
+    const T old = *at;
+    *at = update(old);
+    return old;
+}
+
+template <class T> T atomicMin(T* at, T value) { return pb_atomic(at, [=](T old) { return value < old ? value : old; }); }
+template <class T> T atomicMax(T* at, T value) { return pb_atomic(at, [=](T old) { return old < value ? value : old; }); }
+template <class T> T atomicAnd(T* at, T value) { return pb_atomic(at, [=](T old) { return old & value; }); }
+template <class T> T atomicOr(T* at, T value) { return pb_atomic(at, [=](T old) { return old | value; }); }
+template <class T> T atomicXor(T* at, T value) { return pb_atomic(at, [=](T old) { return old ^ value; }); }
+template <class T> T atomicExch(T* at, T value) { return pb_atomic(at, [=](T) { return value; }); }
+
 inline float __int_as_float(int x) { return pb_host::bits_as<float>(x); }
 inline float __uint_as_float(unsigned x) { return pb_host::bits_as<float>(x); }
 inline int __float_as_int(float x) { return pb_host::bits_as<int>(x); }

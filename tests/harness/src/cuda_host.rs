@@ -1,7 +1,7 @@
 //! Runs emitted CUDA C++ on the host: a batch of kernels becomes one shared library.
 
 use libloading::{Library, Symbol};
-use pullback_base::{Artifact, ArtifactFormat, GROUP_LANES};
+use pullback_base::{Artifact, ArtifactFormat};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
@@ -60,6 +60,7 @@ fn translation_unit(kernels: &[Artifact]) -> Result<(String, Vec<String>), Strin
         // Several kernels may share a name; C linkage would clash.
         let body = body.replace("extern \"C\" __global__", "__global__");
         let has_barriers = body.contains("__syncthreads");
+        let group_lanes = kernel.groups.lanes;
         let launcher = format!("pb_launch_{index}");
         let entry = &kernel.entry;
         let _ = write!(
@@ -68,7 +69,7 @@ fn translation_unit(kernels: &[Artifact]) -> Result<(String, Vec<String>), Strin
              extern \"C\" void {launcher}(const unsigned long long* words, unsigned long long lanes, unsigned grid) {{\n\
              \x20   k{index}::PbArgs args;\n\
              \x20   std::memcpy(args.w, words, {bytes});\n\
-             \x20   pb_host::launch(grid, {GROUP_LANES}, {has_barriers}, [&] {{ k{index}::{entry}(args, lanes); }});\n}}\n",
+             \x20   pb_host::launch(grid, {group_lanes}, {has_barriers}, [&] {{ k{index}::{entry}(args, lanes); }});\n}}\n",
             bytes = 8 * kernel.params.len(),
         );
         launchers.push(launcher);

@@ -53,7 +53,7 @@ pub fn allocate(mut code: Code) -> Result<Program, EmitError> {
     };
     place(&mut code.prologue);
     place(&mut code.body);
-    Ok(Program { units, prologue: code.prologue, body: code.body })
+    Ok(Program { units, shared_bytes: code.shared_bytes, prologue: code.prologue, body: code.body })
 }
 
 fn intervals(code: &mut Code) -> Vec<Option<Interval>> {

@@ -10,6 +10,8 @@ pub struct Code {
     /// Each register's size in units.
     pub sizes: Vec<u32>,
     pub prologue: Vec<Instruction>,
+    /// Size of the memory a group shares.
+    pub shared_bytes: u32,
     pub body: Vec<Instruction>,
     /// Which registers the prologue makes: the same in every lane, chunk and trip.
     invariant: Vec<bool>,

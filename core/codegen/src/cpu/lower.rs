@@ -1,17 +1,16 @@
 //! Statements in order: operations, memory and arrays. Regions are in `regions`.
 
 use super::TARGET;
-use super::address::Address;
 use super::code::Code;
 use super::ops::scalar_op;
-use super::uniform::varying;
 use crate::EmitError;
 use crate::arrays::{Slot, Slots};
 use crate::kernel::element_scalar;
+use crate::uniform::varying;
 use pullback_base::bug;
 use pullback_base::bytecode::{Instruction, Kind, Reg, VectorOp};
 use pullback_ir::visit::each_stmt;
-use pullback_ir::{Block, Effect, Function, Op, StmtKind, Type, Value};
+use pullback_ir::{Block, Function, Op, StmtKind, Type, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// The code of a kernel in scalar form, over virtual registers.
@@ -28,9 +27,11 @@ pub fn lower(function: &Function) -> Result<Code, EmitError> {
         varying: varying(function),
         slots: Slots::plan(function),
         arrays: FxHashMap::default(),
+        shared: Vec::new(),
         values: FxHashMap::default(),
         code: Code::default(),
     };
+    lowerer.place_shared();
     for (index, &param) in function.params.iter().enumerate() {
         let (units, index) = (lowerer.size_bytes(param), index as u32);
         let reg = lowerer.code.define(units, |out| Instruction::Parameter { out, index });
@@ -47,6 +48,8 @@ pub struct Lowerer<'a> {
     pub(super) varying: FxHashSet<Value>,
     pub(super) slots: Slots,
     arrays: FxHashMap<Slot, Reg>,
+    /// Where each slot of shared memory lies, and its number of elements.
+    pub(super) shared: Vec<(u32, u32)>,
     pub(super) values: FxHashMap<Value, Reg>,
     pub(super) code: Code,
 }
@@ -115,7 +118,10 @@ impl Lowerer<'_> {
                 self.values.insert(*result, reg);
                 Ok(())
             }
-            StmtKind::Effect { result, effect, args } => self.effect(*result, *effect, args, mask),
+            StmtKind::Effect { result, effect, args } => {
+                self.effect(*result, *effect, args, mask);
+                Ok(())
+            }
             StmtKind::If { results, condition, then, otherwise } => {
                 self.if_(results, *condition, then, otherwise, mask)
             }
@@ -252,32 +258,5 @@ impl Lowerer<'_> {
         if from != out {
             self.copy_array(size_bytes, len, out, from, mask);
         }
-    }
-
-    fn effect(&mut self, result: Option<Value>, effect: Effect, args: &[Value], mask: Reg) -> Lowered {
-        let dtype = element_scalar(self.function.ty(args[0]));
-        let value = args.get(1).map_or(Reg::NONE, |&value| self.reg(value));
-        let instruction = match (effect, result) {
-            (Effect::Load, Some(result)) => {
-                let out = self.code.register(self.size_bytes(result));
-                self.values.insert(result, out);
-                match self.address(args[0]) {
-                    Address::Strided { base, stride } => Instruction::Load { dtype, out, base, stride, mask },
-                    Address::Each(address) => Instruction::Gather { dtype, out, address, mask },
-                }
-            }
-            (Effect::Load, None) => return Ok(()),
-            (Effect::Store, _) => match self.address(args[0]) {
-                Address::Strided { base, stride } => Instruction::Store { dtype, base, stride, value, mask },
-                Address::Each(address) => Instruction::Scatter { dtype, address, value, mask },
-            },
-            (Effect::AtomicAdd, _) => {
-                Instruction::AtomicAdd { dtype, address: self.reg(args[0]), value, mask }
-            }
-            (Effect::GroupSum, _) => Instruction::GroupSum { dtype, base: self.reg(args[0]), value },
-            _ => return Err(EmitError::NoEffect { target: TARGET, effect: effect.name(), scalar: dtype }),
-        };
-        self.code.push(instruction);
-        Ok(())
     }
 }

@@ -4,10 +4,10 @@ mod address;
 mod allocate;
 mod code;
 mod convert;
+mod effects;
 mod lower;
 mod ops;
 mod regions;
-mod uniform;
 
 use crate::EmitError;
 use crate::kernel::Kernel;
@@ -25,6 +25,7 @@ pub fn emit(module: &Verified<Module>) -> Result<Artifact, EmitError> {
         format: ArtifactFormat::Bytecode,
         entry: kernel.function.name.to_string(),
         params: kernel.params,
+        groups: kernel.groups,
         bytes: Artifact::bytes_of_words(&program.to_words()),
     })
 }

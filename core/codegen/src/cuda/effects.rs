@@ -11,6 +11,26 @@ use pullback_ir::{Effect, Op, Value};
 
 impl Emitter<'_> {
     pub fn effect(&mut self, result: Option<Value>, effect: Effect, args: &[Value]) -> Result<(), EmitError> {
+        match (effect, result) {
+            (Effect::Barrier, _) => {
+                self.text.line("__syncthreads();");
+                return Ok(());
+            }
+            (Effect::Wave(op), Some(result)) => return self.wave(op, result, args),
+            (Effect::SharedLoad(slot), Some(result)) => {
+                self.shared_load(slot, result, args[0]);
+                return Ok(());
+            }
+            (Effect::SharedStore(slot), _) => {
+                self.shared_store(slot, args);
+                return Ok(());
+            }
+            (Effect::SharedAtomic(slot, op), Some(result)) => {
+                self.shared_atomic(slot, op, result, args);
+                return Ok(());
+            }
+            _ => {}
+        }
         let scalar = element_scalar(self.function.ty(args[0]));
         let pointer = self.name(args[0]);
         match (effect, result) {
@@ -29,6 +49,10 @@ impl Emitter<'_> {
             (Effect::AtomicAdd, _) => {
                 let line = atomic_add(&pointer, scalar, &self.name(args[1]));
                 self.text.line(line);
+            }
+            (Effect::Atomic(op), Some(result)) => {
+                let old = self.atomic(op, &pointer, scalar, &args[1..]);
+                self.define(result, old);
             }
             _ => return Err(EmitError::NoEffect { target: TARGET, effect: effect.name(), scalar }),
         }

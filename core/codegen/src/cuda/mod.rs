@@ -1,7 +1,6 @@
 //! CUDA C++ text: one kernel, structured statements, a short prelude of what it uses.
 //!
-//! `extern "C" __global__ void ENTRY(const PbArgs args, unsigned long long lanes)`, blocks of [`GROUP_LANES`]
-//! threads; each block takes groups of lanes in turn. Numbers of 8 and 16 bits must have been legalized. `f16` and
+//! `extern "C" __global__ void ENTRY(const PbArgs args, unsigned long long lanes)`, blocks of one group's threads; each block takes groups of lanes in turn. Numbers of 8 and 16 bits must have been legalized. `f16` and
 //! `bf16` values are held as their bits. The text needs no header: it compiles as it is with the run-time compiler,
 //! and as host C++ with a small header that stands for the device.
 
@@ -9,12 +8,14 @@ mod control;
 mod effects;
 mod ops;
 mod prelude;
+mod shared;
 mod text;
 
 use crate::EmitError;
 use crate::arrays::Slots;
 use crate::kernel::{Kernel, Segment};
-use pullback_base::{Artifact, ArtifactFormat, GROUP_LANES, ParamKind, bug};
+use crate::uniform::divergent_wave;
+use pullback_base::{Artifact, ArtifactFormat, Groups, ParamKind, bug};
 use pullback_ir::{Function, Module, Type, Value, Verified};
 use rustc_hash::{FxHashMap, FxHashSet};
 use text::{Text, type_name};
@@ -32,6 +33,9 @@ pub struct Options {}
 /// When the kernel has an op that the target lacks and that was not legalized.
 pub fn emit(module: &Verified<Module>, _options: &Options) -> Result<Artifact, EmitError> {
     let kernel = Kernel::of(module, TARGET)?;
+    if let Some((op, span)) = divergent_wave(kernel.function) {
+        return Err(EmitError::DivergentWave { target: TARGET, op, span });
+    }
     let entry = entry_name(&kernel.function.name);
     let mut emitter = Emitter::new(kernel.function);
     emitter.kernel(&entry, &kernel)?;
@@ -40,6 +44,7 @@ pub fn emit(module: &Verified<Module>, _options: &Options) -> Result<Artifact, E
         format: ArtifactFormat::KernelText,
         entry,
         params: kernel.params,
+        groups: kernel.groups,
         bytes: text.into_bytes(),
     })
 }
@@ -58,6 +63,8 @@ struct Emitter<'a> {
     /// Values whose variable stands before the statement that gives it a value.
     declared: FxHashSet<Value>,
     slots: Slots,
+    /// All lanes of every group exist.
+    whole_groups: bool,
 }
 
 impl<'a> Emitter<'a> {
@@ -68,6 +75,7 @@ impl<'a> Emitter<'a> {
             names: FxHashMap::default(),
             declared: FxHashSet::default(),
             slots: Slots::plan(function),
+            whole_groups: false,
         }
     }
 
@@ -75,24 +83,31 @@ impl<'a> Emitter<'a> {
         let words = kernel.params.len().max(1);
         self.text.line(format!("struct PbArgs {{ unsigned long long w[{words}]; }};"));
         self.text.line("");
+        let Groups { lanes: group_lanes, whole } = kernel.groups;
+        self.whole_groups = whole;
         self.text.open(format!(
-            "extern \"C\" __global__ void __launch_bounds__({GROUP_LANES}) {entry}(const PbArgs args, \
+            "extern \"C\" __global__ void __launch_bounds__({group_lanes}) {entry}(const PbArgs args, \
              unsigned long long lanes) {{"
         ));
         for (index, (&param, kind)) in kernel.function.params.iter().zip(&kernel.params).enumerate() {
             self.param(index, param, *kind);
         }
         self.text.open(format!(
-            "for (u64 group = blockIdx.x; group * {GROUP_LANES} < lanes; group += gridDim.x) {{"
+            "for (u64 group = blockIdx.x; group * {group_lanes} < lanes; group += gridDim.x) {{"
         ));
-        self.text.line(format!("const i64 lane = (i64)(group * {GROUP_LANES} + threadIdx.x);"));
+        self.text.line(format!("const i64 lane = (i64)(group * {group_lanes} + threadIdx.x);"));
         self.text.line("const bool active = (u64)lane < lanes;");
+        self.declare_shared();
         for (index, ty) in self.slots.types.iter().enumerate() {
             let element = type_name(ty);
             self.text.line(format!("{element} array{index}[{}];", ty.element_count()));
         }
         for segment in &kernel.segments {
             self.segment(segment)?;
+        }
+        if whole {
+            // The next group may use the shared memory when all lanes are done with it.
+            self.text.line("__syncthreads();");
         }
         self.text.close("}");
         self.text.close("}");
@@ -116,7 +131,9 @@ impl<'a> Emitter<'a> {
                 self.text.line(format!("{} {name} = 0;", type_name(self.function.ty(value))));
             }
         }
-        if !segment.stmts.is_empty() {
+        if self.whole_groups {
+            self.stmts(segment.stmts)?;
+        } else if !segment.stmts.is_empty() {
             self.text.open("if (active) {");
             self.stmts(segment.stmts)?;
             self.text.close("}");

@@ -14,7 +14,7 @@ typedef double f64;
 ";
 
 /// Name and text; a piece may use those before it.
-const PIECES: [(&str, &str); 12] = [
+const PIECES: [(&str, &str); 15] = [
     (
         "pb_div",
         "\
@@ -127,6 +127,51 @@ template <class T, class Add> __device__ T pb_group_sum(T mine, Add add) {
         __syncthreads();
     }
     return threadIdx.x == 0 ? sums[0] : mine;
+}
+",
+    ),
+    (
+        "pb_wave_join",
+        "\
+// What `join` makes of the values of a wave, in the order of lanes, in all of them. All threads of the block come.
+template <class T, class Join> __device__ T pb_wave_join(T mine, u32 lanes, Join join) {
+    __shared__ T shown[256];
+    shown[threadIdx.x] = mine;
+    __syncthreads();
+    const u32 first = threadIdx.x & ~31u, end = first + 32 < lanes ? first + 32 : lanes;
+    T sum = shown[first];
+    for (u32 i = first + 1; i < end; ++i) sum = join(sum, shown[i]);
+    __syncthreads();
+    return sum;
+}
+",
+    ),
+    (
+        "pb_wave_prefix",
+        "\
+// As pb_wave_join, of `start` and the lanes before this one.
+template <class T, class Join> __device__ T pb_wave_prefix(T mine, T start, Join join) {
+    __shared__ T shown[256];
+    shown[threadIdx.x] = mine;
+    __syncthreads();
+    for (u32 i = threadIdx.x & ~31u; i < threadIdx.x; ++i) start = join(start, shown[i]);
+    __syncthreads();
+    return start;
+}
+",
+    ),
+    (
+        "pb_wave_read",
+        "\
+// The value of a lane of the wave, zero if there is no such lane. All threads of the block come.
+template <class T> __device__ T pb_wave_read(T mine, u32 lane, u32 lanes) {
+    __shared__ T shown[256];
+    shown[threadIdx.x] = mine;
+    __syncthreads();
+    const u32 from = (threadIdx.x & ~31u) + lane;
+    const T theirs = lane < 32 && from < lanes ? shown[from] : (T)0;
+    __syncthreads();
+    return theirs;
 }
 ",
     ),

@@ -27,6 +27,10 @@ impl Emitter<'_> {
     }
 
     fn segment(&mut self, segment: &Segment<'_>) -> Result<(), EmitError> {
+        if self.groups.whole {
+            // All lanes exist, and must come to the barriers together.
+            return self.stmts(segment.stmts);
+        }
         let [then, merge] = [self.asm.fresh(), self.asm.fresh()];
         let before = self.asm.block;
         self.asm.effect(Op::SelectionMerge, &[merge, 0]);

@@ -9,9 +9,35 @@ use rspirv::spirv::{Capability, MemoryAccess, MemorySemantics, Op, Scope, Storag
 
 impl Emitter<'_> {
     pub fn effect(&mut self, result: Option<Value>, effect: Effect, args: &[Value]) -> Result<(), EmitError> {
+        match (effect, result) {
+            (Effect::Barrier, _) => {
+                self.barrier(MemorySemantics::WORKGROUP_MEMORY | MemorySemantics::UNIFORM_MEMORY);
+                return Ok(());
+            }
+            (Effect::Wave(op), Some(result)) => return self.wave(op, result, args),
+            (Effect::SharedLoad(slot), Some(result)) => {
+                self.shared_load(slot, result, args[0]);
+                return Ok(());
+            }
+            (Effect::SharedStore(slot), _) => {
+                self.shared_store(slot, args);
+                return Ok(());
+            }
+            (Effect::SharedAtomic(slot, op), Some(result)) => {
+                self.shared_atomic(slot, op, result, args);
+                return Ok(());
+            }
+            _ => {}
+        }
         let scalar = element_scalar(self.function.ty(args[0]));
         let address = self.id(args[0]);
         match effect {
+            Effect::Atomic(op) => {
+                let old = self.buffer_atomic(op, address, scalar, &args[1..]);
+                if let Some(result) = result {
+                    self.ids.insert(result, old);
+                }
+            }
             Effect::Load => {
                 let id = self.load_element(address, scalar);
                 if let Some(result) = result {
@@ -31,7 +57,7 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    fn memory_pointer(&mut self, address: Word, scalar: Scalar) -> Word {
+    pub fn memory_pointer(&mut self, address: Word, scalar: Scalar) -> Word {
         let ty = self.memory_type(scalar);
         let pointer = self.pointer_type(StorageClass::PhysicalStorageBuffer, ty);
         self.asm.value(Op::ConvertUToPtr, pointer, &[address])
@@ -120,8 +146,23 @@ impl Emitter<'_> {
         let (address, shift) = self.containing_word(address, scalar);
         let pointer = self.memory_pointer(address, word);
         let ty = self.scalar_type(word);
-        let bool_type = self.bool_type();
         let start = self.asm.value(Op::AtomicLoad, ty, &[pointer, device, relaxed]);
+        self.exchange_until_alone(ty, pointer, device, start, |e, old| {
+            e.word_plus(old, scalar, shift, element)
+        });
+    }
+
+    /// Replaces the word behind a pointer by what `update` makes of it, until nobody comes between; gives the old word.
+    pub fn exchange_until_alone(
+        &mut self,
+        ty: Word,
+        pointer: Word,
+        scope: Word,
+        start: Word,
+        update: impl FnOnce(&mut Self, Word) -> Word,
+    ) -> Word {
+        let bool_type = self.bool_type();
+        let relaxed = self.u32(MemorySemantics::RELAXED.bits());
         let [header, body, next, merge] = [(); 4].map(|()| self.asm.fresh());
         let before = self.asm.block;
         self.asm.effect(Op::Branch, &[header]);
@@ -130,8 +171,8 @@ impl Emitter<'_> {
         self.asm.effect(Op::LoopMerge, &[merge, next, 0]);
         self.asm.effect(Op::Branch, &[body]);
         self.asm.begin_block(body);
-        let new = self.word_plus(old, scalar, shift, element);
-        let operands = [pointer, device, relaxed, relaxed, new, old];
+        let new = update(self, old);
+        let operands = [pointer, scope, relaxed, relaxed, new, old];
         let seen = self.asm.value(Op::AtomicCompareExchange, ty, &operands);
         let done = self.asm.value(Op::IEqual, bool_type, &[seen, old]);
         self.asm.effect(Op::BranchConditional, &[done, merge, next]);
@@ -139,6 +180,7 @@ impl Emitter<'_> {
         self.asm.patch(patch, seen);
         self.asm.effect(Op::Branch, &[header]);
         self.asm.begin_block(merge);
+        old
     }
 
     /// The aligned 32-bit word around a narrow element, and where in it the element lies.
@@ -187,7 +229,7 @@ impl Emitter<'_> {
         self.asm.value(Op::BitwiseOr, uint, &[kept, sum])
     }
 
-    fn add(&mut self, scalar: Scalar, a: Word, b: Word) -> Word {
+    pub fn add(&mut self, scalar: Scalar, a: Word, b: Word) -> Word {
         let ty = self.scalar_type(scalar);
         if scalar.is_float() {
             self.rounded(Op::FAdd, ty, &[a, b])
@@ -208,7 +250,7 @@ impl Emitter<'_> {
         let element = self.asm.value(Op::Select, ty, &[self.active, element, zero]);
         let mine = self.asm.value(Op::AccessChain, pointer_type, &[sums, self.local]);
         self.asm.effect(Op::Store, &[mine, element]);
-        self.barrier();
+        self.barrier(MemorySemantics::WORKGROUP_MEMORY);
         let mut step = GROUP_LANES / 2;
         while step > 0 {
             let steps = self.u32(step);
@@ -221,7 +263,7 @@ impl Emitter<'_> {
                 let total = e.add(scalar, a, b);
                 e.asm.effect(Op::Store, &[mine, total]);
             });
-            self.barrier();
+            self.barrier(MemorySemantics::WORKGROUP_MEMORY);
             step /= 2;
         }
         let zero = self.u32(0);
@@ -241,7 +283,7 @@ impl Emitter<'_> {
         });
     }
 
-    fn when(&mut self, condition: Word, body: impl FnOnce(&mut Self)) {
+    pub fn when(&mut self, condition: Word, body: impl FnOnce(&mut Self)) {
         let [then, merge] = [self.asm.fresh(), self.asm.fresh()];
         self.asm.effect(Op::SelectionMerge, &[merge, 0]);
         self.asm.effect(Op::BranchConditional, &[condition, then, merge]);
@@ -251,14 +293,14 @@ impl Emitter<'_> {
         self.asm.begin_block(merge);
     }
 
-    /// Waits for the group, and makes its shared memory visible.
-    fn barrier(&mut self) {
-        let semantics = MemorySemantics::WORKGROUP_MEMORY | MemorySemantics::ACQUIRE_RELEASE;
+    /// Waits for the group, and makes what it wrote visible in it.
+    pub fn barrier(&mut self, memory: MemorySemantics) {
+        let semantics = memory | MemorySemantics::ACQUIRE_RELEASE;
         let [scope, semantics] = [Scope::Workgroup as u32, semantics.bits()].map(|n| self.u32(n));
         self.asm.effect(Op::ControlBarrier, &[scope, scope, semantics]);
     }
 
-    fn sums_variable(&mut self, scalar: Scalar) -> Word {
+    pub fn sums_variable(&mut self, scalar: Scalar) -> Word {
         if let Some(&variable) = self.sums.get(&scalar) {
             return variable;
         }

@@ -1,7 +1,7 @@
 //! SPIR-V for Vulkan: one entry point `main`, buffers by 64-bit address, structured control flow.
 //!
 //! Push constants are `{ u64 args_address; u64 lanes; u64 first_lane }`; `args_address` points to one 8-byte word
-//! per parameter. Groups have [`GROUP_LANES`] invocations, and lane ids are `first_lane` and the global invocation
+//! per parameter. A workgroup is a group of lanes, and lane ids are `first_lane` and the global invocation
 //! id added. What the target lacks (f64 `sin`, 8-bit arithmetic, ...) must have been legalized.
 
 mod aggregates;
@@ -11,13 +11,15 @@ mod convert;
 mod effects;
 mod math;
 mod ops;
+mod shared;
 mod types;
 
 use crate::EmitError;
 use crate::arrays::Slots;
 use crate::kernel::Kernel;
+use crate::uniform::divergent_wave;
 use assemble::Assembler;
-use pullback_base::{Artifact, ArtifactFormat, GROUP_LANES, ParamKind, Scalar, bug};
+use pullback_base::{Artifact, ArtifactFormat, Groups, ParamKind, Scalar, bug};
 use pullback_ir::{Constant, Function, Module, Type, Value, Verified};
 use rspirv::spirv::{BuiltIn, Capability, Decoration, ExecutionMode, Op, StorageClass, Word};
 use rustc_hash::FxHashMap;
@@ -46,7 +48,10 @@ impl Default for Options {
 /// When the kernel has an op that the target lacks and that was not legalized.
 pub fn emit(module: &Verified<Module>, options: &Options) -> Result<Artifact, EmitError> {
     let kernel = Kernel::of(module, TARGET)?;
-    let mut emitter = Emitter::new(kernel.function);
+    if let Some((op, span)) = divergent_wave(kernel.function) {
+        return Err(EmitError::DivergentWave { target: TARGET, op, span });
+    }
+    let mut emitter = Emitter::new(kernel.function, kernel.groups);
     let args_address = emitter.begin();
     emitter.load_params(args_address, &kernel.params);
     emitter.segments(&kernel.segments)?;
@@ -56,6 +61,7 @@ pub fn emit(module: &Verified<Module>, options: &Options) -> Result<Artifact, Em
         format: ArtifactFormat::ShaderBinary,
         entry: "main".to_owned(),
         params: kernel.params,
+        groups: kernel.groups,
         bytes: Artifact::bytes_of_words(&words),
     })
 }
@@ -70,7 +76,10 @@ struct Emitter<'a> {
     slots: Slots,
     /// The variable of each slot.
     slot_variables: Vec<Word>,
-    /// The group's sums in the making, by element type.
+    groups: Groups,
+    /// The variable of each slot of shared memory.
+    shared: Vec<Word>,
+    /// One element per lane of the group, to show to the others, by element type.
     sums: FxHashMap<Scalar, Word>,
     float_widths: BTreeSet<u32>,
     /// How many lanes there are, u64.
@@ -84,7 +93,7 @@ struct Emitter<'a> {
 }
 
 impl<'a> Emitter<'a> {
-    fn new(function: &'a Function) -> Self {
+    fn new(function: &'a Function, groups: Groups) -> Self {
         let mut asm = Assembler::new();
         asm.capability(Capability::Shader);
         asm.capability(Capability::PhysicalStorageBufferAddresses);
@@ -95,6 +104,8 @@ impl<'a> Emitter<'a> {
             constants: FxHashMap::default(),
             slots: Slots::plan(function),
             slot_variables: Vec::new(),
+            groups,
+            shared: Vec::new(),
             sums: FxHashMap::default(),
             float_widths: BTreeSet::new(),
             lanes: 0,
@@ -127,6 +138,7 @@ impl<'a> Emitter<'a> {
             let variable = self.asm.local_variable(pointer, StorageClass::Function as Word);
             self.slot_variables.push(variable);
         }
+        self.declare_shared();
         args_address
     }
 
@@ -192,7 +204,7 @@ impl<'a> Emitter<'a> {
 
     fn finish(self, options: &Options) -> Vec<Word> {
         let mut asm = self.asm;
-        let mut modes = vec![(ExecutionMode::LocalSize as Word, vec![GROUP_LANES, 1, 1])];
+        let mut modes = vec![(ExecutionMode::LocalSize as Word, vec![self.groups.lanes, 1, 1])];
         if options.preserve_special_floats && !self.float_widths.is_empty() {
             asm.capability(Capability::SignedZeroInfNanPreserve);
             let mode = ExecutionMode::SignedZeroInfNanPreserve as Word;

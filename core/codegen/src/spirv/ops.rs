@@ -95,7 +95,7 @@ impl Emitter<'_> {
         Some(self.asm.value(op, ty, args))
     }
 
-    fn float_op(&mut self, op: &IrOp, scalar: Scalar, args: &[Word]) -> Option<Word> {
+    pub fn float_op(&mut self, op: &IrOp, scalar: Scalar, args: &[Word]) -> Option<Word> {
         let ty = self.scalar_type(scalar);
         let bool_type = self.bool_type();
         let hidden: SmallVec<[Word; 3]>;
@@ -157,7 +157,7 @@ impl Emitter<'_> {
         id
     }
 
-    fn integer_op(&mut self, op: &IrOp, scalar: Scalar, args: &[Word], values: &[Value]) -> Option<Word> {
+    pub fn integer_op(&mut self, op: &IrOp, scalar: Scalar, args: &[Word], values: &[Value]) -> Option<Word> {
         let ty = self.scalar_type(scalar);
         let bool_type = self.bool_type();
         let signed = scalar.is_signed();

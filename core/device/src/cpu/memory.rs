@@ -54,7 +54,7 @@ impl Mask {
     /// # Safety
     /// The pointer is null or that of a row.
     #[inline(always)]
-    unsafe fn has(self, lane: usize) -> bool {
+    pub unsafe fn has(self, lane: usize) -> bool {
         // SAFETY: the caller's promise; `lane` is below LANES.
         self.0.is_null() || unsafe { *self.0.add(lane) != 0 }
     }

@@ -1,5 +1,6 @@
 //! The CPU device: a masked vector machine in this process, on host memory.
 
+mod atomic;
 mod buffers;
 mod math;
 mod memory;
@@ -8,6 +9,7 @@ mod rows;
 mod run;
 mod scalar;
 mod table;
+mod wave;
 
 use crate::{Buffer, Device, DeviceError, DeviceType, LoadedKernel, Submission};
 use buffers::Allocator;
@@ -118,6 +120,9 @@ impl Device for CpuDevice {
             };
             if launch.words.len() != kernel.param_count {
                 let reason = format!("{} words for {} parameters", launch.words.len(), kernel.param_count);
+                return Err(failure("submit", reason));
+            }
+            if let Some(reason) = kernel.groups.refuse(launch.lanes) {
                 return Err(failure("submit", reason));
             }
             // SAFETY: the words were counted; for what they point to the caller's promise.

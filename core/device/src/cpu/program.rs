@@ -1,10 +1,12 @@
 //! Decodes an artifact into steps: every register checked, every operation looked up.
 
+use super::atomic::{self, Atomic};
 use super::memory::{self, Access};
 use super::rows::LANES;
 use super::table::{Binary, InstructionSet, RowFn, Ternary, Unary};
-use pullback_base::bytecode::{Instruction, Kind, Program, Reg, Role, UNIT_BYTES, VectorOp};
-use pullback_base::{Artifact, DType, ParamKind};
+use super::wave::{self, WaveFn};
+use pullback_base::bytecode::{Instruction, Joint, Kind, Program, Reg, Role, UNIT_BYTES, Update, VectorOp};
+use pullback_base::{Artifact, DType, Groups, ParamKind};
 
 /// Byte offset of a row in the register file; all rows of a [`CpuKernel`] lie within its `file_bytes`.
 pub type Offset = u32;
@@ -61,6 +63,27 @@ pub enum Step {
         address: Offset,
         mask: Offset,
     },
+    Atomic {
+        run: Atomic,
+        update: Update,
+        out: Offset,
+        address: Offset,
+        value: Offset,
+        expected: Offset,
+        mask: Offset,
+    },
+    SharedAddress {
+        out: Offset,
+        offset_bytes: u32,
+    },
+    Wave {
+        run: WaveFn,
+        joint: Joint,
+        out: Offset,
+        value: Offset,
+        lane: Offset,
+        mask: Offset,
+    },
     GroupSum {
         run: Access,
         row: Offset,
@@ -114,6 +137,9 @@ pub struct CpuKernel {
     pub prologue: Vec<Step>,
     pub body: Vec<Step>,
     pub file_bytes: usize,
+    /// What a group shares.
+    pub shared_bytes: usize,
+    pub groups: Groups,
     pub param_count: usize,
 }
 
@@ -128,7 +154,17 @@ impl CpuKernel {
         if bytes >= u64::from(NO_MASK) {
             return Err(format!("the register file has {bytes} bytes"));
         }
-        let decoder = Decoder { artifact, set, units: program.units, body_len: program.body.len() };
+        let decoder = Decoder {
+            artifact,
+            set,
+            units: program.units,
+            shared_bytes: program.shared_bytes,
+            body_len: program.body.len(),
+        };
+        let groups = artifact.groups;
+        if !(1..=LANES as u32).contains(&groups.lanes) {
+            return Err(format!("groups of {} lanes", groups.lanes));
+        }
         let steps = |instructions: &[Instruction]| {
             let decode = |(at, instruction): (usize, &Instruction)| {
                 decoder.step(instruction).map_err(|why| format!("{why} in instruction {at}: {instruction:?}"))
@@ -140,7 +176,14 @@ impl CpuKernel {
             return Err("the prologue does more than make uniform rows".into());
         }
         let body = steps(&program.body)?;
-        Ok(Self { prologue, body, file_bytes: bytes as usize, param_count: artifact.params.len() })
+        Ok(Self {
+            prologue,
+            body,
+            file_bytes: bytes as usize,
+            shared_bytes: program.shared_bytes as usize,
+            groups,
+            param_count: artifact.params.len(),
+        })
     }
 }
 
@@ -148,6 +191,7 @@ struct Decoder<'a> {
     artifact: &'a Artifact,
     set: InstructionSet,
     units: u32,
+    shared_bytes: u32,
     body_len: usize,
 }
 
@@ -212,6 +256,11 @@ impl Decoder<'_> {
                 base: self.row(base, Kind::I64)?,
                 element_bytes: dtype.size_bytes() as u32,
             },
+            Instruction::Atomic { .. } | Instruction::Wave { .. } => self.lanes_step(instruction)?,
+            Instruction::SharedAddress { out, offset_bytes } if offset_bytes < self.shared_bytes => {
+                Step::SharedAddress { out: self.row(out, Kind::I64)?, offset_bytes }
+            }
+            Instruction::SharedAddress { .. } => return Err("an address outside the shared memory"),
             Instruction::Jump { to } => Step::Jump { to: self.target(to)? },
             Instruction::JumpIfNone { mask, to } => {
                 Step::JumpIfNone { mask: self.row(mask, Kind::Bool)?, to: self.target(to)? }
@@ -269,6 +318,47 @@ impl Decoder<'_> {
             address: self.row(address, Kind::I64)?,
             mask: self.mask(mask)?,
         })
+    }
+
+    fn lanes_step(&self, instruction: &Instruction) -> Checked<Step> {
+        match *instruction {
+            Instruction::Atomic { dtype, update, out, address, value, expected, mask } => {
+                let (kind, size) = (Kind::of(dtype), Kind::of(dtype).size_bytes());
+                [(address, 8), (value, size), (expected, size), (mask, 1)]
+                    .into_iter()
+                    .filter(|(reg, _)| !reg.is_none())
+                    .try_for_each(|(reg, units)| apart(out, size, reg, units))?;
+                let expected = match update {
+                    Update::CompareExchange => self.row(expected, kind)?,
+                    _ => NO_MASK,
+                };
+                Ok(Step::Atomic {
+                    run: atomic::atomic_of(dtype).ok_or("an atomic operation that its dtype has not")?,
+                    update,
+                    out: self.row(out, kind)?,
+                    address: self.row(address, Kind::I64)?,
+                    value: self.row(value, kind)?,
+                    expected,
+                    mask: self.mask(mask)?,
+                })
+            }
+            Instruction::Wave { joint, kind, out, value, lane, mask } => {
+                let result = joint.result_kind(kind);
+                [(value, kind.size_bytes()), (lane, 4), (mask, 1)]
+                    .into_iter()
+                    .filter(|(reg, _)| !reg.is_none())
+                    .try_for_each(|(reg, units)| apart(out, result.size_bytes(), reg, units))?;
+                Ok(Step::Wave {
+                    run: wave::wave_of(joint, kind).ok_or("a wave op that its kind has not")?,
+                    joint,
+                    out: self.row(out, result)?,
+                    value: self.row(value, kind)?,
+                    lane: if joint == Joint::ReadLane { self.row(lane, Kind::U32)? } else { NO_MASK },
+                    mask: self.mask(mask)?,
+                })
+            }
+            _ => Err("no instruction of lanes"),
+        }
     }
 
     fn array_step(&self, instruction: &Instruction) -> Checked<Step> {

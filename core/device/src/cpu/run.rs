@@ -21,6 +21,8 @@ struct Line([u8; 64]);
 thread_local! {
     /// Kept from launch to launch; grows to the largest kernel's need.
     static REGISTER_FILE: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
+    /// What the group that runs on this thread shares. A kernel reads and writes it by address.
+    static SHARED: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Runs a kernel for lanes `0..lanes`.
@@ -28,7 +30,7 @@ thread_local! {
 /// # Safety
 /// `words` holds one word per parameter; pointers among them satisfy [`crate::Device::submit`]'s contract.
 pub unsafe fn launch(kernel: &CpuKernel, words: &[u64], lanes: u64) {
-    let chunks = lanes.div_ceil(LANES as u64);
+    let chunks = lanes.div_ceil(u64::from(kernel.groups.lanes));
     if chunks <= CHUNKS_WORTH_THREADS {
         // SAFETY: the caller's promise.
         return unsafe { run_shares(kernel, words, lanes, std::iter::once(0..chunks)) };
@@ -87,32 +89,41 @@ unsafe fn run_shares(
     lanes: u64,
     shares: impl Iterator<Item = Range<u64>>,
 ) {
+    let group_lanes = u64::from(kernel.groups.lanes);
+    let grow = |lines: &mut Vec<Line>, bytes: usize| {
+        if lines.len() * size_of::<Line>() < bytes {
+            lines.resize(bytes.div_ceil(size_of::<Line>()), Line([0; 64]));
+        }
+    };
     REGISTER_FILE.with_borrow_mut(|file| {
-        let lines = kernel.file_bytes.div_ceil(size_of::<Line>());
-        if file.len() < lines {
-            file.resize(lines, Line([0; 64]));
-        }
-        let mut frame = Frame {
-            file: file.as_mut_ptr().cast(),
-            words,
-            first: 0,
-            lanes: lanes.min(LANES as u64) as usize,
-        };
-        // SAFETY: the file has the kernel's size; the kernel's steps were checked against it; for memory the
-        // caller's promise.
-        unsafe { frame.run(&kernel.prologue) };
-        for chunk in shares.flatten() {
-            frame.first = chunk * LANES as u64;
-            frame.lanes = (lanes - frame.first).min(LANES as u64) as usize;
-            // SAFETY: as above.
-            unsafe { frame.run(&kernel.body) };
-        }
+        SHARED.with_borrow_mut(|shared| {
+            grow(file, kernel.file_bytes);
+            grow(shared, kernel.shared_bytes);
+            let mut frame = Frame {
+                file: file.as_mut_ptr().cast(),
+                shared: shared.as_mut_ptr().expose_provenance() as u64,
+                words,
+                first: 0,
+                lanes: lanes.min(group_lanes) as usize,
+            };
+            // SAFETY: the file has the kernel's size; the kernel's steps were checked against it; for memory the
+            // caller's promise.
+            unsafe { frame.run(&kernel.prologue) };
+            for chunk in shares.flatten() {
+                frame.first = chunk * group_lanes;
+                frame.lanes = (lanes - frame.first).min(group_lanes) as usize;
+                // SAFETY: as above.
+                unsafe { frame.run(&kernel.body) };
+            }
+        })
     });
 }
 
 /// One thread's state in a launch.
 struct Frame<'a> {
     file: *mut u8,
+    /// The address of the group's shared memory.
+    shared: u64,
     words: &'a [u64],
     /// Lane id of the chunk's first lane.
     first: u64,
@@ -188,6 +199,20 @@ impl Frame<'_> {
                 Step::Each { run, row, address, mask } => {
                     let addresses = Addresses::Each(self.at(address).cast::<u64>());
                     run(self.at(row), addresses, self.mask(mask), self.lanes);
+                }
+                Step::Atomic { run, update, out, address, value, expected, mask } => {
+                    let expected = if expected == NO_MASK { value } else { expected };
+                    let address = self.at(address).cast::<u64>().cast_const();
+                    let operands = [self.at(value).cast_const(), self.at(expected).cast_const()];
+                    run(update, self.at(out), address, operands, self.mask(mask), self.lanes);
+                }
+                Step::SharedAddress { out, offset_bytes } => {
+                    splat(self.at(out), 8, self.shared + u64::from(offset_bytes), self.lanes);
+                }
+                Step::Wave { run, joint, out, value, lane, mask } => {
+                    let lane =
+                        if lane == NO_MASK { std::ptr::null() } else { self.at(lane).cast_const().cast() };
+                    run(joint, self.at(out), self.at(value), lane, self.mask(mask), self.lanes);
                 }
                 Step::GroupSum { run, row, base, element_bytes } => {
                     let group = self.first / LANES as u64;

@@ -7,7 +7,7 @@ use crate::spans::{Span, merge, spans_of};
 use crate::{DeviceError, HostRange, Launch, Submission};
 use cudarc::driver::result;
 use cudarc::driver::sys::{CUfunction, CUmodule, CUstream};
-use pullback_base::{Artifact, ArtifactFormat, GROUP_LANES};
+use pullback_base::{Artifact, ArtifactFormat, GROUP_LANES, Groups};
 use smallvec::SmallVec;
 use std::ffi::{CString, c_void};
 use std::ptr;
@@ -26,6 +26,7 @@ pub struct CudaKernel {
     module: CUmodule,
     function: CUfunction,
     param_count: usize,
+    groups: Groups,
 }
 
 // SAFETY: module and function are handles that every thread may use with the context current.
@@ -50,6 +51,7 @@ impl CudaKernel {
                 wanted: format!("pass {param_count} parameters to a kernel"),
             });
         }
+        let groups = artifact.groups;
         let architecture = nvrtc::architecture_for(context.capability)?;
         let image = nvrtc::compile_to_cubin(&artifact.entry, source, &architecture)?;
         let _current = context.bind()?;
@@ -58,7 +60,9 @@ impl CudaKernel {
             .map_err(|error| context.error("load", error))?;
         // SAFETY: the module was just loaded.
         match unsafe { result::module::get_function(module, entry) } {
-            Ok(function) => Ok(CudaKernel { context: Arc::clone(context), module, function, param_count }),
+            Ok(function) => {
+                Ok(CudaKernel { context: Arc::clone(context), module, function, param_count, groups })
+            }
             Err(error) => {
                 // SAFETY: nothing of the module is in use.
                 let _ = unsafe { result::module::unload(module) };
@@ -134,15 +138,18 @@ fn kernels_of<'a>(
                 let (words, params) = (launch.words.len(), kernel.param_count);
                 return Err(refused(format!("{words} argument words for {params} parameters")));
             }
+            kernel.groups.refuse(launch.lanes).map_or(Ok(()), |reason| Err(refused(reason)))?;
             Ok(kernel)
         })
         .collect()
 }
 
 /// The number of blocks for a launch: enough to fill the device, no more than there are groups.
-pub fn grid_size(lanes: u64, multiprocessors: u32) -> u32 {
-    let most = multiprocessors.max(1) * GROUPS_PER_MULTIPROCESSOR;
-    lanes.div_ceil(u64::from(GROUP_LANES)).min(u64::from(most)) as u32
+pub fn grid_size(lanes: u64, group_lanes: u32, multiprocessors: u32) -> u32 {
+    // Small groups need more of them to fill the device.
+    let most =
+        multiprocessors.max(1) * GROUPS_PER_MULTIPROCESSOR * (GROUP_LANES / group_lanes.max(1)).clamp(1, 8);
+    lanes.div_ceil(u64::from(group_lanes.max(1))).min(u64::from(most)) as u32
 }
 
 /// Puts one launch on the stream.
@@ -158,9 +165,10 @@ unsafe fn run(kernel: &CudaKernel, words: &[u64], lanes: u64, stream: CUstream) 
     let words = if words.is_empty() { &no_words } else { words };
     // The driver copies both parameters before it returns, and does not write to them.
     let mut parameters = [words.as_ptr().cast_mut().cast::<c_void>(), (&raw mut lanes).cast::<c_void>()];
-    let grid = (grid_size(lanes, kernel.context.multiprocessors), 1, 1);
+    let group_lanes = kernel.groups.lanes;
+    let grid = (grid_size(lanes, group_lanes, kernel.context.multiprocessors), 1, 1);
     // SAFETY: the parameters are those of the kernel ABI; what they point to the caller promises.
-    unsafe { result::launch_kernel(kernel.function, grid, (GROUP_LANES, 1, 1), 0, stream, &mut parameters) }
+    unsafe { result::launch_kernel(kernel.function, grid, (group_lanes, 1, 1), 0, stream, &mut parameters) }
         .map_err(|error| kernel.context.error("launch", error))
 }
 

@@ -24,6 +24,7 @@ fn scale() -> Artifact {
     Artifact {
         format: ArtifactFormat::KernelText,
         entry: "scale".to_owned(),
+        groups: pullback_base::Groups::default(),
         params: vec![ParamKind::Pointer(DType::F32); 2],
         bytes: SCALE.as_bytes().to_vec(),
     }
@@ -96,9 +97,9 @@ fn an_architecture_the_compiler_does_not_know_is_refused() {
 
 #[test]
 fn the_grid_fills_the_device_and_is_never_larger_than_the_launch() {
-    assert_eq!(grid_size(1, 132), 1);
-    assert_eq!(grid_size(257, 132), 2);
-    assert_eq!(grid_size(u64::MAX, 132), 132 * 32);
+    assert_eq!(grid_size(1, 256, 132), 1);
+    assert_eq!(grid_size(257, 256, 132), 2);
+    assert_eq!(grid_size(u64::MAX, 256, 132), 132 * 32);
 }
 
 #[test]

@@ -137,6 +137,7 @@ mod tests {
         Artifact {
             format: ArtifactFormat::KernelText,
             entry: "main".to_owned(),
+            groups: pullback_base::Groups::default(),
             params: vec![ParamKind::Scalar(DType::F32); param_count],
             bytes: Vec::new(),
         }

@@ -4,7 +4,7 @@ use super::gpu::Gpu;
 use super::physical::Features;
 use crate::DeviceError;
 use ash::vk;
-use pullback_base::{Artifact, ArtifactFormat};
+use pullback_base::{Artifact, ArtifactFormat, Groups};
 use std::ffi::CString;
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ pub struct VulkanKernel {
     gpu: Arc<Gpu>,
     pub pipeline: vk::Pipeline,
     pub param_count: usize,
+    pub groups: Groups,
 }
 
 impl VulkanKernel {
@@ -38,7 +39,8 @@ impl VulkanKernel {
             }
             other => refused(other.to_string()),
         })?;
-        let kernel = VulkanKernel { gpu: Arc::clone(gpu), pipeline, param_count: artifact.params.len() };
+        let (param_count, groups) = (artifact.params.len(), artifact.groups);
+        let kernel = VulkanKernel { gpu: Arc::clone(gpu), pipeline, param_count, groups };
         gpu.check_validation("load")?;
         Ok(kernel)
     }

@@ -76,6 +76,7 @@ fn kernels_of<'a>(
                 let (words, params) = (launch.words.len(), kernel.param_count);
                 return Err(refused(format!("{words} argument words for {params} parameters")));
             }
+            kernel.groups.refuse(launch.lanes).map_or(Ok(()), |reason| Err(refused(reason)))?;
             Ok(kernel)
         })
         .collect()
@@ -132,7 +133,7 @@ fn record(
         // the layout, whose one push range these three words are.
         unsafe {
             gpu.device.cmd_bind_pipeline(commands, vk::PipelineBindPoint::COMPUTE, kernel.pipeline);
-            for dispatch in dispatches(launch.lanes, gpu.abilities.max_groups) {
+            for dispatch in dispatches(launch.lanes, kernel.groups.lanes, gpu.abilities.max_groups) {
                 let push = push_bytes([args_address, launch.lanes, dispatch.first_lane]);
                 let stages = vk::ShaderStageFlags::COMPUTE;
                 gpu.device.cmd_push_constants(commands, gpu.pipeline_layout, stages, 0, &push);

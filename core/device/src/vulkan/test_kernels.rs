@@ -85,6 +85,7 @@ pub fn scale(factor: f32, skipped: Option<u64>) -> Artifact {
     Artifact {
         format: ArtifactFormat::ShaderBinary,
         entry: "main".to_owned(),
+        groups: pullback_base::Groups::default(),
         params: vec![ParamKind::Pointer(DType::F32); 2],
         bytes: Artifact::bytes_of_words(&b.module().assemble()),
     }

@@ -1,5 +1,6 @@
 //! Which values may differ between the lanes that run together.
 
+use pullback_base::Span;
 use pullback_ir::{Block, Effect, Function, Op, StmtKind, Type, Value};
 use rustc_hash::FxHashSet;
 
@@ -11,6 +12,35 @@ pub fn varying(function: &Function) -> FxHashSet<Value> {
         analysis.block(&function.body);
     }
     analysis.varying
+}
+
+/// A wave op that not all lanes of the group need come to together, and its place.
+pub fn divergent_wave(function: &Function) -> Option<(&'static str, Span)> {
+    let mut found = None;
+    let varying = std::cell::OnceCell::new();
+    let is_varying = |value: &Value| varying.get_or_init(|| self::varying(function)).contains(value);
+    find_wave(&function.body, false, &is_varying, &mut found);
+    found
+}
+
+fn find_wave(
+    block: &Block,
+    diverges: bool,
+    varying: &impl Fn(&Value) -> bool,
+    found: &mut Option<(&'static str, Span)>,
+) {
+    for stmt in &block.stmts {
+        let inner = match &stmt.kind {
+            StmtKind::Effect { effect: Effect::Wave(op), .. } if diverges => {
+                found.get_or_insert((op.name(), stmt.span));
+                continue;
+            }
+            StmtKind::If { condition: selector, .. } | StmtKind::Switch { selector, .. } => varying(selector),
+            StmtKind::Loop { head, .. } => varying(&head.yields[0]),
+            _ => continue,
+        };
+        stmt.kind.blocks().into_iter().for_each(|block| find_wave(block, diverges || inner, varying, found));
+    }
 }
 
 struct Analysis<'a> {
@@ -69,7 +99,9 @@ impl Analysis<'_> {
                     self.mark(results[index], self.any(&[param]));
                 }
             }
-            StmtKind::Effect { .. } | StmtKind::Call { .. } => {}
+            // What other lanes do between two lanes' turns is seen, or the wave is.
+            StmtKind::Effect { result, .. } => result.iter().for_each(|&result| self.mark(result, true)),
+            StmtKind::Call { .. } => {}
         }
     }
 }
