@@ -22,7 +22,8 @@ pub(crate) fn derive(
     if refused.has_errors() {
         return Err(refused);
     }
-    let b = FunctionBuilder::new(&format!("{}$jvp", primal.name), FunctionKind::Plain);
+    let mut b = FunctionBuilder::new(&format!("{}$jvp", primal.name), FunctionKind::Plain);
+    b.function_mut().shared.clone_from(&primal.shared);
     let mut forward = Forward {
         primal,
         activity,

@@ -12,6 +12,7 @@ mod derive;
 mod edit_distance;
 pub mod error;
 pub mod function;
+mod groups;
 mod held;
 mod kernel;
 mod launch;

@@ -1,6 +1,7 @@
 //! One declaration of a function, taken apart into the slots that arguments fill.
 
 use crate::error::Error;
+use crate::groups::refuse_groups;
 use crate::slot::{Slot, accepted, slots};
 use crate::source::Source;
 use pullback_base::Span;
@@ -98,11 +99,14 @@ impl Overload {
 
     /// The function in scalar form with a flat signature.
     pub fn flat(&self, source: &Source) -> Result<Arc<ir::Function>, Error> {
-        let flatten = || match &self.origin {
-            Origin::Written(id) => pullback_passes::pipeline::flatten(&source.ir, *id)
-                .map(Arc::new)
-                .map_err(|diagnostics| source.error(diagnostics)),
-            Origin::Derived(flat) => flat(source).map(Arc::new),
+        let flatten = || {
+            let flat = match &self.origin {
+                Origin::Written(id) => pullback_passes::pipeline::flatten(&source.ir, *id)
+                    .map_err(|diagnostics| source.error(diagnostics))?,
+                Origin::Derived(flat) => flat(source)?,
+            };
+            let refused = refuse_groups(&flat);
+            if refused.has_errors() { Err(source.error(refused)) } else { Ok(Arc::new(flat)) }
         };
         self.flat.get_or_init(flatten).clone()
     }

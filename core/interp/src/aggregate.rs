@@ -4,7 +4,7 @@ use crate::memory::size_bytes;
 use crate::{Number, Pointer, Value};
 use pullback_base::bug;
 use pullback_ir::ops::TypeRule;
-use pullback_ir::{Constant, Op, Type, eval};
+use pullback_ir::{Constant, Op, Scalar, Type, eval};
 use smallvec::SmallVec;
 use std::sync::Arc;
 

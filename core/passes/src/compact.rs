@@ -2,7 +2,9 @@
 
 use crate::substitution::Substitution;
 use pullback_base::IdVec;
-use pullback_ir::{Block, Function, StmtKind, Value};
+use pullback_base::ids::Id;
+use pullback_ir::visit::each_stmt;
+use pullback_ir::{Block, Effect, Function, FunctionKind, SharedId, StmtKind, Value};
 
 /// Makes value ids dense, so that tables by value are small.
 pub fn compact(function: &mut Function) {
@@ -16,6 +18,41 @@ pub fn compact(function: &mut Function) {
         values.push(function.values[old].clone());
     }
     function.values = values;
+    if function.kind == FunctionKind::Kernel {
+        shared(function);
+    }
+}
+
+/// Drops the slots of shared memory that a kernel does not touch. Plain functions keep them: numbers mean the same in
+/// all functions of a module.
+fn shared(function: &mut Function) {
+    let mut used = vec![false; function.shared.len()];
+    each_stmt(&function.body, &mut |stmt| {
+        if let StmtKind::Effect { effect, .. } = &stmt.kind
+            && let Some(slot) = effect.shared()
+        {
+            used[slot.index()] = true;
+        }
+    });
+    let new: Vec<SharedId> = (0..used.len())
+        .map(|slot| SharedId::from_index(used[..slot].iter().filter(|&&used| used).count()))
+        .collect();
+    renumber_slots(&mut function.body, &new);
+    let mut used = used.into_iter();
+    function.shared.retain(|_| used.next() == Some(true));
+}
+
+fn renumber_slots(block: &mut Block, new: &[SharedId]) {
+    for stmt in &mut block.stmts {
+        if let StmtKind::Effect {
+            effect: Effect::SharedLoad(slot) | Effect::SharedStore(slot) | Effect::SharedAtomic(slot, _),
+            ..
+        } = &mut stmt.kind
+        {
+            *slot = new[slot.index()];
+        }
+        stmt.kind.blocks_mut().into_iter().for_each(|inner| renumber_slots(inner, new));
+    }
 }
 
 struct Renumber {

@@ -223,4 +223,30 @@ mod tests {
             "#]],
         );
     }
+
+    #[test]
+    fn effects_that_write_stay_and_those_that_only_read_go() {
+        check(
+            dce,
+            "kernel @k(%0 p: ptr<i32>, %1 x: i32, %2 i: i64) -> () {
+                shared.0 [i32; 4]
+                %3: i32 = load %0
+                %4: i32 = shared_load.0 %2
+                %5: i32 = wave.sum %1
+                %6: i32 = atomic.add %0, %1
+                barrier
+                %7: i32 = shared_atomic.0.max %2, %1
+                yield
+            }",
+            expect![[r#"
+                kernel @k(%0 p: ptr<i32>, %1 x: i32, %2 i: i64) -> () {
+                  shared.0 [i32; 4]
+                  %3: i32 = atomic.add %0, %1
+                  barrier
+                  %4: i32 = shared_atomic.0.max %2, %1
+                  yield
+                }
+            "#]],
+        );
+    }
 }

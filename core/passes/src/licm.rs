@@ -115,4 +115,41 @@ mod tests {
             "#]],
         );
     }
+
+    #[test]
+    fn what_is_loaded_anew_each_turn_stays() {
+        check(
+            licm,
+            "func @f(%0 p: ptr<f32>, %1 n: i32) -> (i32) {
+                %2: i32 = const i32 0
+                %3: i32 = loop (%4: i32 = %2) while {
+                    %5: bool = lt %4, %1
+                    yield %5
+                } do {
+                    %6: f32 = load %0
+                    store %0, %6
+                    %7: i32 = const i32 1
+                    %8: i32 = add %4, %7
+                    yield %8
+                }
+                yield %3
+            }",
+            expect![[r#"
+                func @f(%0 p: ptr<f32>, %1 n: i32) -> (i32) {
+                  %2: i32 = const i32 0
+                  %3: i32 = const i32 1
+                  %4: i32 = loop (%5: i32 = %2) while {
+                    %6: bool = lt %5, %1
+                    yield %6
+                  } do {
+                    %7: f32 = load %0
+                    store %0, %7
+                    %8: i32 = add %5, %3
+                    yield %8
+                  }
+                  yield %4
+                }
+            "#]],
+        );
+    }
 }

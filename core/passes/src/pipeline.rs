@@ -31,12 +31,16 @@ pub fn flatten_except(
 /// The kernel alone in its module, in scalar form, without calls and detachments, optimized and verified: the input of
 /// code generation. The functions it calls must have passed [`flatten`]: what that refuses is a bug here.
 pub fn kernel(module: &Module, id: FuncId) -> Verified<Module> {
-    let mut kernel = match scalar_form(module, id) {
-        Ok(kernel) => kernel,
-        Err(problems) => bug!("kernel", "`{}` does not flatten: {problems:?}", module.functions[id].name),
-    };
+    entry_kernel(module, id).unwrap_or_else(|problems| {
+        bug!("kernel", "`{}` does not flatten: {problems:?}", module.functions[id].name)
+    })
+}
+
+/// As [`kernel`], of functions that have not been flattened yet.
+pub fn entry_kernel(module: &Module, id: FuncId) -> Result<Verified<Module>, Diagnostics> {
+    let mut kernel = scalar_form(module, id)?;
     strip_detach::strip_detach(&mut kernel);
-    verify(alone(optimize(kernel))).unwrap_or_else(|errors| bug!("kernel", "{errors:?}"))
+    Ok(verify(alone(optimize(kernel))).unwrap_or_else(|errors| bug!("kernel", "{errors:?}")))
 }
 
 /// A kernel with what the target lacks replaced, optimized again: the input of that target's code generation.

@@ -8,8 +8,8 @@ mod memory;
 mod ops;
 mod signature;
 
-use pullback_base::ids::Id;
 use pullback_base::Diagnostics;
+use pullback_base::ids::Id;
 use pullback_ir::{Block, Constant, Function, FunctionBuilder, Op, Stmt, StmtKind, Type, Value};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;

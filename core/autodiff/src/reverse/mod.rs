@@ -41,6 +41,7 @@ pub(crate) fn derive(primal: &Function, request: &VjpRequest) -> Result<Function
         adjoints: FxHashMap::default(),
         runs: FxHashMap::default(),
     };
+    reverse.b.function_mut().shared.clone_from(&primal.shared);
     let seeds = reverse.params(&request.seeded_results);
     let kept = if request.keep_results { yields.as_slice() } else { &[] };
     reverse.replay(&primal.body, kept);
