@@ -25,6 +25,7 @@
 
 mod activity;
 mod expand;
+mod explain;
 mod forward;
 mod known;
 #[cfg(not(feature = "mutations"))]
@@ -40,6 +41,7 @@ mod slice;
 
 pub use expand::expand;
 
+pub use explain::{Explanation, LoopExplanation, Strategy, TripCount, explain};
 use pullback_base::{Code, Diagnostic, Diagnostics, bug};
 use pullback_ir::{Function, FunctionKind, StmtKind, Type, Value, visit};
 

@@ -150,8 +150,8 @@ pub(crate) fn rule(op: &Op) -> Rule {
         Div => partials![
             singular_unless(BY_NUMBER, Y, |t, s| t / s.y()),
             singular(YZ, |t, s| {
-                let share = -(t / s.y());
-                if on(Bug::DivisorWithoutResult) { share } else { share * s.z() }
+                let ratio = t / s.y();
+                -(if on(Bug::DivisorWithoutResult) { ratio } else { ratio * s.z() })
             }),
         ],
         Rem => partials![ONE, singular(XYZ, remainder_by_divisor)],

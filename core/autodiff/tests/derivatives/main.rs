@@ -1,6 +1,7 @@
 //! Derivatives against independent evaluations: complex steps, differences, and each other.
 
 mod derived;
+mod explanations;
 mod golden;
 mod kinks;
 mod ops;
