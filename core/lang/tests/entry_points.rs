@@ -268,3 +268,51 @@ fn lanes_of_a_workgroup_meet() {
     assert_eq!(module.functions[entry.kernel].shared.len(), 3);
     verify(compiled.module).unwrap_or_else(|errors| panic!("{errors:?}\n{module}"));
 }
+
+#[test]
+fn a_function_chooses_among_buffers() {
+    let text = "
+        RWStructuredBuffer<int> a;
+        RWStructuredBuffer<int> b;
+        RWStructuredBuffer<int> pick(int i) { if (i == 0) return a; return b; }
+        RWStructuredBuffer<int> last(int n)
+        {
+            RWStructuredBuffer<int> found = a;
+            for (int i = 0; i < n; i++) { if (i == 1) { found = b; break; } }
+            return found;
+        }
+        [numthreads(2, 1, 1)]
+        void main(int i : SV_GroupIndex) { pick(i)[i] = i + 1; if (i == 0) last(5)[0] = 7; }";
+    let mut buffers = [vec![0; 8], vec![0; 8]];
+    let given = [Given::Buffer(0), count(2), Given::Buffer(1), count(2)];
+    launch(text, [1, 1, 1], &given, &mut buffers);
+    assert_eq!((ints(&buffers[0]), ints(&buffers[1])), (vec![1, 0], vec![7, 2]));
+}
+
+#[test]
+fn what_memory_cannot_do_is_refused_at_its_place() {
+    let cases = [
+        ("RWStructuredBuffer<float> b; void f() { b.Append(1); }", "counters of buffers"),
+        ("StructuredBuffer<float> b; void f() { b[0] = 1; }", "cannot be assigned"),
+        ("uniform float u; void f() { u = 1; }", "`u` cannot be assigned"),
+        ("void f() { int x = 0; InterlockedAdd(x, 1); }", "needs a place that lanes share"),
+        ("RWStructuredBuffer<float> b; void f() { InterlockedMin(b[0], 1.0); }", "does not take `float`"),
+        ("RWStructuredBuffer<int> b; void f() { b[1.5] = 1; }", "an index is an integer"),
+        ("void f() { GroupMemoryBarrier(); }", "fences like"),
+        ("void f() { StructuredBuffer<int> b; }", "cannot be zero"),
+        ("groupshared int g = 3; void f() { g = 1; }", "initial values of `groupshared` variables"),
+        ("[shader(\"pixel\")] void f() {}", "stages other than"),
+        ("[numthreads(4, 1, 1)] void f(uint i : SV_VertexID) {}", "semantics like"),
+        ("[numthreads(2000, 1, 1)] void f() {}", "cannot have 2000 lanes"),
+        (
+            "groupshared int g[4]; [numthreads(512, 1, 1)] void f() { g[0] = 1; }",
+            "too large for lanes that meet",
+        ),
+    ];
+    for (text, message) in cases {
+        let compiled = compile(Language::Slang, "t.slang", text, &Options::default());
+        let errors: Vec<_> = compiled.diagnostics.into_vec();
+        let [error] = &errors[..] else { panic!("{text}: {errors:?}") };
+        assert!(error.message.contains(message), "{text}: {error:?}");
+    }
+}

@@ -120,7 +120,11 @@ impl<'a> Checker<'a> {
             }
             (Some(ty), None) => {
                 let resolved = context.resolve_value_type(ty);
-                (context.sized(resolved, ty.span), None)
+                let resolved = context.sized(resolved, ty.span);
+                if kind != GlobalKind::Uniform && context.checker.program.holds_buffer(&resolved) {
+                    context.refuse_null(&resolved, var.name.span);
+                }
+                (resolved, None)
             }
             (None, None) => {
                 let message = format!("`{}` has neither a type nor a value", var.name.text);

@@ -22,6 +22,7 @@ mod instances;
 mod interface;
 mod member;
 pub mod memory;
+mod null;
 mod operator;
 mod overload;
 mod place;
