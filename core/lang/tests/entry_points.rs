@@ -86,6 +86,18 @@ fn attributes_of_entry_points_are_known_in_any_case() {
 }
 
 #[test]
+fn an_entry_point_without_a_group_size_has_one_lane() {
+    let text = "
+        RWStructuredBuffer<int> ids;
+        [shader(\"compute\")]
+        void main(int3 tid : SV_DispatchThreadID) { ids[tid.x] = tid.x + 5; }";
+    let mut buffers = [vec![0; 8]];
+    let entry = launch(text, [2, 1, 1], &[Given::Buffer(0), count(2)], &mut buffers);
+    assert_eq!(entry.group, [1, 1, 1]);
+    assert_eq!(ints(&buffers[0]), [5, 6]);
+}
+
+#[test]
 fn outside_of_a_buffer_reads_are_zero_and_writes_do_nothing() {
     let text = "
         RWStructuredBuffer<float> data;

@@ -80,7 +80,9 @@ impl Context<'_, '_> {
         if let (ast::ExprKind::InitList(_), [only]) = (&arg.kind, &set.candidates[..]) {
             let signature = self.checker.signature(*only);
             if let Some(param) = signature.params.get(index) {
-                return self.expr_for(arg, &param.ty.clone());
+                let of = self.checker.program.outer_subst(*only, set.of.as_ref()).unwrap_or_default();
+                let wanted = param.ty.subst(&self.checker.program, &of);
+                return self.expr_for(arg, &wanted);
             }
         }
         self.expr(arg)

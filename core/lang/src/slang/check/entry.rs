@@ -16,7 +16,7 @@ const MAX_GROUP_LANES: u32 = 1024;
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub function: FnId,
-    /// `[numthreads(x, y, z)]`
+    /// `[numthreads(x, y, z)]`; one lane without it.
     pub group: [u32; 3],
     /// What each parameter is given.
     pub params: Vec<Source>,
@@ -73,15 +73,7 @@ impl Checker<'_> {
         let mut context = Context::of_scope(self, function.scope);
         let group = match threads {
             Some(threads) => context.group_size(threads),
-            None => {
-                let message = format!("`{}` does not say how many lanes a workgroup has", function.name);
-                context.report(
-                    Diagnostic::error(Code::TypeMismatch, message)
-                        .at(span, "an entry point")
-                        .help("mark it `[numthreads(x, y, z)]`"),
-                );
-                return true;
-            }
+            None => Some([1, 1, 1]),
         };
         let Some(group) = group else { return true };
         if !function.ast.generics.params.is_empty() {

@@ -222,7 +222,6 @@ fn what_is_not_supported_is_named() {
         expect![[r#"
             type-mismatch: `S` does not conform to `I`
             unsupported-feature: custom derivatives are not supported yet
-            type-mismatch: `b` does not say how many lanes a workgroup has
             unsupported-feature: types like `Texture2D` are not supported yet
             unsupported-feature: `fwd_diff` and `bwd_diff` are not supported yet
             unsupported-feature: arrays of unknown size are not supported yet

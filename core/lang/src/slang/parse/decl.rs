@@ -341,7 +341,10 @@ impl Parser<'_> {
         let base = self.ty("a type")?;
         let name = self.name("the new type's name")?;
         let ty = self.name_suffixes(base)?;
-        self.semicolon("this declaration");
+        // The language asks for none here; a new line ends the declaration as well.
+        if !self.token().is_line_start() || self.is(TokenKind::Semicolon) {
+            self.semicolon("this declaration");
+        }
         Ok(self.decl(head, DeclKind::TypeAlias(TypeAlias { name, generics: Generics::default(), ty })))
     }
 

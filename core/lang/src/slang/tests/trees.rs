@@ -296,3 +296,12 @@ fn statements_parse() {
         "#]],
     );
 }
+
+#[test]
+fn a_typedef_ends_with_its_line() {
+    let (module, diagnostics, _) =
+        super::run("typedef float2 Pair\ntypedef float3 Triple;\nPair f() { return 0; }\n");
+    assert!(diagnostics.is_empty() && module.decls.len() == 3);
+    let (_, diagnostics, _) = super::run("typedef float2 Pair Triple;\n");
+    assert_eq!(diagnostics.len(), 1);
+}

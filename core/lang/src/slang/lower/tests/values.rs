@@ -482,3 +482,34 @@ fn generic_code_converts_between_numbers_by_name() {
         "#]],
     );
 }
+
+#[test]
+fn a_list_given_to_a_method_has_the_type_of_its_object() {
+    check(
+        "struct Table<let N : int> { float values[N]; float at(int[N] i) { return values[i[0]] + values[i[1]]; } }\n\
+         float f(Table<2> table, int2 at) { return table.at({ at.y, 1 }); }",
+        expect![[r#"
+            func @f(%0 table: struct Table.2 { values: [f32; 2] }, %1 at: vec<i32, 2>) -> (f32) {
+              interface f(in table: struct Table.2 { values: [f32; 2] }, in at: vec<i32, 2>) -> f32
+              %2: i32 = extract.1 %1
+              %3: i32 = const i32 1
+              %4: [i32; 2] = construct [i32; 2] %2, %3
+              %5: f32 = call @Table.at.2 %0, %4
+              yield %5
+            }
+
+            func @Table.at.2(%0 this: struct Table.2 { values: [f32; 2] }, %1 i: [i32; 2]) -> (f32) {
+              %2: [f32; 2] = extract.0 %0
+              %3: i32 = const i32 0
+              %4: i32 = element_get %1, %3
+              %5: f32 = element_get %2, %4
+              %6: [f32; 2] = extract.0 %0
+              %7: i32 = const i32 1
+              %8: i32 = element_get %1, %7
+              %9: f32 = element_get %6, %8
+              %10: f32 = add %5, %9
+              yield %10
+            }
+        "#]],
+    );
+}
