@@ -12,6 +12,7 @@ pub mod everywhere;
 pub mod failures;
 pub mod fuzz;
 pub mod jobs;
+pub mod kernels;
 pub mod lanes;
 pub mod launch;
 pub mod op_cases;

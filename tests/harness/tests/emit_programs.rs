@@ -1,68 +1,11 @@
 //! Programs with regions, arrays, group sums and atomics: emitted code against the interpreter, bit for bit.
 
-use pullback_base::{Artifact, ArtifactFormat};
-use pullback_codegen::{cuda, spirv};
 use pullback_interp::KernelArg;
-use pullback_ir::{Constant, Module, Scalar, Verified};
-use pullback_passes::legalize::Limits;
-use pullback_passes::legalized;
-use pullback_tests::launch::{interpret, on_device, on_host};
-use pullback_tests::{cuda_host, spirv_val};
-
-fn module(text: &str) -> Verified<Module> {
-    let module = pullback_ir::parse::parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    pullback_ir::verify(module).unwrap_or_else(|errors| panic!("{errors:?}\n{text}"))
-}
-
-fn artifacts(module: &Verified<Module>) -> (Artifact, Artifact) {
-    let text = legalized(module.clone(), Limits::of(ArtifactFormat::KernelText));
-    let binary = legalized(module.clone(), Limits::of(ArtifactFormat::ShaderBinary));
-    (
-        cuda::emit(&text, &cuda::Options::default()).unwrap_or_else(|error| panic!("{error}")),
-        spirv::emit(&binary, &spirv::Options::default()).unwrap_or_else(|error| panic!("{error}")),
-    )
-}
-
-/// A kernel's text and one launch of it.
-struct Program {
-    text: String,
-    args: Vec<KernelArg>,
-    lanes: u64,
-    buffers: Vec<Vec<u8>>,
-}
-
-/// Runs kernels everywhere and compares all buffers' bytes.
-fn check(programs: &[Program]) {
-    let modules: Vec<Verified<Module>> = programs.iter().map(|program| module(&program.text)).collect();
-    let (texts, binaries): (Vec<Artifact>, Vec<Artifact>) = modules.iter().map(artifacts).unzip();
-    let kernels = cuda_host::compile(&texts).unwrap_or_else(|log| panic!("{log}"));
-    let device = pullback_device::vulkan::VulkanDevice::new();
-    if let Err(error) = &device {
-        println!("SKIPPED-DEVICE: vulkan: {error}");
-    }
-    for (index, Program { text, args, lanes, buffers }) in programs.iter().enumerate() {
-        let mut expected = buffers.clone();
-        interpret(&modules[index], args, *lanes, &mut expected)
-            .unwrap_or_else(|error| panic!("{error}\n{text}"));
-        let mut found = buffers.clone();
-        on_host(&kernels, index, &texts[index], args, *lanes, &mut found);
-        assert_eq!(found, expected, "CUDA C++ on the host\n{}", String::from_utf8_lossy(&texts[index].bytes));
-        spirv_val::check(&binaries[index]).unwrap_or_else(|log| panic!("{log}\n{text}"));
-        if let Ok(device) = &device {
-            let mut found = buffers.clone();
-            on_device(device, &binaries[index], args, *lanes, &mut found)
-                .unwrap_or_else(|error| panic!("{error}"));
-            assert_eq!(found, expected, "SPIR-V on Vulkan\n{text}");
-        }
-    }
-}
+use pullback_ir::{Constant, Scalar};
+use pullback_tests::everywhere::{Program, buffer, check, module};
 
 fn program(text: &str, args: &[KernelArg], lanes: u64, buffers: &[Vec<u8>]) -> Program {
-    Program { text: text.to_owned(), args: args.to_vec(), lanes, buffers: buffers.to_vec() }
-}
-
-fn buffer(index: usize) -> KernelArg {
-    KernelArg::Buffer { buffer: index, offset_elements: 0 }
+    Program { kernel: module(text), args: args.to_vec(), lanes, buffers: buffers.to_vec() }
 }
 
 /// Numbers that sums and products round.

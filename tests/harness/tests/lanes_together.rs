@@ -3,6 +3,10 @@
 use pullback_base::Scalar;
 use pullback_passes::pipeline;
 use pullback_tests::everywhere::{Program, buffer, check, module};
+use pullback_tests::kernels::{GROUPS, kernel};
+use pullback_tests::lanes::alone;
+use pullback_tests::launch::interpret;
+use pullback_tests::random::Random;
 
 fn program(text: &str, lanes: u64, buffers: &[Vec<u8>]) -> Program {
     let args = (0..buffers.len()).map(buffer).collect();
@@ -327,4 +331,45 @@ fn pointers_in_memory_are_followed() {
             yield
         }";
     check(&[program(text, 50, &[vec![0; 400], numbers(Scalar::F32, 50), vec![0; 200]])]);
+}
+
+/// A random kernel after the passes, which keep what the interpreter finds.
+fn random_program(seed: u64) -> Program {
+    let function = kernel(seed);
+    let lanes = GROUPS * u64::from(function.group_lanes);
+    let mut random = Random::new(seed);
+    let mut parts = Vec::new();
+    for _ in 0..2 * lanes {
+        let mut part = [0; 48];
+        part[0] = u8::from(random.once_in(2));
+        for word in part[4..].as_chunks_mut::<4>().0.iter_mut().take(3) {
+            *word = (random.integer(-8, 8) as f32 / 2.0).to_le_bytes();
+        }
+        for word in part[16..].as_chunks_mut::<4>().0.iter_mut().take(3) {
+            *word = (random.integer(-3, 9) as i32).to_le_bytes();
+        }
+        part[32..40].copy_from_slice(&random.bits().to_le_bytes());
+        part[40..44].copy_from_slice(&(random.bits() as u32 % 40).to_le_bytes());
+        parts.push(part);
+    }
+    let (x, y) = parts.split_at(lanes as usize);
+    let buffers = vec![x.concat(), y.concat(), vec![0; 32]];
+    let args: Vec<_> = (0..3).map(buffer).collect();
+    let source = alone(&function);
+    let kernel = pipeline::kernel(&source, pullback_tests::lanes::first(&source));
+    let run = |module| {
+        let mut buffers = buffers.clone();
+        interpret(module, &args, lanes, &mut buffers).unwrap_or_else(|error| panic!("{error}\n{}", **module));
+        buffers
+    };
+    assert_eq!(run(&source), run(&kernel), "seed {seed}: passes change\n{}\nto\n{}", *source, *kernel);
+    Program { kernel, args, lanes, buffers }
+}
+
+#[test]
+fn random_kernels_agree() {
+    let count = std::env::var("PULLBACK_FUZZ_PROGRAMS").ok().and_then(|n| n.parse().ok()).unwrap_or(80);
+    let first = std::env::var("PULLBACK_FUZZ_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
+    let programs: Vec<Program> = (first..first + count).map(random_program).collect();
+    programs.chunks(40).for_each(check);
 }
