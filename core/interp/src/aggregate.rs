@@ -78,14 +78,21 @@ fn scalar_op<N: Number>(op: &Op, types: &[&Type], args: &[Value<N>]) -> Value<N>
         (Op::Convert(to), [Value::Integer(x)]) if to.is_float() => {
             eval(&Op::Convert(N::computed(*to)), &[*x]).map(Value::constant)
         }
-        (Op::Convert(to), [Value::Float(x)]) if !to.is_float() => eval(op, &[x.real()]).map(Value::constant),
+        (Op::Convert(to), [Value::Float(x)]) if !to.is_float() => {
+            N::decide(op, std::slice::from_ref(x));
+            eval(op, &[x.real()]).map(Value::constant)
+        }
         _ => {
             // What is neither float to float (`is_nan`, comparisons) nor over floats at all is a matter of real parts.
             let to_bool = matches!(op.rule(), TypeRule::Compare | TypeRule::FloatTest);
-            if !to_bool && args.iter().all(|arg| arg.number().is_some()) {
-                let floats: SmallVec<[N; 4]> = args.iter().filter_map(Value::number).cloned().collect();
+            let floats: SmallVec<[N; 4]> = args.iter().filter_map(Value::number).cloned().collect();
+            let all_floats = floats.len() == args.len();
+            if all_floats && !to_bool {
                 N::apply(op, &floats).map(Value::Float)
             } else {
+                if all_floats {
+                    N::decide(op, &floats);
+                }
                 let reals: SmallVec<[Constant; 4]> = args.iter().filter_map(Value::as_constant).collect();
                 eval(op, &reals).map(Value::constant)
             }

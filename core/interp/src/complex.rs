@@ -29,6 +29,8 @@ impl Number for Complex64 {
             [x, y] => binary(op, x, y),
             [x, y, z] => match op {
                 Op::Fma => Some(x * y + z),
+                // The bounds are inclusive: at them the value is what moves.
+                Op::Clamp if y.re <= x.re && x.re <= z.re => Some(x),
                 Op::Clamp => binary(&Op::Min, binary(&Op::Max, x, y)?, z),
                 _ => None,
             },
@@ -83,6 +85,8 @@ fn binary(op: &Op, x: Complex64, y: Complex64) -> Option<Complex64> {
         Op::Mul => x * y,
         Op::Div => x / y,
         Op::Rem => Complex64::new(x.re % y.re, x.im - y.im * (x.re / y.re).trunc()),
+        // At a tie any direction between the two may be taken: the middle one.
+        Op::Min | Op::Max if x.re == y.re => Complex64::new(x.re, (x.im + y.im) / 2.0),
         Op::Min if x.re < y.re || y.re.is_nan() => x,
         Op::Max if x.re > y.re || y.re.is_nan() => x,
         Op::Min | Op::Max => y,

@@ -16,6 +16,9 @@ pub trait Number: Clone + std::fmt::Debug + PartialEq {
 
     /// A component-wise op from floats to a float; `None` for any other op.
     fn apply(op: &Op, args: &[Self]) -> Option<Self>;
+
+    /// Sees the operands of each op from floats to an integer or a bool, which are of real parts alone.
+    fn decide(_op: &Op, _args: &[Self]) {}
 }
 
 /// Floats as on a device: each op rounds in its own type.

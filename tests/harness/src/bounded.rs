@@ -7,6 +7,7 @@
 use crate::tolerance::{Target, Tolerance, is_promised, tolerance};
 use pullback_interp::Number;
 use pullback_ir::{Constant, Op, Scalar, eval};
+use std::cell::Cell;
 
 pub const TARGETS: [Target; 3] = [Target::Cpu, Target::Cuda, Target::Vulkan];
 
@@ -44,23 +45,49 @@ impl Number for Bounded {
                 continue;
             }
             let own = size(tolerance(op.name(), value.scalar(), target), value);
-            let moved: f64 = args
-                .iter()
-                .enumerate()
-                .filter(|(_, arg)| arg.bounds[index] > 0.0)
-                .map(|(place, arg)| {
-                    let at = |offset: f64| {
-                        let mut values = values.clone();
-                        values[place] = Constant::float(arg.value.scalar(), arg.value.as_f64() + offset);
-                        eval(op, &values).map_or(f64::INFINITY, |moved| distance(value, moved))
-                    };
-                    at(arg.bounds[index]).max(at(-arg.bounds[index]))
-                })
-                .sum();
+            let moved = moved(op, args, &values, value, index);
             bounds[index] = own + JOINT * moved;
         }
         Some(Self { value, bounds })
     }
+
+    fn decide(op: &Op, args: &[Self]) {
+        let values: Vec<Constant> = args.iter().map(|arg| arg.value).collect();
+        let Some(value) = eval(op, &values) else { return };
+        for index in 0..TARGETS.len() {
+            if moved(op, args, &values, value, index) > 0.0 {
+                UNDECIDED.with(|undecided| undecided.set(undecided.get() | 1 << index));
+            }
+        }
+    }
+}
+
+thread_local! {
+    /// A bit for each target that may decide otherwise what branches, indices or integers are.
+    static UNDECIDED: Cell<u8> = const { Cell::new(0) };
+}
+
+/// Runs a function of bounded numbers; whether each target must have decided all that it decides as it did.
+pub fn deciding<T>(run: impl FnOnce() -> T) -> (T, [bool; TARGETS.len()]) {
+    UNDECIDED.with(|undecided| undecided.set(0));
+    let result = run();
+    let undecided = UNDECIDED.with(Cell::get);
+    (result, std::array::from_fn(|index| undecided & 1 << index == 0))
+}
+
+/// How far an op's result moves when its operands move by their bounds for a target.
+fn moved(op: &Op, args: &[Bounded], values: &[Constant], value: Constant, target: usize) -> f64 {
+    let uncertain = args.iter().enumerate().filter(|(_, arg)| arg.bounds[target] > 0.0);
+    uncertain
+        .map(|(place, arg)| {
+            let at = |offset: f64| {
+                let mut values = values.to_vec();
+                values[place] = Constant::float(arg.value.scalar(), arg.value.as_f64() + offset);
+                eval(op, &values).map_or(f64::INFINITY, |moved| distance(value, moved))
+            };
+            at(arg.bounds[target]).max(at(-arg.bounds[target]))
+        })
+        .sum()
 }
 
 fn size(tolerance: Tolerance, value: Constant) -> f64 {

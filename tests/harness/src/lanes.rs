@@ -1,6 +1,6 @@
 //! Runs a flat function over many lanes at once: its inputs and results as columns of numbers.
 
-use crate::bounded::Bounded;
+use crate::bounded::{Bounded, deciding};
 use crate::corpus::{Domain, scalars};
 use crate::random::Random;
 use pullback_autodiff::{VjpRequest, jvp, vjp};
@@ -107,8 +107,16 @@ pub fn evaluate<N: Number>(
 
 /// As [`evaluate`], on constants, each result with its bounds; integers have none.
 pub fn oracle(module: &Verified<Module>, id: FuncId, lane: &[Constant]) -> Result<Vec<Bounded>, InterpError> {
-    let results = evaluate::<Bounded>(module, id, lane.iter().map(|&constant| Value::constant(constant)))?;
-    Ok(results.iter().map(bounded).collect())
+    let inputs = lane.iter().map(|&constant| Value::constant(constant));
+    let (results, decided) = deciding(|| evaluate::<Bounded>(module, id, inputs));
+    let mut results: Vec<Bounded> = results?.iter().map(bounded).collect();
+    for bounds in results.iter_mut().map(|result| &mut result.bounds) {
+        bounds
+            .iter_mut()
+            .zip(decided)
+            .for_each(|(bound, decided)| *bound = if decided { *bound } else { f64::INFINITY });
+    }
+    Ok(results)
 }
 
 fn bounded(value: &Value<Bounded>) -> Bounded {

@@ -70,7 +70,7 @@ impl Flavour {
                 ("((@) & 7)", &[Int]),
                 ("(abs(@) % 13)", &[Int]),
                 ("((@) & 3)", &[Int]),
-                ("int(4.0 + 3.0 * sin(@))", &[Float]),
+                ("int(4.0 + 2.9 * sin(@))", &[Float]),
                 ("5", &[]),
             ],
         }
@@ -81,13 +81,13 @@ impl Flavour {
         match (self, of) {
             (Flavour::Exact, _) => &[("n + @", &[Int])],
             (_, Float3) => {
-                &[("(@) & 1", &[Int]), ("n + @", &[Int]), ("int(1.5 + 1.5 * cos(@ + 0.1 * a))", &[Float])]
+                &[("(@) & 1", &[Int]), ("n + @", &[Int]), ("int(1.5 + 1.4 * cos(@ + 0.1 * a))", &[Float])]
             }
             _ => &[
                 ("(@) & 3", &[Int]),
                 ("(@) & 3", &[Int]),
                 ("n + @", &[Int]),
-                ("int(2.0 + 2.0 * cos(@ + 0.1 * a))", &[Float]),
+                ("int(2.0 + 1.9 * cos(@ + 0.1 * a))", &[Float]),
             ],
         }
     }
@@ -201,7 +201,7 @@ const SMOOTH_INT: &[Row] = &[
     ("(@ ^ @)", &[Int, Int]),
     ("(@ >> 1)", &[Int]),
     ("max(@, @)", &[Int, Int]),
-    ("int(3.0 * sin(@))", &[Float]),
+    ("int(2.9 * sin(@))", &[Float]),
     ("(@ ? @ : @)", &[Bool, Int, Int]),
 ];
 
