@@ -22,3 +22,10 @@ pub fn run(checkout: &Checkout, arguments: &[&str]) -> Result<bool> {
     ]);
     child::succeeds(command.args(arguments))
 }
+
+/// Seeds bugs into differentiation, each of which random programs must find.
+pub fn mutations(checkout: &Checkout) -> Result<bool> {
+    let package = ["run", "--release", "--quiet", "--package", "pullback-tests"];
+    let binary = ["--features", "mutations", "--bin", "mutations"];
+    child::succeeds(&mut checkout.cargo(&[&package[..], &binary].concat()))
+}

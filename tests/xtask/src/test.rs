@@ -27,6 +27,7 @@ pub fn run(checkout: &Checkout) -> Result<bool> {
     lint::stages(checkout, environment, &mut report)?;
     rust_tests(checkout, environment, &mut report)?;
     doc_tests(checkout, &mut report)?;
+    report.stage("seeded bugs in differentiation", Tally::of(fuzz::mutations(checkout)?));
     report.stage("2,000 random programs' gradients", Tally::of(fuzz::run(checkout, &fuzz::IN_TESTS)?));
     conformance::test(checkout, &mut report)?;
     let has_package = match environment {

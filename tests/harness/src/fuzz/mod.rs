@@ -87,6 +87,11 @@ impl Report {
     }
 }
 
+/// How the program of a seed fails without executors, if it does.
+pub fn fails(seed: u64) -> Option<String> {
+    check(&generate::program(seed, Flavour::Smooth), seed, &[]).err().map(|failure| failure.kind)
+}
+
 /// All that a run checks of a program; a panic is a failure.
 fn check(program: &Program, seed: u64, executors: &[Executor]) -> Result<Verdict, Failure> {
     guarded(|| {
