@@ -1,6 +1,6 @@
 //! Runs a flat function over many lanes at once: its inputs and results as columns of numbers.
 
-use crate::bounded::{Bounded, deciding};
+use crate::bounded::{Bounded, TARGETS, deciding};
 use crate::corpus::{Domain, scalars};
 use crate::random::Random;
 use pullback_autodiff::{VjpRequest, jvp, vjp};
@@ -105,18 +105,16 @@ pub fn evaluate<N: Number>(
     Ok(run(module, id, &args)?.iter().flat_map(Value::leaves).collect())
 }
 
-/// As [`evaluate`], on constants, each result with its bounds; integers have none.
-pub fn oracle(module: &Verified<Module>, id: FuncId, lane: &[Constant]) -> Result<Vec<Bounded>, InterpError> {
+/// As [`evaluate`], on constants, each result with its bounds; integers have none. And whether each target must have
+/// decided all branches and integers as the interpreter did.
+pub fn oracle(
+    module: &Verified<Module>,
+    id: FuncId,
+    lane: &[Constant],
+) -> Result<(Vec<Bounded>, [bool; TARGETS.len()]), InterpError> {
     let inputs = lane.iter().map(|&constant| Value::constant(constant));
     let (results, decided) = deciding(|| evaluate::<Bounded>(module, id, inputs));
-    let mut results: Vec<Bounded> = results?.iter().map(bounded).collect();
-    for bounds in results.iter_mut().map(|result| &mut result.bounds) {
-        bounds
-            .iter_mut()
-            .zip(decided)
-            .for_each(|(bound, decided)| *bound = if decided { *bound } else { f64::INFINITY });
-    }
-    Ok(results)
+    Ok((results?.iter().map(bounded).collect(), decided))
 }
 
 fn bounded(value: &Value<Bounded>) -> Bounded {

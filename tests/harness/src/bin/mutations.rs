@@ -1,6 +1,6 @@
 //! `mutations`: seeds each bug of `pullback_autodiff::mutation`, and requires that random programs find it.
 
-use pullback_autodiff::mutation::{Mutation, with};
+use pullback_autodiff::mutation::{Bug, with};
 use pullback_tests::fuzz::fails;
 use std::process::ExitCode;
 
@@ -11,16 +11,16 @@ fn main() -> ExitCode {
     // What panics has been found.
     std::panic::set_hook(Box::new(|_| {}));
     let mut alive = 0;
-    for &mutation in Mutation::ALL {
-        let killer = with(mutation, || (0..PROGRAMS).find_map(|seed| Some((seed, fails(seed)?))));
+    for &bug in Bug::ALL {
+        let killer = with(bug, || (0..PROGRAMS).find_map(|seed| Some((seed, fails(seed)?))));
         match killer {
-            Some((seed, kind)) => println!("killed {mutation:?} by program {seed}: {kind}"),
+            Some((seed, kind)) => println!("killed {bug:?} by program {seed}: {kind}"),
             None => {
                 alive += 1;
-                println!("ALIVE  {mutation:?} after {PROGRAMS} programs");
+                println!("ALIVE  {bug:?} after {PROGRAMS} programs");
             }
         }
     }
-    println!("mutations: {} seeded, {} killed", Mutation::ALL.len(), Mutation::ALL.len() - alive);
+    println!("mutations: {} seeded, {} killed", Bug::ALL.len(), Bug::ALL.len() - alive);
     if alive == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
