@@ -107,6 +107,10 @@ impl Activity {
                 Effect::Wave(_) if useful => {
                     ("what lanes compute together has no known derivative", "the result depends on this")
                 }
+                // Lanes that run it again are not those that ran it first.
+                Effect::Wave(_) if reverse => {
+                    ("reverse mode does not run again what lanes compute together", "this")
+                }
                 _ if useful => {
                     ("a value loaded from memory has no known derivative", "the result depends on this load")
                 }
