@@ -157,7 +157,10 @@ impl Context<'_, '_> {
             None if let Some(builtin) = self.builtin_function(&name.text) => builtin,
             None => match self.builtin_type(&name.text, &[], span) {
                 Some(ty) => Item::Type(ty),
-                None => Item::Value(self.unknown_name(name)),
+                None => match self.own_member(&name.text) {
+                    Some((symbol, of)) => self.member_item(symbol, &name.text, &of, None, span),
+                    None => Item::Value(self.unknown_name(name)),
+                },
             },
         }
     }
@@ -282,6 +285,12 @@ impl Context<'_, '_> {
             _ => return None,
         };
         matches!(symbol, Symbol::Struct(_) | Symbol::Alias(_)).then_some((symbol, of))
+    }
+
+    /// A member that the type around has from elsewhere: an extension, or what its bounds promise.
+    fn own_member(&self, name: &str) -> Option<(Symbol, Ty)> {
+        let of = self.self_ty()?;
+        Some((self.checker.program.member_of(&of, name)?, of))
     }
 
     fn unknown_name(&mut self, name: &ast::Name) -> Expr {

@@ -63,6 +63,10 @@ impl Checker<'_> {
         let wrong = walk.wrong;
         walk.found.into_iter().for_each(|found| self.diagnostics.push(found));
         for id in wrong {
+            if !self.diagnostics.has_errors() {
+                let span = self.program.functions[id].ast.name.span;
+                self.unsupported("calls of what a type gives for an interface like this", span);
+            }
             self.bodies.insert(id, None);
         }
     }

@@ -33,7 +33,9 @@ impl<'a> Checker<'a> {
         let id = InterfaceId::from_index(self.program.interfaces.len());
         let args = generics.iter().map(|&param| self.program.generic_as_arg(param)).collect();
         let itself = InterfaceRef { id, args };
-        let kind = GenericKind::Type { bound: Bound::ANY, interfaces: vec![itself], default: None };
+        // The interfaces of numbers admit what the compiler says; what they ask for is declared like that of others.
+        let bound = Bound::from_name(&name.text).filter(|_| place.is_std).unwrap_or(Bound::ANY);
+        let kind = GenericKind::Type { bound, interfaces: vec![itself], default: None };
         let this = self.program.generics.push(Generic {
             name: "This".into(),
             kind,
@@ -51,7 +53,7 @@ impl<'a> Checker<'a> {
             scope,
             members,
             bases: Vec::new(),
-            bound: Bound::ANY,
+            bound,
             requirements: Vec::new(),
             span: name.span,
         });
@@ -255,7 +257,12 @@ impl<'a> Checker<'a> {
             self.headers_broken |= context.broken;
             match bounding {
                 Some(Bounding::Interface(interface)) => {
-                    self.program.conformances.push(Conformance { members, interface, span: base.span });
+                    let bound = self.program.interfaces[interface.id].bound;
+                    if bound.admits(&self.program, &self.program.members[members].this) {
+                        self.program.conformances.push(Conformance { members, interface, span: base.span });
+                    } else {
+                        self.unsupported("structs that conform to the interfaces of numbers", base.span);
+                    }
                 }
                 Some(Bounding::Builtin(bound)) if bound != Bound::ANY => {
                     self.unsupported("structs that conform to the interfaces of numbers", base.span);
@@ -274,8 +281,8 @@ impl<'a> Checker<'a> {
         let this = match context.names_interface(&ast.target) {
             true => match context.bounding(&ast.target) {
                 Some(Bounding::Interface(interface)) => {
-                    let kind =
-                        GenericKind::Type { bound: Bound::ANY, interfaces: vec![interface], default: None };
+                    let bound = context.checker.program.interfaces[interface.id].bound;
+                    let kind = GenericKind::Type { bound, interfaces: vec![interface], default: None };
                     let (name, span) = ("This".into(), ast.target.span);
                     let this = context.checker.program.generics.push(Generic {
                         name,
@@ -526,7 +533,9 @@ impl Context<'_, '_> {
             return None;
         };
         if let [segment] = &path[..] {
-            if let Some(bound) = Bound::from_name(&segment.name.text) {
+            if let Some(bound) = Bound::from_name(&segment.name.text)
+                && self.interface_symbol(ty).is_none()
+            {
                 return Some(Bounding::Builtin(bound));
             }
             if let Some(Symbol::Alias(id)) = self.lookup(&segment.name.text)

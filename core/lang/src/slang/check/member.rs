@@ -58,7 +58,7 @@ impl Context<'_, '_> {
     }
 
     /// A member as part of an expression; `of` is the type it was asked of.
-    fn member_item(
+    pub fn member_item(
         &mut self,
         symbol: Symbol,
         name: &std::sync::Arc<str>,

@@ -223,7 +223,15 @@ impl<'a> Checker<'a> {
 
     /// Calls of the function need its body.
     fn want(&mut self, id: FnId) {
-        if self.program.functions[id].is_std && !self.bodies.contains_key(&id) {
+        let function = &self.program.functions[id];
+        if function.requirement.is_some() {
+            // Who gives it is told by types, later: it may be any member of that name that the library has.
+            let functions = self.program.functions.iter();
+            let named = functions
+                .filter(|(_, other)| other.is_std && other.owner.is_some() && other.name == function.name);
+            self.wanted.extend(named.map(|(id, _)| id));
+        }
+        if function.is_std && !self.bodies.contains_key(&id) {
             self.wanted.push(id);
         }
     }

@@ -1,7 +1,9 @@
 //! Operators: the type both sides meet in, and the operation.
 
+use super::call::FunctionSet;
 use super::context::Context;
 use super::hir::{Expr, ExprKind, Literal};
+use super::program::Symbol;
 use super::types::{Shape, Ty};
 use crate::slang::ast::{self, BinaryOp, UnaryOp};
 use pullback_base::{Code, Diagnostic, Scalar, Span};
@@ -66,7 +68,10 @@ impl Context<'_, '_> {
             return self.logical(op, left, right, op_span, span);
         }
         let Some(ty) = self.operand_type(op, &left, &right) else {
-            return self.wrong_operands(op.text(), &left, Some(&right), op_span);
+            return match self.promised_comparison(op, &left, &right, span) {
+                Some(compared) => compared,
+                None => self.wrong_operands(op.text(), &left, Some(&right), op_span),
+            };
         };
         let result = match group(op) {
             Group::Equality | Group::Order => ty.as_bool(),
@@ -75,6 +80,37 @@ impl Context<'_, '_> {
         let right_ty = ty.clone();
         let args = vec![self.converted(left, &ty), self.converted(right, &right_ty)];
         Expr { kind: ExprKind::Op(ir_op(op), args), ty: result, span }
+    }
+
+    /// A comparison of generic values, by what the interfaces of their type ask for.
+    fn promised_comparison(&mut self, op: BinaryOp, left: &Expr, right: &Expr, span: Span) -> Option<Expr> {
+        let (name, swaps, negates) = match op {
+            BinaryOp::Eq => ("equals", false, false),
+            BinaryOp::Ne => ("equals", false, true),
+            BinaryOp::Lt => ("lessThan", false, false),
+            BinaryOp::Le => ("lessThanOrEquals", false, false),
+            BinaryOp::Gt => ("lessThan", true, false),
+            BinaryOp::Ge => ("lessThanOrEquals", true, false),
+            _ => return None,
+        };
+        if left.ty != right.ty || !left.ty.is_abstract() {
+            return None;
+        }
+        let Some(Symbol::Functions(candidates)) = self.checker.program.member_of(&left.ty, name) else {
+            return None;
+        };
+        let (object, other) = if swaps { (right, left) } else { (left, right) };
+        let set = FunctionSet {
+            name: name.into(),
+            candidates: candidates.to_vec(),
+            receiver: Some(Box::new(object.clone())),
+            generics: None,
+            of: Some(left.ty.clone()),
+        };
+        let args = vec![other.clone()];
+        let (function, subst) = self.choose(&set, &args, span)?;
+        let compared = self.call_of(function, &subst, set.receiver, args, span);
+        Some(if negates { self.unary(UnaryOp::Not, compared, span) } else { compared })
     }
 
     /// The type in which an operator computes, if it takes these operands.

@@ -16,8 +16,8 @@ struct Fit {
     function: FnId,
     subst: Subst,
     /// Lower is better: the conversions; then functions of users before the library's; plain before generic ones;
-    /// then fewer defaults.
-    rank: (u32, bool, bool, usize),
+    /// members of one type before those of a generic one; then fewer defaults.
+    rank: (u32, bool, bool, bool, usize),
 }
 
 /// How many candidates a report lists.
@@ -99,7 +99,13 @@ impl Context<'_, '_> {
         Ok(Fit {
             function: id,
             subst,
-            rank: (cost, function.is_std, signature.generics.len() > signature.outer, defaults),
+            rank: (
+                cost,
+                function.is_std,
+                signature.generics.len() > signature.outer,
+                signature.outer > 0,
+                defaults,
+            ),
         })
     }
 

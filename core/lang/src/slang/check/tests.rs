@@ -294,7 +294,6 @@ fn a_generic_body_may_use_only_what_its_bounds_give() {
          T d<T : __BuiltinFloatingPointType>(T x) { return x * T(2.0) + sin(x); }\nbool e(bool x) { return d(x) > 0; }\nfloat f(float3 v) { return d(v).x; }\n",
         expect![[r#"
             type-mismatch: `+` does not take `T` and `T`
-            type-mismatch: `<` does not take `T` and `T`
             type-mismatch: `*` does not take `T` and `float`
             no-overload: no `d` takes (float3)
         "#]],

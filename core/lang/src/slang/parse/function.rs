@@ -80,6 +80,7 @@ impl Parser<'_> {
             // Up to the parameters: `>>=` is three tokens.
             while !matches!(self.kind(), TokenKind::LParen | TokenKind::Word | TokenKind::Eof)
                 && text.len() < 12
+                && !self.begins_generics_of(&text)
             {
                 let token = self.bump();
                 text += token.kind.text();
@@ -89,6 +90,11 @@ impl Parser<'_> {
             return Err(self.expected("an operator"));
         }
         Ok(Some(Name { text: text.into(), span: self.since(start) }))
+    }
+
+    /// `<T` behind an operator: its generic parameters, not more of its name.
+    fn begins_generics_of(&self, name: &str) -> bool {
+        name != "operator" && self.is(TokenKind::Less) && self.kind_ahead(1) == TokenKind::Word
     }
 
     /// `( ... )`. A wrong parameter has the type `Error`, so that the function keeps their number.
