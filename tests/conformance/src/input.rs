@@ -60,10 +60,10 @@ fn parse(text: &str, at: usize) -> Result<Option<Input>, String> {
         }
         // Where an array is made of parts that are bound one by one.
         "array" => return Ok(None),
+        // Which type stands behind an interface is told by the value there.
+        "globalExistentialType" | "entryPointExistentialType" => return Ok(None),
         word @ ("type"
         | "global_type"
-        | "globalExistentialType"
-        | "entryPointExistentialType"
         | "globalSpecializationArg"
         | "entryPointSpecializationArg"
         | "begin_object"
