@@ -5,7 +5,7 @@ use super::Checker;
 use super::context::Context;
 use super::hir::{Expr, ExprKind};
 use super::program::{FnId, Lazy, StructId, Symbol};
-use super::types::{Count, Subst, Ty};
+use super::types::{Count, Ty};
 use crate::slang::ast::{DeclKind, ModifierKind};
 use pullback_base::Span;
 use std::sync::Arc;
@@ -108,11 +108,8 @@ impl Context<'_, '_> {
                 let plain = constructors.into_iter().find(|&id| self.checker.signature(id).params.is_empty());
                 match plain {
                     Some(constructor) => {
-                        let subst = self
-                            .checker
-                            .program
-                            .outer_subst(constructor, Some(ty))
-                            .unwrap_or_else(Subst::default);
+                        let subst =
+                            self.checker.program.outer_subst(constructor, Some(ty)).unwrap_or_default();
                         self.call_of(constructor, &subst, None, Vec::new(), span)
                     }
                     None => self.initial(ty, span),
