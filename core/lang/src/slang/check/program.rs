@@ -260,6 +260,38 @@ pub struct Function<'a> {
     pub signature: Lazy<Arc<Signature>>,
 }
 
+impl Function<'_> {
+    /// The name in letters that the IR and callers of other languages know it by: `operator+` is `operator_add`.
+    pub fn public_name(&self) -> Arc<str> {
+        let Some((outer, symbols)) = self.qualified.split_once("operator") else {
+            return self.qualified.clone();
+        };
+        if self.ast.role != ast::FunctionRole::Operator {
+            return self.qualified.clone();
+        }
+        let word = |symbol: char| match symbol {
+            '+' => "_add",
+            '-' => "_sub",
+            '*' => "_mul",
+            '/' => "_div",
+            '%' => "_rem",
+            '<' => "_less",
+            '>' => "_greater",
+            '=' => "_equal",
+            '!' => "_not",
+            '&' => "_and",
+            '|' => "_or",
+            '^' => "_xor",
+            '~' => "_complement",
+            '(' => "_call",
+            ',' => "_comma",
+            _ => "",
+        };
+        let words: String = symbols.chars().map(word).collect();
+        format!("{outer}operator{words}").into()
+    }
+}
+
 /// A function as callers see it.
 #[derive(Debug)]
 pub struct Signature {

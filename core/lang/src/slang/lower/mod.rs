@@ -138,7 +138,7 @@ impl<'c> Lowerer<'c> {
 
     /// `dot.f32.3`
     fn instance_name(&self, id: FnId, args: &[Arg]) -> String {
-        let mut name = self.program.functions[id].qualified.to_string();
+        let mut name = self.program.functions[id].public_name().to_string();
         push_args(&mut name, args, self.program);
         name
     }
@@ -246,7 +246,7 @@ impl<'c> Lowerer<'c> {
         let used = self.globals_to_start(id);
         let globals = self.uniforms(&used).into_iter().map(|id| self.ir_global(id)).collect();
         Some(Interface {
-            name: function.qualified.clone(),
+            name: function.public_name(),
             params,
             result: (signature.result != Ty::Void).then(|| self.ty(&signature.result, &none)),
             result_no_diff: signature.result_no_diff,
