@@ -265,7 +265,8 @@ impl Generator {
             flavour => self.row(Ty::Int, flavour.limits(), 2),
         };
         let condition = if self.random.once_in(2) { Some(self.expression(Ty::Bool, 1)) } else { None };
-        let kind = *self.random.pick(&[LoopKind::For, LoopKind::For, LoopKind::While, LoopKind::DoWhile]);
+        use LoopKind::{DoWhile, For, ForDown, ForThrough, While};
+        let kind = *self.random.pick(&[For, For, ForThrough, ForDown, While, DoWhile]);
         let attribute = match self.flavour {
             Flavour::Smooth => *self.random.pick(&["", "", "[MaxIters(2)]", "[loop]"]),
             Flavour::Exact => "",

@@ -72,6 +72,10 @@ pub enum Jump {
 pub enum LoopKind {
     /// `for (int i = 0; i < limit && condition; i += step)`
     For,
+    /// As [`LoopKind::For`], the limit included.
+    ForThrough,
+    /// `for (int i = limit; i >= 0 && condition; i -= step)`
+    ForDown,
     /// `int k = limit; while (k > 0 && condition) { k -= step; ... }`
     While,
     /// As [`LoopKind::While`], with the condition behind the body.
@@ -263,16 +267,21 @@ impl Printer {
     fn looped(&mut self, looped: &Loop) {
         let Loop { kind, attribute, counter, limit, step, condition, body } = looped;
         let also = condition.as_ref().map(|condition| format!(" && {condition}")).unwrap_or_default();
-        if *kind != LoopKind::For {
+        if matches!(kind, LoopKind::While | LoopKind::DoWhile) {
             self.line(format_args!("int {counter} = {limit};"));
         }
         if !attribute.is_empty() {
             self.line(format_args!("{attribute}"));
         }
         match kind {
-            LoopKind::For => {
+            LoopKind::For | LoopKind::ForThrough | LoopKind::ForDown => {
+                let (start, test, way) = match kind {
+                    LoopKind::For => ("0".into(), format!("{counter} < {limit}"), "+="),
+                    LoopKind::ForThrough => ("0".into(), format!("{counter} <= {limit}"), "+="),
+                    _ => (limit.to_string(), format!("{counter} >= 0"), "-="),
+                };
                 self.line(format_args!(
-                    "for (int {counter} = 0; {counter} < {limit}{also}; {counter} += {step})"
+                    "for (int {counter} = {start}; {test}{also}; {counter} {way} {step})"
                 ));
                 return self.block(body);
             }
