@@ -211,9 +211,10 @@ impl<'a> Facts<'a> {
 
     /// Counting by one up or down to a bound.
     fn trips(&self, known: &[Option<Known>]) -> Option<Trips> {
-        let (op, args) = self.lets.get(&self.condition)?;
-        let i = self.params.iter().position(|param| *param == args[0])?;
-        let Type::Scalar(scalar) = self.function.ty(args[0]) else { return None };
+        let &(op, args) = self.lets.get(&self.condition)?;
+        let &[counter, bound] = args else { return None };
+        let i = self.params.iter().position(|param| *param == counter)?;
+        let Type::Scalar(scalar) = self.function.ty(counter) else { return None };
         let Some(Known::Induction { step: Fixed::Constant(step), falling }) = known[i] else { return None };
         let rises = match (step.as_i64(), falling) {
             (1, false) | (-1, true) => true,
@@ -223,7 +224,7 @@ impl<'a> Facts<'a> {
         if scalar.bits() > 32 || (!rises && !scalar.is_signed()) {
             return None;
         }
-        let (init, bound) = (Fixed::Invariant(self.inits[i]), self.term(args[1])?);
+        let (init, bound) = (Fixed::Invariant(self.inits[i]), self.term(bound)?);
         match (op, rises) {
             (Op::Lt, true) => Some(Trips { from: init, to: bound, more: 0 }),
             (Op::Le, true) => Some(Trips { from: init, to: bound, more: i64::from(!on(Bug::BoundLeftOut)) }),

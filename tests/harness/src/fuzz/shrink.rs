@@ -36,16 +36,17 @@ pub fn shrink(program: Program, mut tries: usize, mut fails: impl FnMut(&Program
 fn edited(program: &Program, site: usize, variant: usize) -> Result<Program, State> {
     let mut editor = Editor { site, variant, state: State::Before };
     let mut program = program.clone();
-    // The entry, the last one, stays.
-    for place in (0..program.functions.len()).rev() {
-        if place + 1 < program.functions.len() && editor.here() {
+    // The entry, the last one, stays. What nobody calls goes first.
+    for place in 0..program.functions.len().saturating_sub(1) {
+        if editor.here() {
             editor.finish(variant == 0);
             program.functions.remove(place);
-            break;
+            return if variant == 0 { Ok(program) } else { Err(editor.state) };
         }
-        editor.function(&mut program.functions[place]);
-        if editor.state != State::Before {
-            break;
+    }
+    for function in program.functions.iter_mut().rev() {
+        if editor.state == State::Before {
+            editor.function(function);
         }
     }
     if editor.state == State::Done { Ok(program) } else { Err(editor.state) }
