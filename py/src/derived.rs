@@ -8,7 +8,7 @@ use crate::output::{self, Library, Output};
 use crate::place::Place;
 use pullback_base::{Code, Diagnostic};
 use pullback_dispatch::args::{Leaf, leaves};
-use pullback_dispatch::{ArgValue, ArrayView, Derivation, Function, Mode, Slot};
+use pullback_dispatch::{Arg, ArgValue, ArrayView, Derivation, Function, Mode, Slot};
 use pullback_ir::InterfaceParam;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
@@ -90,6 +90,15 @@ pub fn mismatch(
     to_py(py, &function.error_at(param, found))
 }
 
+/// For each leaf whether it is an array of floats that can have a gradient.
+pub fn differentiable_arrays(args: &[Arg<'_>], slots: &[Option<Slot>]) -> Vec<bool> {
+    let differentiable = |(leaf, slot): (&Leaf<'_>, &Option<Slot>)| {
+        matches!(leaf, Leaf::Array(array) if array.dtype.is_float())
+            && slot.as_ref().is_some_and(|slot| !slot.no_diff)
+    };
+    leaves(args).iter().zip(slots).map(differentiable).collect()
+}
+
 /// The backward launch of a function, called with cotangents.
 #[pyclass(name = "BackwardFunction", module = "pullback", frozen)]
 pub struct PyBackward(pub Function);
@@ -130,15 +139,7 @@ impl PyBackward {
         let mut parsed = Parsed::new(py, &self.0);
         parsed.read(args, &keywords)?;
         let slots = self.0.leaf_slots(&parsed.args).map_err(|e| to_py(py, &e))?;
-        let all = leaves(&parsed.args);
-        let wrt: Vec<bool> = all
-            .iter()
-            .zip(&slots)
-            .map(|(leaf, slot)| {
-                matches!(leaf, Leaf::Array(array) if array.dtype.is_float())
-                    && slot.as_ref().is_some_and(|slot| !slot.no_diff)
-            })
-            .collect();
+        let wrt = differentiable_arrays(&parsed.args, &slots);
         let returned = self.0.returned_slots(&parsed.args).map_err(|e| to_py(py, &e))?;
         let mut seeds = Parsed::new(py, &self.0);
         let mut cotangents: Vec<Option<ArrayView>> = vec![None; returned.len()];

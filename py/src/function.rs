@@ -4,6 +4,7 @@ use crate::argnums;
 use crate::args::{Origin, Parsed};
 use crate::derived::{self, Derived, PyBackward, SlotTuple};
 use crate::errors::{diagnostic, guard, to_py};
+use crate::explanation::{self, PyExplanation};
 use crate::output::{self, Library, Output};
 use crate::recorded::{PyRecordedCall, hand_over};
 use pullback_base::{Code, Diagnostic, Diagnostics, ErrorClass};
@@ -52,6 +53,16 @@ impl PyFunction {
     #[getter]
     fn bwds(&self) -> PyBackward {
         PyBackward(self.0.clone())
+    }
+
+    /// How the gradients by every float array among the arguments are made, and what they cost; nothing runs.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn explain_gradient(
+        &self,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<PyExplanation> {
+        guard(args.py(), || explanation::explain(&self.0, args, kwargs))
     }
 
     #[pyo3(signature = (kind, argnums, args, kwargs))]

@@ -7,6 +7,7 @@ mod args;
 mod derived;
 mod device;
 mod errors;
+mod explanation;
 mod function;
 mod module;
 mod numpy_array;
@@ -25,6 +26,8 @@ mod _native {
     use crate::device::{PyDevice, PyDeviceType, add_library_path};
     #[pymodule_export]
     use crate::errors::error_codes;
+    #[pymodule_export]
+    use crate::explanation::PyExplanation;
     #[pymodule_export]
     use crate::function::PyFunction;
     #[pymodule_export]

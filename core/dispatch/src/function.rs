@@ -6,6 +6,7 @@ use crate::cache::OverloadSet;
 use crate::context::Context;
 use crate::derive::{self, Derivation};
 use crate::error::Error;
+use crate::explain::{GradientExplanation, explain};
 use crate::held::{Held, Nothing};
 use crate::mode::Mode;
 use crate::overload::Overload;
@@ -84,6 +85,14 @@ impl Function {
     /// `unknown-argument` and `not-differentiable`. That there is no derivative is found by the first call.
     pub fn derived(&self, derivation: &Derivation) -> Result<Function, Error> {
         Ok(Self { source: self.source.clone(), set: self.set.derived(&self.source, derivation)? })
+    }
+
+    /// How the gradient of the sum of the results by the marked argument leaves is made, and what it costs. Nothing runs.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the arguments. That there is no gradient is part of the explanation.
+    pub fn explain_gradient(&self, args: &[Arg<'_>], wrt: &[bool]) -> Result<GradientExplanation, Error> {
+        explain(&self.source, &self.set, args, wrt)
     }
 
     /// The name of the cotangent of the result at `path`, in the derivatives of the declaration that these arguments fit.

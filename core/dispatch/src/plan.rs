@@ -113,6 +113,17 @@ impl Blueprint<'_, '_> {
         if let Mode::Forward { .. } | Mode::Recorded { .. } = self.mode {
             return Ok(Derived { callee: flat, cotangents: Vec::new(), sinks: self.result_sinks() });
         }
+        let (request, cotangents) = self.vjp_request(&flat);
+        let keep_results = request.keep_results;
+        let derived = autodiff::vjp(&flat, &request).map_err(|diagnostics| self.source.error(diagnostics))?;
+        let mut sinks = if keep_results { self.result_sinks() } else { Vec::new() };
+        let first = if keep_results { flat.results.len() } else { 0 };
+        self.gradient_sinks(first, sinks.len(), &mut sinks);
+        Ok(Derived { callee: Arc::new(derived), cotangents, sinks })
+    }
+
+    /// What is asked of reverse mode, and where the cotangents come from.
+    pub fn vjp_request(&self, flat: &Function) -> (autodiff::VjpRequest, Vec<Feed>) {
         let keep_results = matches!(self.mode, Mode::ValueAndGrad { .. });
         let mut active_params = vec![false; flat.params.len()];
         for wanted in self.wanted {
@@ -139,11 +150,7 @@ impl Blueprint<'_, '_> {
         }
         let request =
             autodiff::VjpRequest { keep_results, ..autodiff::VjpRequest::new(active_params, seeded_results) };
-        let derived = autodiff::vjp(&flat, &request).map_err(|diagnostics| self.source.error(diagnostics))?;
-        let mut sinks = if keep_results { self.result_sinks() } else { Vec::new() };
-        let first = if keep_results { flat.results.len() } else { 0 };
-        self.gradient_sinks(first, sinks.len(), &mut sinks);
-        Ok(Derived { callee: Arc::new(derived), cotangents, sinks })
+        (request, cotangents)
     }
 
     /// That a backward call can be derived, for cotangents of all results.

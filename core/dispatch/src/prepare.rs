@@ -47,47 +47,24 @@ impl Prepared {
         args: &[Arg<'_>],
         mode: Mode<'_>,
     ) -> Result<Self, Error> {
-        let signature = Signature::of(args, mode, set.overloads.len() > 1);
-        let bound = set
-            .calls
-            .bound(signature, || held.released(|| bind(&set.overloads, args, mode)))
-            .map_err(|diagnostics| source.error(diagnostics))?;
-        let leaves = Leaves::of(args);
-        let ports = Ports::of(&bound, &leaves, mode)?;
-        let located = |diagnostic: Diagnostic| source.error_of(diagnostic);
-        ports.check_places(source.context.device().device_type()).map_err(located)?;
-        let geometry = Geometry::new(&ports.ports).map_err(located)?;
-        ports.check_overlaps().map_err(located)?;
-        let wanted = wanted(&bound, &leaves, mode).map_err(located)?;
-        let key = PlanKey::of(&geometry, !wanted.is_empty());
-        let overload = &set.overloads[bound.binding.overload];
-        let blueprint = Blueprint {
-            source,
-            overload,
-            binding: &bound.binding,
-            geometry: &geometry,
-            leaves: &leaves,
-            mode,
-            wanted: &wanted,
-            input_walks: &ports.inputs,
-            output_walks: &ports.outputs,
-            cotangent_walks: &ports.cotangents,
-        };
-        let plan = bound.plan(&key, || held.released(|| Plan::build(&blueprint)))?;
-        let outputs = outputs(&bound, &ports, &geometry, &leaves, mode, &wanted);
-        let mut prepared = Self {
-            source: source.clone(),
-            plan,
-            bound: bound.clone(),
-            shape: Shape::scalar(),
-            words: Words::new(),
-            host: HostRanges::new(),
-            outputs,
-            sink_words: SmallVec::new(),
-        };
-        prepared.fill_words(&leaves, &ports, &geometry).map_err(located)?;
-        prepared.shape = geometry.shape;
-        Ok(prepared)
+        drafted(source, set, held, args, mode, |draft| {
+            let &Draft { bound, ports, geometry, blueprint } = draft;
+            let key = PlanKey::of(geometry, !blueprint.wanted.is_empty());
+            let plan = bound.plan(&key, || held.released(|| Plan::build(blueprint)))?;
+            let outputs = outputs(bound, ports, geometry, blueprint.leaves, mode, blueprint.wanted);
+            let mut prepared = Self {
+                source: source.clone(),
+                plan,
+                bound: bound.clone(),
+                shape: geometry.shape.clone(),
+                words: Words::new(),
+                host: HostRanges::new(),
+                outputs,
+                sink_words: SmallVec::new(),
+            };
+            prepared.fill_words(blueprint.leaves, ports, geometry).map_err(|why| source.error_of(why))?;
+            Ok(prepared)
+        })
     }
 
     pub(crate) fn context(&self) -> &Context {
@@ -195,6 +172,50 @@ impl Prepared {
             self.words.extend(strides.iter().map(|&stride| stride as u64));
         }
     }
+}
+
+/// A call whose arguments are bound and whose shapes fit, short of its plan.
+pub(crate) struct Draft<'d, 'a> {
+    bound: &'d Arc<BoundCall>,
+    ports: &'d Ports<'a>,
+    geometry: &'d Geometry,
+    pub blueprint: &'d Blueprint<'d, 'a>,
+}
+
+/// Binds the arguments, checks them, and hands the draft of the call on.
+pub(crate) fn drafted<R>(
+    source: &Arc<Source>,
+    set: &OverloadSet,
+    held: &impl Held,
+    args: &[Arg<'_>],
+    mode: Mode<'_>,
+    go_on: impl FnOnce(&Draft<'_, '_>) -> Result<R, Error>,
+) -> Result<R, Error> {
+    let signature = Signature::of(args, mode, set.overloads.len() > 1);
+    let bound = set
+        .calls
+        .bound(signature, || held.released(|| bind(&set.overloads, args, mode)))
+        .map_err(|diagnostics| source.error(diagnostics))?;
+    let leaves = Leaves::of(args);
+    let ports = Ports::of(&bound, &leaves, mode)?;
+    let located = |diagnostic: Diagnostic| source.error_of(diagnostic);
+    ports.check_places(source.context.device().device_type()).map_err(located)?;
+    let geometry = Geometry::new(&ports.ports).map_err(located)?;
+    ports.check_overlaps().map_err(located)?;
+    let wanted = wanted(&bound, &leaves, mode).map_err(located)?;
+    let blueprint = Blueprint {
+        source,
+        overload: &set.overloads[bound.binding.overload],
+        binding: &bound.binding,
+        geometry: &geometry,
+        leaves: &leaves,
+        mode,
+        wanted: &wanted,
+        input_walks: &ports.inputs,
+        output_walks: &ports.outputs,
+        cotangent_walks: &ports.cotangents,
+    };
+    go_on(&Draft { bound: &bound, ports: &ports, geometry: &geometry, blueprint: &blueprint })
 }
 
 /// The gradients asked for, in the order of the argument leaves.

@@ -11,6 +11,7 @@ __all__ = [
     "Device",
     "DeviceType",
     "Function",
+    "GradientExplanation",
     "Module",
     "RecordedCall",
     "Tensor",
@@ -138,6 +139,8 @@ class Function:
     @property
     def bwds(self) -> BackwardFunction:
         """The backward launch: takes the function's arguments and cotangents, and gives the gradients."""
+    def explain_gradient(self, *args: Any, **kwargs: Any) -> GradientExplanation:
+        """How the gradients by every float array among the arguments are made, and what they cost; nothing runs."""
     def _derived(
         self, kind: str, argnums: tuple[int | str, ...], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Function, list[Any], list[str]]: ...
@@ -167,6 +170,29 @@ class BackwardFunction:
         Raises:
             GradientError: there is no derivative (``no-derivative``).
         """
+
+@final
+class GradientExplanation:
+    """How the gradients of a call are made and what they cost; ``str()`` of it is a report."""
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        """By path of an argument: how its gradient is accumulated over the lanes."""
+    @property
+    def loops(self) -> list[dict[str, Any]]:
+        """Per loop, outer before inner: ``place``, ``depth``, ``trips``, ``state_words``, ``strategy``, ``bytes_per_lane``."""
+    @property
+    def bytes_per_lane(self) -> int:
+        """What all loops together store in each lane."""
+    @property
+    def statements(self) -> int:
+        """Statements of the function in scalar form."""
+    @property
+    def derived_statements(self) -> int | None:
+        """Statements of its reverse derivative; ``None`` where that is refused."""
+    @property
+    def refused(self) -> str | None:
+        """Why there is no gradient, as the error that asking for it raises says it; ``None`` where there is one."""
 
 @final
 class Tensor:

@@ -64,3 +64,28 @@ def test_a_kink_is_reported_rather_than_smoothed(module):
     assert pb.gradcheck(module.kink, (X,))
     with pytest.raises(pb.GradientError):
         pb.gradcheck(module.kink, (np.array([1e-5], np.float32),))
+
+
+def test_a_gradient_is_explained_before_it_is_asked_for(load):
+    source = """
+float state(float x, int n, float by) {
+    float p = x;
+    while (n > 0 && p < 100.0) { p = sin(p) * by + p * p; n--; }
+    return p;
+}
+float plain(float x) { return x * x; }
+"""
+    module = load(source)
+    explained = module.state.explain_gradient(X, 5, np.float32(2.0))
+    assert explained.arguments == {"x": "stored by each lane"}
+    (loop,) = explained.loops
+    assert loop["place"].startswith("kernel.slang:4:")
+    assert loop["trips"] == "trips counted"
+    assert loop["bytes_per_lane"] > 0
+    assert explained.bytes_per_lane == loop["bytes_per_lane"]
+    assert explained.derived_statements > explained.statements
+    assert explained.refused is None
+    assert "loop at kernel.slang:4:" in str(explained)
+    shared = module.state.explain_gradient(X, 5, np.array(2.0, np.float32))
+    assert "summed over groups" in shared.arguments["by"]
+    assert module.plain.explain_gradient(X).loops == []
