@@ -108,7 +108,7 @@ codes! {
     NoDerivative "no-derivative" Gradient "The function has a construct that has no derivative rule."
         "mark the value no_diff, or write it with operations that have derivatives";
     NoSecondDerivative "no-second-derivative" Gradient "A second derivative was asked for where none is given."
-        "leave out create_graph=True";
+        "call the function itself under create_graph=True";
     GradientMismatch "gradient-mismatch" Gradient "A gradient differs from finite differences."
         "look at the custom derivatives the function calls; where it has none, report the function";
     NotDifferentiable "not-differentiable" Gradient "A gradient was asked of an argument that can have none."
