@@ -196,7 +196,7 @@ def power_by_a_loop_of_n_trips(x, n):
 
 
 @case(
-    "float f(float x) { float y = 1.0; while (abs(y * y - x) > 1e-5) y = 0.5 * (y + x / y); return y; }",
+    "float f(float x) { float y = 1.0; while (abs(y * y - x) > 1e-6 * x) y = 0.5 * (y + x / y); return y; }",
     [0.3, 2.0, 50.0, 1e4],
 )
 def root_by_newton(x):
