@@ -63,7 +63,8 @@ impl FunctionBuilder {
     }
 
     pub fn param(&mut self, ty: Type, name: &str) -> Value {
-        let value = self.function.values.push(ValueDecl { ty, name: Some(name.into()) });
+        let value =
+            self.function.values.push(ValueDecl { ty, name: (!name.is_empty()).then(|| name.into()) });
         self.function.params.push(value);
         value
     }

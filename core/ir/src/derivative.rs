@@ -167,3 +167,61 @@ impl Derivatives {
         (!tangents.all(fits)).then(|| "a tangent has not its primal's leaves".to_owned())
     }
 }
+
+impl Differentiable {
+    /// As a parameter of a derivative: a pair, whose tangent is the pair of the tangents.
+    fn of_pair(&self) -> Differentiable {
+        let Some(tangent) = &self.tangent else { return self.clone() };
+        let size = tangent.ty.leaves().len() as u32;
+        let dual = tangent.of_tangent();
+        let second =
+            dual.tangent.iter().flat_map(|dual| &dual.leaves).map(|leaf| leaf.map(|leaf| leaf + size));
+        let leaves = tangent.leaves.iter().copied().chain(second).collect();
+        Differentiable {
+            ty: self.pair(),
+            tangent: Some(Tangent { ty: pair_type(&tangent.ty, &tangent.ty), leaves }),
+        }
+    }
+}
+
+impl Tangent {
+    /// Tangents are their own tangents.
+    fn of_tangent(&self) -> Differentiable {
+        let leaves = self.ty.leaves();
+        let leaves = leaves.iter().zip(0..).map(|(leaf, index)| leaf.is_float().then_some(index)).collect();
+        Differentiable { ty: self.ty.clone(), tangent: Some(Tangent { ty: self.ty.clone(), leaves }) }
+    }
+}
+
+impl Derivatives {
+    /// How a derivative of the function differentiates itself.
+    pub fn of_derivative(&self, mode: DerivativeMode) -> Derivatives {
+        let param = |param: &DerivativeParam| match (mode, param.direction, &param.value.tangent) {
+            (DerivativeMode::Forward, direction, _) => {
+                Some(DerivativeParam { direction, value: param.value.of_pair() })
+            }
+            (_, Direction::Out, None) => None,
+            (_, Direction::Out, Some(tangent)) => {
+                Some(DerivativeParam { direction: Direction::In, value: tangent.of_tangent() })
+            }
+            (_, _, None) => Some(DerivativeParam { direction: Direction::In, value: param.value.clone() }),
+            (_, _, Some(_)) => {
+                Some(DerivativeParam { direction: Direction::InOut, value: param.value.of_pair() })
+            }
+        };
+        let seed = self.result.as_ref().and_then(|result| result.tangent.as_ref());
+        let seed = seed.filter(|_| mode == DerivativeMode::Backward);
+        let seed = seed.map(|seed| DerivativeParam { direction: Direction::In, value: seed.of_tangent() });
+        let hidden: Vec<DerivativeParam> = self.hidden().iter().filter_map(param).collect();
+        let params = self.written().iter().filter_map(param).chain(seed);
+        let result = self.result.as_ref().filter(|_| mode == DerivativeMode::Forward);
+        Derivatives {
+            hidden: hidden.len(),
+            params: params.chain(hidden).collect(),
+            result: result.map(Differentiable::of_pair),
+            forward: None,
+            backward: None,
+            substitute: None,
+        }
+    }
+}

@@ -52,9 +52,6 @@ impl Executor {
     }
 }
 
-/// Asks for other results outside of buffers than the zeros that are promised here.
-const OTHER_BOUNDS: &str = "SLANG_ENABLE_BOUND_ZERO_INDEX";
-
 /// Runs the test at `path`; it passes when it does on every executor.
 pub fn run(path: &Path, executors: &[Executor]) -> Outcome {
     let text = match fs::read(path) {
@@ -64,9 +61,6 @@ pub fn run(path: &Path, executors: &[Executor]) -> Outcome {
     let Selection::Run(directive) = select(&text) else {
         return Outcome::unsupported("no executable directive");
     };
-    if directive.defines.iter().any(|(name, _)| name == OTHER_BOUNDS) {
-        return Outcome::unsupported("what is outside of a buffer reads as its first element");
-    }
     match prepare(path, &text, &directive) {
         Ok(prepared) => {
             let failed = executors.iter().find_map(|executor| {

@@ -4,11 +4,11 @@ use super::context::Context;
 use super::hir::{self, Expr, ExprKind};
 use super::infer::in_order;
 use super::member::Item;
-use super::program::{FnId, Role};
+use super::program::{FnId, Role, Signature};
 use super::types::{Arg, Subst, Ty};
 use crate::slang::ast;
 use pullback_base::{Code, Diagnostic, Span};
-use pullback_ir::Direction;
+use pullback_ir::{DerivativeMode, Direction};
 use std::sync::Arc;
 
 /// The functions a name may mean in a call.
@@ -21,19 +21,33 @@ pub struct FunctionSet {
     pub generics: Option<Vec<Arg>>,
     /// The type it was asked of: that of the receiver, or `S` of `S.name(...)`.
     pub of: Option<Ty>,
+    /// What is called is this derivative of it, innermost first.
+    pub derivatives: Vec<DerivativeMode>,
 }
 
 impl FunctionSet {
     /// The constructors of a type, to be called like functions.
     pub fn constructors(name: Arc<str>, candidates: &[FnId], of: &Ty) -> Self {
-        Self { name, candidates: candidates.to_vec(), receiver: None, generics: None, of: Some(of.clone()) }
+        Self { candidates: candidates.to_vec(), of: Some(of.clone()), ..Self::named(name) }
+    }
+
+    /// No functions yet.
+    pub fn named(name: Arc<str>) -> Self {
+        Self {
+            name,
+            candidates: Vec::new(),
+            receiver: None,
+            generics: None,
+            of: None,
+            derivatives: Vec::new(),
+        }
     }
 }
 
 impl Context<'_, '_> {
     pub fn call(&mut self, callee: &ast::Expr, args: &[ast::Expr], span: Span) -> Expr {
-        if let ast::ExprKind::Derivative { .. } = callee.kind {
-            return self.unsupported("`fwd_diff` and `bwd_diff`", span);
+        if let Some(value) = self.dual_call(callee, args, span) {
+            return value;
         }
         match self.item(callee) {
             Item::Type(ty) => self.construct(&ty, args, span),
@@ -70,6 +84,9 @@ impl Context<'_, '_> {
             return self.silent_error(span);
         }
         match self.choose(&set, &args, span) {
+            Some((function, subst)) if !set.derivatives.is_empty() => {
+                self.call_derivative(&set, function, &subst, args, span)
+            }
             Some((function, subst)) => self.call_of(function, &subst, set.receiver, args, span),
             None => self.silent_error(span),
         }
@@ -78,7 +95,7 @@ impl Context<'_, '_> {
     /// An initializer list as an argument takes the parameter's type, where there is one candidate to tell it.
     fn argument(&mut self, set: &FunctionSet, index: usize, arg: &ast::Expr) -> Expr {
         if let (ast::ExprKind::InitList(_), [only]) = (&arg.kind, &set.candidates[..]) {
-            let signature = self.checker.signature(*only);
+            let signature = self.checker.signature_in(set, *only);
             if let Some(param) = signature.params.get(index) {
                 let of = self.checker.program.outer_subst(*only, set.of.as_ref()).unwrap_or_default();
                 let wanted = param.ty.subst(&self.checker.program, &of);
@@ -108,27 +125,10 @@ impl Context<'_, '_> {
             }
             values.push(*receiver);
         }
-        let mut args = args.into_iter();
-        for param in &signature.params {
-            let value = match (args.next(), &param.default) {
-                (Some(arg), _) if param.direction == Direction::In => {
-                    let wanted = param.ty.subst(&self.checker.program, subst);
-                    self.coerce(arg, &wanted, &format!("parameter `{}`", param.name))
-                }
-                (Some(arg), _) => {
-                    if !self.assignable(&arg) {
-                        return self.silent_error(span);
-                    }
-                    arg
-                }
-                (None, Some(default)) => Expr { span, ..Expr::clone(default) },
-                (None, None) => return self.silent_error(span),
-            };
-            if value.is_error() {
-                return self.silent_error(span);
-            }
-            values.push(value);
-        }
+        let Some(args) = self.arguments(&signature, subst, args, span) else {
+            return self.silent_error(span);
+        };
+        values.extend(args);
         let ty = signature.result.subst(&self.checker.program, subst);
         self.broken |= ty.is_error();
         let callee = self.callee(function, generics);
@@ -143,8 +143,41 @@ impl Context<'_, '_> {
         Expr { kind: ExprKind::Call(call), ty, span }
     }
 
+    /// The arguments as the parameters take them, defaults added; `None` when something is wrong.
+    pub fn arguments(
+        &mut self,
+        signature: &Signature,
+        subst: &Subst,
+        args: Vec<Expr>,
+        span: Span,
+    ) -> Option<Vec<Expr>> {
+        let mut values = Vec::with_capacity(args.len());
+        let mut args = args.into_iter();
+        for param in &signature.params {
+            let value = match (args.next(), &param.default) {
+                (Some(arg), _) if param.direction == Direction::In => {
+                    let wanted = param.ty.subst(&self.checker.program, subst);
+                    self.coerce(arg, &wanted, &format!("parameter `{}`", param.name))
+                }
+                (Some(arg), _) => {
+                    if !self.assignable(&arg) {
+                        return None;
+                    }
+                    arg
+                }
+                (None, Some(default)) => Expr { span, ..Expr::clone(default) },
+                (None, None) => return None,
+            };
+            if value.is_error() {
+                return None;
+            }
+            values.push(value);
+        }
+        Some(values)
+    }
+
     /// A function of an interface is a requirement: the type that conforms, the last parameter of the interface, tells what is called.
-    fn callee(&self, function: FnId, generics: Vec<Arg>) -> hir::Callee {
+    pub fn callee(&self, function: FnId, generics: Vec<Arg>) -> hir::Callee {
         let program = &self.checker.program;
         let decl = &program.functions[function];
         let Some((requirement, owner)) = decl.requirement.zip(decl.owner) else {
@@ -175,7 +208,16 @@ impl Context<'_, '_> {
         if ty.is_error() {
             return self.silent_error(span);
         }
-        let is_struct = matches!(ty, Ty::Struct(..));
+        if let Ty::Pair(of) = ty {
+            let tangent = self.differential_type(of, span);
+            let of = Ty::clone(of);
+            let mut values: Vec<Expr> = Vec::new();
+            for (arg, ty) in args.iter().zip([&of, &tangent]) {
+                values.push(self.expr_for(arg, ty));
+            }
+            return self.pair(&of, values, span);
+        }
+        let is_struct = matches!(ty, Ty::Struct(..) | Ty::Differential(_));
         if is_struct || ty.is_abstract() {
             let constructors = self.checker.program.member_of(ty, "__init");
             if let Some(super::program::Symbol::Functions(candidates)) = constructors {

@@ -57,7 +57,7 @@ impl Ty {
     /// The parameter that tells an abstract type.
     pub fn head(&self) -> Option<ParamId> {
         match self {
-            Ty::Assoc(base, _) => base.head(),
+            Ty::Assoc(base, _) | Ty::Differential(base) => base.head(),
             other => other.as_param(),
         }
     }
@@ -273,6 +273,9 @@ impl Program<'_> {
     /// defaults of the interfaces it conforms to.
     pub fn member_of(&self, ty: &Ty, name: &str) -> Option<Symbol> {
         let mut functions: SmallVec<[FnId; 2]> = SmallVec::new();
+        if let Some(symbol) = self.dual_member(ty, name) {
+            return Some(symbol);
+        }
         let own = match ty {
             Ty::Struct(id, _) => self.member(self.structs[*id].scope, name),
             Ty::Enum(id) => self.member(self.enums[*id].scope, name),
@@ -369,7 +372,10 @@ impl Program<'_> {
                     }
                 })
             }
-            Ty::Array(element, _) | Ty::Buffer(_, element) => self.unsettled(element),
+            Ty::Array(element, _)
+            | Ty::Buffer(_, element)
+            | Ty::Pair(element)
+            | Ty::Differential(element) => self.unsettled(element),
             Ty::Struct(_, args) => args.iter().find_map(|arg| match arg {
                 Arg::Type(ty) => self.unsettled(ty),
                 Arg::Count(_) => None,

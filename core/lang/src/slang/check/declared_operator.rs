@@ -135,7 +135,7 @@ impl Context<'_, '_> {
             return None;
         }
         let name = format!("operator{text}").into();
-        let set = FunctionSet { name, candidates: fitting, receiver: None, generics: None, of: None };
+        let set = FunctionSet { candidates: fitting, ..FunctionSet::named(name) };
         let Some((function, subst)) = self.choose(&set, &args, span) else {
             return Some(self.silent_error(span));
         };
@@ -150,11 +150,10 @@ impl Context<'_, '_> {
         let Some(Symbol::Functions(candidates)) = found else { return None };
         let receiver = Some(Box::new(value.clone()));
         Some(FunctionSet {
-            name: "operator()".into(),
             candidates: candidates.to_vec(),
             receiver,
-            generics: None,
             of: Some(value.ty.clone()),
+            ..FunctionSet::named("operator()".into())
         })
     }
 }

@@ -112,7 +112,7 @@ impl Context<'_, '_> {
                 Expr { kind: ExprKind::SizeOf(ty), ty: Ty::UINT, span }
             }
             Ast::Is { .. } | Ast::As { .. } => self.unsupported("`is` and `as` expressions", span),
-            Ast::Derivative { .. } => self.unsupported("`fwd_diff` and `bwd_diff`", span),
+            Ast::Derivative { mode, function } => return self.derivative(*mode, function, span),
             Ast::Error => self.silent_error(span),
         })
     }
@@ -172,11 +172,9 @@ impl Context<'_, '_> {
                 let this = self.this.map(|this| self.local_value(this, span));
                 let receiver = object.or(this).map(Box::new);
                 Item::Functions(super::call::FunctionSet {
-                    name: name.clone(),
                     candidates: candidates.to_vec(),
                     receiver,
-                    generics: None,
-                    of: None,
+                    ..super::call::FunctionSet::named(name.clone())
                 })
             }
             Symbol::Field(index) => match (object, self.this) {

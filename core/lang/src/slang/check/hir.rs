@@ -4,7 +4,7 @@
 use super::program::{ConstId, FnId, GlobalId, RequirementId};
 use super::types::{Arg, ParamId, Ty};
 use pullback_base::{IdVec, Span, id_type};
-use pullback_ir::{AtomicOp, LoopHints, Op, WaveOp};
+use pullback_ir::{AtomicOp, DerivativeMode, LoopHints, Op, WaveOp};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -200,11 +200,21 @@ pub enum ExprKind {
     Comma(Vec<Expr>),
     /// The expression where these generic parameters, of another declaration, stand for that.
     Under(Vec<(ParamId, Arg)>, Box<Expr>),
+    /// The sum of two tangents, or a number times a tangent.
+    Tangent(TangentOp, Box<[Expr; 2]>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TangentOp {
+    Add,
+    Scale,
 }
 
 /// What a call runs.
 #[derive(Clone, Debug)]
 pub enum Callee {
+    /// A derivative of what is called.
+    Derivative { mode: DerivativeMode, of: Box<Callee> },
     /// A function, and what its generic parameters stand for, in their order.
     Function { id: FnId, generics: Vec<Arg> },
     /// What an interface asks for, as the type `this` gives it: found when that is known. The generic arguments are those of
@@ -219,6 +229,16 @@ pub struct Call {
     pub args: Vec<Expr>,
     /// Under `no_diff`: what it gives and writes carries no derivative.
     pub detached: bool,
+}
+
+impl Callee {
+    /// What is called, or differentiated to be called.
+    pub fn primal(&self) -> &Callee {
+        match self {
+            Callee::Derivative { of, .. } => of.primal(),
+            other => other,
+        }
+    }
 }
 
 impl Expr {

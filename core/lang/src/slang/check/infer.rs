@@ -94,6 +94,9 @@ impl Inference<'_, '_> {
             (Ty::Buffer(kind, element), Ty::Buffer(given_kind, given)) if kind == given_kind => {
                 self.unify(element, given)
             }
+            (Ty::Pair(of), Ty::Pair(given)) | (Ty::Differential(of), Ty::Differential(given)) => {
+                self.unify(of, given)
+            }
             (Ty::Assoc(base, requirement), Ty::Assoc(given, given_requirement))
                 if requirement == given_requirement =>
             {

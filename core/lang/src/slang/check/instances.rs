@@ -196,6 +196,8 @@ impl<'w, 'a> Walk<'w, 'a> {
                     }
                 }
                 Run::Call(Callee::Function { id, generics }, _) => next.push(Some((*id, known(generics)))),
+                // The primal is what was noted.
+                Run::Call(Callee::Derivative { .. }, _) => {}
                 Run::Call(Callee::Requirement { this, requirement, generics }, span) => {
                     let this = this.subst(program, &subst);
                     if let Ty::Interface(interface) = &this

@@ -264,6 +264,9 @@ impl<'a> Checker<'a> {
                         self.unsupported("structs that conform to the interfaces of numbers", base.span);
                     }
                 }
+                Some(Bounding::Builtin(bound)) if bound.differentiable => {
+                    self.program.differentiable.push(members);
+                }
                 Some(Bounding::Builtin(bound)) if bound != Bound::ANY => {
                     self.unsupported("structs that conform to the interfaces of numbers", base.span);
                 }

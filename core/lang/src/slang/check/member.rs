@@ -43,6 +43,7 @@ impl Context<'_, '_> {
                     ))
                 }
                 Some(symbol) => self.member_item(symbol, &name.text, &ty, None, span),
+                None if &*name.text == "Differential" => Item::Type(self.differential_type(&ty, span)),
                 None => Item::Value(self.no_member(&ty, name)),
             },
             Item::Functions(set) => {

@@ -11,6 +11,7 @@ mod context;
 mod convert;
 mod declared_operator;
 mod default;
+mod derivative;
 pub mod entry;
 mod enums;
 mod expr;

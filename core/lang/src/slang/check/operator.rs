@@ -106,6 +106,7 @@ impl Context<'_, '_> {
             receiver: Some(Box::new(object.clone())),
             generics: None,
             of: Some(left.ty.clone()),
+            derivatives: Vec::new(),
         };
         let args = vec![other.clone()];
         let (function, subst) = self.choose(&set, &args, span)?;

@@ -30,7 +30,7 @@ impl Context<'_, '_> {
         let mut fits: Vec<Fit> = Vec::new();
         let mut misfits: Vec<(FnId, String)> = Vec::new();
         for &function in &set.candidates {
-            let signature = self.checker.signature(function);
+            let signature = self.checker.signature_in(set, function);
             if signature.broken && signature.params.iter().any(|param| param.ty.is_error()) {
                 self.broken = true;
                 return None;
@@ -63,7 +63,8 @@ impl Context<'_, '_> {
     ) -> Result<Fit, String> {
         let program = &self.checker.program;
         let function = &program.functions[id];
-        if matches!(function.role, Role::Method { .. }) && set.receiver.is_none() {
+        let needs_object = matches!(function.role, Role::Method { .. }) && set.derivatives.is_empty();
+        if needs_object && set.receiver.is_none() {
             return Err("needs an object".into());
         }
         let least = signature.params.iter().filter(|param| param.default.is_none()).count();
@@ -112,8 +113,7 @@ impl Context<'_, '_> {
     /// Whether a function takes these arguments.
     pub fn takes(&mut self, function: FnId, args: &[Expr]) -> bool {
         let signature = self.checker.signature(function);
-        let set =
-            FunctionSet { name: "".into(), candidates: Vec::new(), receiver: None, generics: None, of: None };
+        let set = FunctionSet::named("".into());
         self.fit(&set, function, &signature, args).is_ok()
     }
 

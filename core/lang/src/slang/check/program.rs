@@ -370,6 +370,8 @@ pub struct Program<'a> {
     pub conformances: Vec<Conformance>,
     /// Generic structs, at their arguments, that are inside of values of interfaces' types.
     pub erased: Vec<Ty>,
+    /// The structs and extensions that say `IDifferentiable`.
+    pub differentiable: Vec<MembersId>,
     pub structs: IdVec<StructId, Struct<'a>>,
     pub enums: IdVec<EnumId, Enum<'a>>,
     pub properties: IdVec<PropertyId, Property>,
@@ -453,6 +455,7 @@ impl Program<'_> {
         match ty {
             Ty::Error | Ty::Void => 0,
             Ty::Assoc(..) | Ty::Interface(_) => 1,
+            Ty::Differential(of) if of.is_abstract() => 1,
             Ty::Number(_, shape) => shape.components().map_or(1, |n| n.unsigned_abs()),
             Ty::Array(element, count) => {
                 let count = count.known().map_or(1, |n| n.max(0).unsigned_abs());
@@ -461,7 +464,7 @@ impl Program<'_> {
             Ty::Enum(_) => 1,
             Ty::Buffer(..) => 2,
             Ty::Struct(id, args) if args.is_empty() => self.structs[*id].leaves,
-            Ty::Struct(..) => {
+            Ty::Struct(..) | Ty::Pair(_) | Ty::Differential(_) => {
                 *steps = steps.saturating_sub(1);
                 if *steps == 0 {
                     return u64::MAX;
@@ -474,7 +477,12 @@ impl Program<'_> {
 
     /// The fields of a struct at its arguments, as far as they are known.
     pub fn fields_of(&self, ty: &Ty) -> Arc<[Field]> {
-        let Ty::Struct(id, args) = ty else { return Arc::default() };
+        let (id, args) = match ty {
+            Ty::Struct(id, args) => (id, args),
+            Ty::Pair(of) => return self.pair_fields(of),
+            Ty::Differential(of) => return self.differential_fields(of),
+            _ => return Arc::default(),
+        };
         let Lazy::Done(fields) = &self.structs[*id].fields else { return Arc::default() };
         if args.is_empty() {
             return fields.clone();
@@ -510,6 +518,8 @@ impl Program<'_> {
             Ty::Void => "void".into(),
             Ty::Enum(id) => self.enums[*id].name.to_string(),
             Ty::Interface(interface) => self.show_interface(interface),
+            Ty::Pair(of) => format!("DifferentialPair<{}>", self.show(of)),
+            Ty::Differential(of) => format!("{}.Differential", self.show(of)),
             Ty::Assoc(base, requirement) => {
                 format!("{}.{}", self.show(base), self.requirements[*requirement].name)
             }

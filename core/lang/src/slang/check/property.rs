@@ -104,7 +104,7 @@ impl Context<'_, '_> {
     ) -> Expr {
         let name = self.checker.program.functions[getters[0]].qualified.trim_end_matches(".get").into();
         let receiver = object.clone().map(Box::new);
-        let set = FunctionSet { name, candidates: getters.to_vec(), receiver, generics: None, of };
+        let set = FunctionSet { candidates: getters.to_vec(), receiver, of, ..FunctionSet::named(name) };
         let Some((get, subst)) = self.choose(&set, &args, span) else { return self.silent_error(span) };
         let call = self.call_of(get, &subst, set.receiver, args, span);
         let Expr { kind: ExprKind::Call(Call { callee: get_callee, mut args, .. }), ty, .. } = call else {
@@ -125,6 +125,7 @@ impl Context<'_, '_> {
                     let (this, generics) = (this.clone(), generics.clone());
                     Callee::Requirement { this, requirement, generics }
                 }
+                (Callee::Derivative { .. }, _) => bug!("check", "a derivative is no accessor"),
                 (Callee::Function { generics, .. } | Callee::Requirement { generics, .. }, _) => {
                     Callee::Function { id, generics: generics.clone() }
                 }
@@ -157,7 +158,8 @@ impl Context<'_, '_> {
     /// The declaration of an accessor, be it what an interface asks for.
     fn accessor_id(&self, callee: &Callee) -> FnId {
         let program = &self.checker.program;
-        match callee {
+        match callee.primal() {
+            Callee::Derivative { .. } => bug!("check", "a derivative is no accessor"),
             Callee::Function { id, .. } => *id,
             Callee::Requirement { requirement, .. } => match program.requirements[*requirement].kind {
                 RequirementKind::Function(id) => id,

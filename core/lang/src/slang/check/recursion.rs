@@ -42,7 +42,7 @@ fn note_call(program: &Program<'_>, expr: &Expr, out: &mut Vec<(FnId, Span)>) {
 pub fn each_callee<'h>(program: &Program<'_>, expr: &'h Expr, f: &mut dyn FnMut(&'h Callee)) {
     match &expr.kind {
         ExprKind::Call(call) => {
-            f(&call.callee);
+            f(call.callee.primal());
             if may_write(program, &call.callee) {
                 call.args.iter().for_each(|arg| setters(arg, f));
             }
@@ -57,6 +57,8 @@ pub fn each_callee<'h>(program: &Program<'_>, expr: &'h Expr, f: &mut dyn FnMut(
 
 fn may_write(program: &Program<'_>, callee: &Callee) -> bool {
     let id = match callee {
+        // Pairs are written.
+        Callee::Derivative { .. } => return true,
         Callee::Function { id, .. } => *id,
         Callee::Requirement { requirement, .. } => match program.requirements[*requirement].kind {
             RequirementKind::Function(id) => id,
@@ -118,6 +120,7 @@ pub fn walk<'h>(expr: &'h Expr, f: &mut dyn FnMut(&'h Expr)) {
         ExprKind::Convert(inner) | ExprKind::Erase(inner) => walk(inner, f),
         // Its types are of another declaration: who looks within takes its bindings into account.
         ExprKind::Under(..) => {}
+        ExprKind::Tangent(_, inner) => inner.iter().for_each(|expr| walk(expr, f)),
         ExprKind::Memory(access) => access.operands().for_each(|expr| walk(expr, f)),
         ExprKind::Pick(base, pick) => {
             walk(base, f);

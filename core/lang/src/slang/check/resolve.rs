@@ -57,7 +57,7 @@ impl Checker<'_> {
 
 /// Types that Slang has and the checker does not know yet: better refused by name than called unknown.
 fn is_known_foreign_type(name: &str) -> bool {
-    const STEMS: [&str; 20] = [
+    const STEMS: [&str; 19] = [
         "Texture",
         "RWTexture",
         "Buffer",
@@ -71,7 +71,6 @@ fn is_known_foreign_type(name: &str) -> bool {
         "Sampler",
         "ConstantBuffer",
         "ParameterBlock",
-        "DifferentialPair",
         "Optional",
         "Tuple",
         "Tensor",
@@ -179,6 +178,9 @@ impl Context<'_, '_> {
                     Some(ty) => Outer::Type(ty),
                     None => return self.not_a_type(name, span),
                 },
+                None if name == "Differential" && of.is_some() => {
+                    Outer::Type(self.differential_type(&of.unwrap_or(Ty::Error), span))
+                }
                 None => {
                     let text: Vec<&str> = path.iter().map(|segment| &*segment.name.text).collect();
                     let message = format!("no type named `{}`", text.join("."));
@@ -387,6 +389,13 @@ impl Context<'_, '_> {
         }
         if matches!(name, "ConstantBuffer" | "ParameterBlock" | "TextureBuffer") {
             return Some(self.block_type(name, args, span));
+        }
+        if name == "DifferentialPair" {
+            return Some(self.pair_type(args, span));
+        }
+        if name == "Differential" {
+            let this = self.self_ty()?;
+            return Some(self.differential_type(&this, span));
         }
         let wanted = match name {
             "vector" => 2,

@@ -25,6 +25,10 @@ pub enum Ty {
     Enum(EnumId),
     /// A value of any type that conforms.
     Interface(InterfaceRef),
+    /// `DifferentialPair<T>`
+    Pair(Arc<Ty>),
+    /// The tangents' type that a struct gets, or that a generic type has: fields with tangents, each as its tangent.
+    Differential(Arc<Ty>),
     /// `T.Name`: what the conformance of a type that is not known yet says of an associated type.
     Assoc(Arc<Ty>, RequirementId),
     /// Elements in device memory, and how many there are.
@@ -161,6 +165,11 @@ impl Ty {
             Ty::Interface(interface) => Ty::Interface(interface.subst(program, subst)),
             Ty::Assoc(base, requirement) => program.project(base.rebuilt(program, subst), *requirement),
             Ty::Buffer(kind, element) => Ty::Buffer(*kind, Arc::new(element.rebuilt(program, subst))),
+            Ty::Pair(of) => Ty::Pair(of.rebuilt(program, subst).into()),
+            Ty::Differential(of) => {
+                let of = of.rebuilt(program, subst);
+                if of.is_error() { Ty::Error } else { program.differential(&of).unwrap_or(Ty::Error) }
+            }
             Ty::Error | Ty::Void | Ty::Struct(..) | Ty::Enum(_) => self.clone(),
         }
     }
@@ -240,10 +249,13 @@ pub struct Bound {
     pub scalars: Option<ScalarSet>,
     /// Only scalars, so that vectors can be made of it.
     pub scalar_only: bool,
+    /// Only types with tangents.
+    pub differentiable: bool,
 }
 
 impl Bound {
-    pub const ANY: Bound = Bound { scalars: None, scalar_only: false };
+    pub const ANY: Bound = Bound { scalars: None, scalar_only: false, differentiable: false };
+    const DIFFERENTIABLE: Bound = Bound { differentiable: true, ..Bound::ANY };
 
     /// The builtin interface of that name.
     pub fn from_name(name: &str) -> Option<Bound> {
@@ -263,10 +275,11 @@ impl Bound {
             "__Floats" | "IFloat" => (ScalarSet::of(Scalar::is_float), false),
             "__Integers" | "IInteger" => (ScalarSet::of(Scalar::is_integer), false),
             "ILogical" => (ScalarSet::of(integer_or_bool), false),
-            "IDifferentiable" | "IDefaultInitializable" => return Some(Bound::ANY),
+            "IDifferentiable" => return Some(Bound::DIFFERENTIABLE),
+            "IDefaultInitializable" => return Some(Bound::ANY),
             _ => return None,
         };
-        Some(Bound { scalars: Some(scalars), scalar_only })
+        Some(Bound { scalars: Some(scalars), ..Bound { scalar_only, ..Bound::ANY } })
     }
 
     pub fn and(self, other: Bound) -> Bound {
@@ -274,10 +287,23 @@ impl Bound {
             (Some(a), Some(b)) => Some(ScalarSet(a.0 & b.0)),
             (a, b) => a.or(b),
         };
-        Bound { scalars, scalar_only: self.scalar_only || other.scalar_only }
+        Bound {
+            scalars,
+            scalar_only: self.scalar_only || other.scalar_only,
+            differentiable: self.differentiable || other.differentiable,
+        }
+    }
+
+    /// Whether it admits floats alone.
+    pub fn is_float(self) -> bool {
+        let floats = ScalarSet::of(Scalar::is_float);
+        self.scalars.is_some_and(|scalars| scalars.0 & !floats.0 == 0)
     }
 
     pub fn admits(self, program: &Program<'_>, ty: &Ty) -> bool {
+        if self.differentiable && program.differential(ty).is_none() {
+            return false;
+        }
         let Some(allowed) = self.scalars else { return !matches!(ty, Ty::Void) };
         match ty {
             Ty::Error => true,

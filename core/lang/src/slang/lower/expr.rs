@@ -10,7 +10,7 @@ use pullback_ir::{Constant, Direction, Op, Type, Value};
 use smallvec::SmallVec;
 
 /// An argument of a call, evaluated.
-enum Argument {
+pub enum Argument {
     In(Value),
     Place(Place, Direction),
 }
@@ -104,6 +104,7 @@ impl FunctionLowerer<'_, '_> {
                 let ty = self.ty(&expr.ty);
                 self.ssa.op(Op::Construct(ty), &elements)
             }
+            ExprKind::Tangent(op, args) => self.tangent(*op, args),
             ExprKind::Compose(parts) => self.compose(parts, &expr.ty),
             ExprKind::Pick(base, pick) => {
                 if self.stands_in_memory(base) {
@@ -289,6 +290,9 @@ impl FunctionLowerer<'_, '_> {
 
     /// A call; `None` when it gives no value. What it writes is written back after it, in order.
     fn call(&mut self, call: &Call, result: &Ty) -> Option<Value> {
+        if let crate::slang::check::hir::Callee::Derivative { .. } = call.callee {
+            return self.call_derivative(call);
+        }
         let (id, generics) = self.lowerer.callee(&call.callee, &self.subst);
         let function = &self.lowerer.program.functions[id];
         let signature = self.lowerer.signature(id);
@@ -297,36 +301,51 @@ impl FunctionLowerer<'_, '_> {
             Role::Method { mutating: false } => Some(Direction::In),
             _ => None,
         };
-        let directions = this.into_iter().chain(signature.params.iter().map(|param| param.direction));
-        let args: Vec<Argument> = call
-            .args
-            .iter()
-            .zip(directions)
-            .map(|(arg, direction)| match direction {
-                Direction::In => Argument::In(self.expr(arg)),
-                _ => Argument::Place(self.place(arg), direction),
-            })
-            .collect();
-        let mut values = Vec::with_capacity(args.len());
-        for arg in &args {
-            match arg {
-                Argument::In(value) => values.push(*value),
-                Argument::Place(place, Direction::InOut) => values.push(self.read_place(place)),
-                Argument::Place(..) => {}
-            }
-        }
+        let declared = signature.params.iter().map(|param| param.direction);
+        let directions: Vec<Direction> = this.into_iter().chain(declared).collect();
+        let args = self.arguments(&call.args, &directions);
+        let values = self.argument_values(&args);
         let results = match &function.op {
             Some(op) => vec![self.intrinsic(op, &values, result)],
             None => self.call_function(id, generics, result, &values),
         };
-        let mut results = results.into_iter().map(|value| (call.detached, value));
+        self.take_results(call.detached, *result != Ty::Void, &args, results)
+    }
+
+    pub fn arguments(&mut self, args: &[Expr], directions: &[Direction]) -> Vec<Argument> {
+        let argument = |(arg, direction): (&Expr, &Direction)| match direction {
+            Direction::In => Argument::In(self.expr(arg)),
+            _ => Argument::Place(self.place(arg), *direction),
+        };
+        args.iter().zip(directions).map(argument).collect()
+    }
+
+    /// What the callee takes: an `inout` place is read after all arguments are evaluated.
+    pub fn argument_values(&mut self, args: &[Argument]) -> Vec<Value> {
+        let value = |arg: &Argument| match arg {
+            Argument::In(value) => Some(*value),
+            Argument::Place(place, Direction::InOut) => Some(self.read_place(place)),
+            Argument::Place(..) => None,
+        };
+        args.iter().filter_map(value).collect()
+    }
+
+    /// What a call gives, after what it writes is written back.
+    pub fn take_results(
+        &mut self,
+        detached: bool,
+        has_value: bool,
+        args: &[Argument],
+        results: Vec<Value>,
+    ) -> Option<Value> {
+        let mut results = results.into_iter().map(|value| (detached, value));
         let mut next = |this: &mut Self| match results.next() {
             Some((true, value)) => this.detached(value),
             Some((false, value)) => value,
             None => bug!("lower", "a call lost a result"),
         };
-        let value = (*result != Ty::Void).then(|| next(self));
-        for arg in &args {
+        let value = has_value.then(|| next(self));
+        for arg in args {
             if let Argument::Place(place, _) = arg {
                 let written = next(self);
                 self.write_place(place, written);

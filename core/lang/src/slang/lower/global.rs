@@ -19,7 +19,8 @@ impl Lowerer<'_> {
         let program = self.program;
         let known =
             |generics: &[Arg]| -> Vec<Arg> { generics.iter().map(|arg| arg.subst(program, subst)).collect() };
-        match callee {
+        match callee.primal() {
+            Callee::Derivative { .. } => bug!("lower", "a derivative of nothing"),
             Callee::Function { id, generics } => (*id, known(generics)),
             Callee::Requirement { this, requirement, generics } => {
                 let this = this.subst(program, subst);

@@ -2,6 +2,7 @@
 //! Cannot fail: what is wrong was found before.
 
 mod action;
+mod derivative;
 mod dispatch;
 mod entry;
 mod expr;
@@ -21,8 +22,12 @@ use super::check::program::{FnId, GlobalId, GlobalKind, Lazy, MembersId, Program
 use super::check::types::{Arg, Count, Elem, Shape, Subst, Ty};
 use super::check::{Checked, is_differentiable};
 use pullback_base::{bug, ids::Id};
-use pullback_ir::{Constant, Direction, Field, FuncId, Interface, InterfaceParam, Module, Type};
+use pullback_ir::derivative::pair_type;
+use pullback_ir::{
+    Constant, Derivatives, Derived, Direction, Field, FuncId, Interface, InterfaceParam, Module, Type,
+};
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -36,6 +41,8 @@ pub fn lower(checked: &Checked<'_>) -> Module {
         names: FxHashSet::default(),
         structs: FxHashMap::default(),
         globals: FxHashMap::default(),
+        derivatives: BTreeMap::new(),
+        derived: FxHashMap::default(),
     };
     for &id in &checked.functions {
         if checked.bodies.contains_key(&id) && lowerer.signature(id).generics.is_empty() {
@@ -66,8 +73,12 @@ pub fn lower(checked: &Checked<'_>) -> Module {
                 module.entry_points.push(point);
                 kernel
             }
+            Task::Derived(derived) => lowerer.shell(derived, &name),
         };
         module.add(function);
+    }
+    for (id, derivatives) in lowerer.derivatives {
+        module.functions[id].derivatives = Some(Box::new(derivatives));
     }
     entry::size_groups(&mut module);
     module
@@ -82,6 +93,8 @@ enum Task {
     Outermost(FnId),
     /// The kernel of the entry point of that number.
     Kernel(usize),
+    /// A derivative of another function.
+    Derived(Derived),
 }
 
 struct Lowerer<'c> {
@@ -90,6 +103,9 @@ struct Lowerer<'c> {
     instances: FxHashMap<(FnId, Vec<Arg>), FuncId>,
     /// In the order of their ids; those past the module's length are still to be lowered.
     queue: Vec<(Task, Arc<str>)>,
+    /// How the functions differentiate of which derivatives are asked.
+    derivatives: BTreeMap<FuncId, Derivatives>,
+    derived: FxHashMap<Derived, FuncId>,
     names: FxHashSet<Arc<str>>,
     /// Struct types by what the checker calls them.
     structs: FxHashMap<Ty, Type>,
@@ -164,8 +180,13 @@ impl<'c> Lowerer<'c> {
                 }
             },
             Ty::Array(element, count) => Type::array(self.ty(&element, subst), known(count)),
-            ty @ Ty::Struct(..) => self.structure(ty),
             ty @ Ty::Interface(_) => self.structure(ty),
+            ty @ (Ty::Struct(..) | Ty::Differential(_)) => self.structure(ty),
+            Ty::Pair(of) => {
+                let tangent = self.program.differential(&of).unwrap_or(Ty::Error);
+                let (of, tangent) = (self.ty(&of, &Subst::default()), self.ty(&tangent, &Subst::default()));
+                pair_type(&of, &tangent)
+            }
             Ty::Enum(id) => match self.program.enums[id].tag {
                 Some(tag) => Type::Scalar(tag),
                 None => bug!("lower", "`{}` has no tag", self.program.enums[id].name),
@@ -310,6 +331,14 @@ fn push_type_name(out: &mut String, ty: &Ty, program: &Program<'_>) {
             out.push_str(kind.name());
             out.push('.');
             push_type_name(out, element, program);
+        }
+        Ty::Pair(of) => {
+            out.push_str("DifferentialPair.");
+            push_type_name(out, of, program);
+        }
+        Ty::Differential(of) => {
+            push_type_name(out, of, program);
+            out.push_str(".Differential");
         }
         other => bug!("lower", "{other:?} is no generic argument"),
     }
