@@ -159,7 +159,7 @@ impl Program<'_> {
         let tangent = |ty: &Ty, no_diff: bool| if no_diff { None } else { self.differential(ty) };
         let mut params: Vec<Param> = Vec::new();
         for param in &of.params {
-            let pair = || Ty::Pair(param.ty.clone().into());
+            let pair = || if param.ty.is_error() { Ty::Error } else { Ty::Pair(param.ty.clone().into()) };
             let (ty, direction) = match (tangent(&param.ty, param.no_diff), mode, param.direction) {
                 (Some(_), DerivativeMode::Forward, direction) => (pair(), direction),
                 (None, DerivativeMode::Forward, direction) => (param.ty.clone(), direction),
