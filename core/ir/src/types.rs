@@ -130,6 +130,18 @@ impl Type {
         }
     }
 
+    /// What a scalar, or a pointer to values of any type, is in scalar form: there, memory behind pointers is scalars,
+    /// pointers, or bytes.
+    pub fn leaf_in_scalar_form(&self) -> Type {
+        match self {
+            Type::Pointer(element) => match &**element {
+                Type::Scalar(_) | Type::Pointer(_) => Type::pointer(element.leaf_in_scalar_form()),
+                _ => Type::pointer(Type::Scalar(Scalar::U8)),
+            },
+            other => other.clone(),
+        }
+    }
+
     /// The type of a tangent or cotangent: the floats alone, structs without the fields that have none. `None` where
     /// nothing is left.
     pub fn differential(&self) -> Option<Type> {

@@ -250,7 +250,9 @@ impl Checker<'_> {
                     return self.fail(format!("call of {callee}, which does not exist"));
                 };
                 // A flat call has a value per leaf: in scalar form, of a function with derivatives of its own.
-                let leaves = |types: &[Type]| types.iter().flat_map(Type::leaves).collect::<Vec<Type>>();
+                let leaves = |types: &[Type]| -> Vec<Type> {
+                    types.iter().flat_map(Type::leaves).map(|leaf| leaf.leaf_in_scalar_form()).collect()
+                };
                 let params = target.param_types();
                 let is_flat = self.types(args) != params || self.types(results) != target.results;
                 let form = |types: &[Type]| if is_flat { leaves(types) } else { types.to_vec() };

@@ -68,8 +68,7 @@ struct Scalarizer<'a> {
 /// The types of a value's parts: per scalar of an element one array, and so on inward.
 fn part_types(ty: &Type) -> Vec<Type> {
     match ty {
-        Type::Scalar(_) => vec![ty.clone()],
-        Type::Pointer(element) => vec![memory::pointer_to(element)],
+        Type::Scalar(_) | Type::Pointer(_) => vec![ty.leaf_in_scalar_form()],
         Type::Array(_, 0) => Vec::new(),
         Type::Array(element, n) => part_types(element)
             .into_iter()

@@ -7,21 +7,11 @@ use pullback_base::Scalar;
 use pullback_ir::layout::{layout, leaf_offsets};
 use pullback_ir::{Constant, Effect, Op, Type, Value};
 
-/// What a pointer to `element` is in scalar form.
-pub(super) fn pointer_to(element: &Type) -> Type {
-    match element {
-        Type::Scalar(_) => Type::pointer(element.clone()),
-        Type::Pointer(inner) => Type::pointer(pointer_to(inner)),
-        _ => Type::pointer(Type::Scalar(Scalar::U8)),
-    }
-}
-
 /// A slot of shared memory in scalar form.
 pub(super) fn shared_slot(slot: &Type) -> Type {
     match slot {
         Type::Array(element, n) => Type::array(shared_slot(element), *n),
-        Type::Pointer(element) => pointer_to(element),
-        other => other.clone(),
+        other => other.leaf_in_scalar_form(),
     }
 }
 
@@ -37,7 +27,7 @@ impl Scalarizer<'_> {
     }
 
     pub(super) fn pointer_cast(&mut self, address: Value, element: &Type) -> Value {
-        let to = pointer_to(element);
+        let to = Type::pointer(element.clone()).leaf_in_scalar_form();
         match &to {
             _ if *self.b.ty(address) == to => address,
             Type::Pointer(element) => self.op(Op::PointerCast(Type::clone(element)), &[address]),

@@ -134,3 +134,27 @@ fn by_part(ty: &Type, first: usize, leaf: &mut impl FnMut(usize)) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::scalarize::scalarize;
+    use crate::testing::load;
+
+    #[test]
+    fn a_call_that_stays_passes_pointers_to_bytes_for_aggregates() {
+        let mut module = load(
+            "func @f(%0 p: ptr<vec<f32, 2>>, %1 x: vec<f32, 2>) -> () {
+                call @g %0, %1
+                yield
+            }
+            func @g(%0 p: ptr<vec<f32, 2>>, %1 x: vec<f32, 2>) -> () {
+                store %0, %1
+                yield
+            }",
+        );
+        let (f, g) = (module.find("f").expect("f"), module.find("g").expect("g"));
+        module.functions[f] = scalarize(&module.functions[f]).expect("scalarizes");
+        assert_ne!(module.functions[f].param_types(), module.functions[g].param_types());
+        pullback_ir::verify(module).expect("a flat call of a function that is not flat");
+    }
+}

@@ -81,7 +81,6 @@ impl<'c, 'a> Context<'c, 'a> {
     pub fn check_function_body(mut self, block: &ast::Block) -> Option<Body> {
         let mut stmts = self.initial_this(block.span);
         stmts.extend(self.block(block));
-        self.refuse_null_buffers(&stmts);
         // Where something else is wrong, what is missing may be what was not understood.
         if self.result != Ty::Void && !self.broken && super::flow::falls_through(&stmts) {
             let name = self.function_name();

@@ -121,9 +121,6 @@ impl<'a> Checker<'a> {
             (Some(ty), None) => {
                 let resolved = context.resolve_value_type(ty);
                 let resolved = context.sized(resolved, ty.span);
-                if kind != GlobalKind::Uniform && context.checker.program.holds_buffer(&resolved) {
-                    context.refuse_null(&resolved, var.name.span);
-                }
                 (resolved, None)
             }
             (None, None) => {

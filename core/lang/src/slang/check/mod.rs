@@ -23,7 +23,6 @@ mod instances;
 mod interface;
 mod member;
 pub mod memory;
-mod null;
 mod operator;
 mod overload;
 mod place;

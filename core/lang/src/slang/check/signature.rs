@@ -331,9 +331,6 @@ impl Context<'_, '_> {
             let ty = self.resolve_value_type(&param.ty);
             self.sized(ty, param.ty.span)
         };
-        if direction == Direction::Out && self.checker.program.holds_buffer(&ty) {
-            self.refuse_null(&ty, param.span);
-        }
         let name = param.name.as_ref().map_or_else(|| "".into(), |name| name.text.clone());
         let default = param.default.as_ref().map(|default| {
             let value = self.initializer(Some(&param.ty), default, param.span);
