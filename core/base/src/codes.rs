@@ -50,13 +50,13 @@ codes! {
     SyntaxError "syntax-error" Compile "The text does not follow the language's grammar."
         "mend the text at the mark; what follows it may be fine";
     PreprocessorError "preprocessor-error" Compile "A preprocessor directive is wrong, or an included file is missing."
-        "mend the directive at the mark; included files are looked for beside the including file and in include_paths";
+        "mend the directive at the mark";
     UnknownName "unknown-name" Compile "A name is used that nothing in scope declares."
         "declare it, or check its spelling";
     DuplicateName "duplicate-name" Compile "Two declarations of one scope share a name."
         "rename or remove one of them";
     TypeMismatch "type-mismatch" Compile "An expression has a type that its place cannot take."
-        "convert one of the values explicitly";
+        "use a value of the type that is needed, or convert explicitly";
     NoOverload "no-overload" Compile "No function of that name takes these arguments."
         "pass arguments that fit one of the declarations";
     AmbiguousOverload "ambiguous-overload" Compile "Several functions of that name fit these arguments equally well."

@@ -1,6 +1,7 @@
 //! Modules: the files of each (`__include`), and what they import.
 
 use super::ast::{self, Decl, DeclKind, ModifierKind, Name};
+use super::preprocess::WHERE_FILES_ARE;
 use super::{ParseOptions, parse};
 use pullback_base::{Code, Diagnostic, Diagnostics, FileId, SourceMap};
 use rustc_hash::FxHashMap;
@@ -87,7 +88,10 @@ impl Loader<'_, '_> {
             Some(Some(imported)) => *imported,
             Some(None) => {
                 let message = format!("`{}` imports what imports it", name.text);
-                return self.error(name, message, "closes a circle of imports");
+                let circle = Diagnostic::error(Code::PreprocessorError, message)
+                    .at(name.span, "closes a circle of imports")
+                    .help("move what both need into a third module");
+                return self.diagnostics.push(circle);
             }
             None => {
                 let file = self.sources.add(&path, &text);
@@ -134,6 +138,7 @@ impl Loader<'_, '_> {
     }
 
     fn error(&mut self, name: &Name, message: String, label: &str) {
-        self.diagnostics.push(Diagnostic::error(Code::PreprocessorError, message).at(name.span, label));
+        let diagnostic = Diagnostic::error(Code::PreprocessorError, message).at(name.span, label);
+        self.diagnostics.push(diagnostic.help(WHERE_FILES_ARE));
     }
 }

@@ -144,12 +144,26 @@ impl Context<'_, '_> {
         if counted {
             return self.unsupported(&format!("counters of buffers, as `{name}` needs,"), span);
         }
-        self.error(
-            Code::UnknownName,
-            format!("`{shown}` has no method `{name}`"),
-            span,
-            "not a method of this buffer",
-        )
+        const METHODS: [&str; 12] = [
+            "Load",
+            "Load2",
+            "Load3",
+            "Load4",
+            "Store",
+            "Store2",
+            "Store3",
+            "Store4",
+            "GetDimensions",
+            "InterlockedAdd",
+            "InterlockedMin",
+            "InterlockedMax",
+        ];
+        let help = match super::suggest::nearest(name, METHODS.into_iter()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "read and write its elements by `[...]`, `Load` and `Store`".into(),
+        };
+        let message = format!("`{shown}` has no method `{name}`");
+        self.error_advised(Code::UnknownName, message, span, "not a method of this buffer", help)
     }
 
     /// What is at a place, as a value: it cannot be assigned.

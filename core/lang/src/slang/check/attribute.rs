@@ -72,7 +72,23 @@ pub fn check_function(checker: &mut Checker<'_>, decl: &ast::Decl, is_std: bool)
 
 fn unknown(attribute: &Attribute) -> Diagnostic {
     let message = format!("attribute `{}` is not known, and ignored", attribute.name.text);
-    Diagnostic::warning(Code::UnknownName, message).at(attribute.span, "has no effect")
+    let diagnostic = Diagnostic::warning(Code::UnknownName, message).at(attribute.span, "has no effect");
+    const KNOWN: [&str; 10] = [
+        "Differentiable",
+        "BackwardDifferentiable",
+        "ForwardDifferentiable",
+        "ForwardDerivative",
+        "BackwardDerivative",
+        "TreatAsDifferentiable",
+        "mutating",
+        "numthreads",
+        "shader",
+        "MaxIters",
+    ];
+    match super::suggest::nearest(&attribute.name.text, KNOWN.into_iter()) {
+        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+        None => diagnostic,
+    }
 }
 
 impl Context<'_, '_> {

@@ -64,11 +64,12 @@ impl Context<'_, '_> {
                     return self.call_function(set, args, span);
                 }
                 let shown = self.show(&value.ty);
-                self.error(
+                self.error_advised(
                     Code::TypeMismatch,
                     format!("`{shown}` cannot be called"),
                     callee.span,
-                    "not a function",
+                    "a value, not a function",
+                    "multiply by `*`, or call a function",
                 )
             }
             Item::Namespace(_) => {
@@ -197,7 +198,7 @@ impl Context<'_, '_> {
         let name = self.checker.program.functions[function].name.clone();
         self.report(
             Diagnostic::error(Code::NotAssignable, format!("`{name}` changes its object"))
-                .at(receiver.span, "not a variable, so the change would be lost")
+                .at(receiver.span, "a constant or a computed value: the change would be lost")
                 .help("put the object into a variable first"),
         );
         false

@@ -288,6 +288,15 @@ impl<'a> Checker<'a> {
             Some(Symbol::Constant(id)) => program.constants[*id].ast.name.span,
             Some(Symbol::Generic(param)) => program.generics[*param].span,
             Some(Symbol::Global(id) | Symbol::GlobalField(id, _)) => program.globals[*id].span,
+            Some(Symbol::Field(_)) => {
+                let declared = program.structs.iter().find(|(_, declared)| declared.scope == scope);
+                let members = declared.map_or(&[][..], |(_, declared)| &declared.ast.members);
+                let names = members.iter().filter_map(|member| match &member.kind {
+                    DeclKind::Var(field) => Some(&field.name),
+                    _ => None,
+                });
+                names.into_iter().find(|field| &*field.text == name).map_or(Span::NONE, |field| field.span)
+            }
             _ => Span::NONE,
         }
     }

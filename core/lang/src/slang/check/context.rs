@@ -138,6 +138,19 @@ impl<'c, 'a> Context<'c, 'a> {
         Expr::error(span)
     }
 
+    /// An error, and what to do about it.
+    pub fn error_advised(
+        &mut self,
+        code: Code,
+        message: impl Into<String>,
+        span: Span,
+        label: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Expr {
+        self.report(Diagnostic::error(code, message).at(span, label).help(help));
+        Expr::error(span)
+    }
+
     /// A construct that is not there yet; `what` is plural.
     pub fn unsupported(&mut self, what: &str, span: Span) -> Expr {
         self.broken = true;
@@ -173,7 +186,10 @@ impl<'c, 'a> Context<'c, 'a> {
         if let Some(&(_, first)) = taken.filter(|_| !name.is_empty()) {
             let first = self.locals[first].span;
             self.broken = true;
-            self.checker.duplicate(&name, span, first);
+            // `retrun x;` declares nothing.
+            if !local.ty.is_error() {
+                self.checker.duplicate(&name, span, first);
+            }
         }
         let id = self.locals.push(local);
         self.names.push((name, id));

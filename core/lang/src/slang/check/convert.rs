@@ -89,9 +89,13 @@ impl Context<'_, '_> {
         };
         if let (Some(from), Some(to)) = (counts(&expr.ty), counts(to)) {
             let letters = ["x", "xy", "xyz", "xyzw"];
-            if let Some(letters) = letters.get(to as usize - 1).filter(|_| to < from) {
+            if to > from {
+                diagnostic = diagnostic.help(format!("give the missing components: `{wanted}(..., 0)`"));
+            } else if let Some(letters) = letters.get(to as usize - 1) {
                 diagnostic = diagnostic.help(format!("take the components you mean: `.{letters}`"));
             }
+        } else if *to == Ty::BOOL && counts(&expr.ty).is_some() {
+            diagnostic = diagnostic.help("reduce it to one `bool`: `any(...)` or `all(...)`");
         } else if (expr.ty.number().is_some() && to.number().is_some()) || self.can_cast_enum(&expr.ty, to) {
             diagnostic = diagnostic.help(format!("convert it: `{wanted}(...)`"));
         }
@@ -150,11 +154,12 @@ impl Context<'_, '_> {
             return Expr { span, ..self.converted(expr, to) };
         }
         let (from, wanted) = (self.show(&expr.ty), self.show(to));
-        self.error(
+        self.error_advised(
             Code::TypeMismatch,
             format!("no conversion from `{from}` to `{wanted}`"),
-            span,
+            expr.span,
             format!("is `{from}`"),
+            format!("build the `{wanted}` from parts of it"),
         )
     }
 

@@ -183,11 +183,12 @@ impl Context<'_, '_> {
                     let this = self.local_value(this, span);
                     Item::Value(self.field(this, index, span))
                 }
-                (None, None) => Item::Value(self.error(
+                (None, None) => Item::Value(self.error_advised(
                     Code::UnknownName,
                     format!("field `{name}` without an object"),
                     span,
                     "no `this` here",
+                    "leave out `static`, or take the object as a parameter",
                 )),
             },
             Symbol::Constant(id) => {

@@ -94,7 +94,7 @@ float n(IPart part) { return part.length; }
               │                          │ cannot be applied
               │                          is `T`
               │
-              = help: convert one of the values explicitly
+              = help: give the generic parameter a bound that has `+`, such as `IFloat`
 
             error[unknown-name]: `IPart` has no member `length`
               ┌─ t.slang:6:35
@@ -135,7 +135,7 @@ float m(E e) { return 1; }
               ┌─ t.slang:6:23
               │
             4 │ float g<T : IPart>(T x) { return x.size(); }
-              │       - `g(T x)`: takes 1 generic arguments
+              │       - `g(T x)`: takes one generic argument
             5 │ float h(float x) { return g(x); }
             6 │ float k(D d) { return g<D, int>(d); }
               │                       ^^^^^^^^^^^^ called here
@@ -148,15 +148,15 @@ float m(E e) { return 1; }
             8 │ float l(E<float> e) { return 1; }
               │         ^^^^^^^^ in these generic arguments
               │
-              = help: convert one of the values explicitly
+              = help: use a value of the type that is needed, or convert explicitly
 
             error[type-mismatch]: `E` needs a generic argument for `T`
               ┌─ t.slang:9:9
               │
             9 │ float m(E e) { return 1; }
-              │         ^ write `E<...>`
+              │         ^ not told here
               │
-              = help: convert one of the values explicitly
+              = help: write `E<...>`
         "#]],
     );
 }
@@ -176,7 +176,7 @@ struct Leaf : INode { INode next; float sum() { return 1; } }
             1 │ interface ILoop : ILoop2 { float f(); }
               │           ^^^^^ in a circle
               │
-              = help: write the recursion as a loop
+              = help: leave out one of the bases
 
             error[recursive-call]: interface `ILoop2` inherits itself
               ┌─ t.slang:2:11
@@ -184,7 +184,7 @@ struct Leaf : INode { INode next; float sum() { return 1; } }
             2 │ interface ILoop2 : ILoop { float g(); }
               │           ^^^^^^ in a circle
               │
-              = help: write the recursion as a loop
+              = help: leave out one of the bases
 
             error[recursive-call]: a value of `Leaf` may hold another one, without end
               ┌─ t.slang:4:8

@@ -16,8 +16,11 @@ pub fn infer(
 ) -> Result<Subst, String> {
     let own = &signature.generics[signature.outer..];
     let explicit = explicit.unwrap_or_default();
-    if explicit.len() > own.len() {
-        return Err(format!("takes {} generic arguments", own.len()));
+    match own.len() {
+        0 if !explicit.is_empty() => return Err("is not generic".into()),
+        1 if explicit.len() > 1 => return Err("takes one generic argument".into()),
+        most if explicit.len() > most => return Err(format!("takes {most} generic arguments")),
+        _ => {}
     }
     for (&param, arg) in own.iter().zip(explicit) {
         program.same_kind(param, arg)?;

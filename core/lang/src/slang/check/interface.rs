@@ -6,11 +6,15 @@ use super::program::{
     AliasId, Conformance, Extension, Fact, FnId, Generic, GenericKind, Interface, InterfaceId, InterfaceRef,
     Members, MembersId, Requirement, RequirementId, RequirementKind, ScopeId, StructId, Symbol,
 };
+use super::suggest::nearest;
 use super::types::{Bound, ParamId, Subst, Ty};
 use super::{Checker, done};
 use crate::slang::ast::{self, DeclKind, TypeExprKind};
 use pullback_base::{Code, Diagnostic, Span, ids::Id};
 use std::sync::Arc;
+
+/// So many aliases of aliases are followed: more are a circle.
+const MAX_ALIASES: usize = 64;
 
 /// A generic argument whose bounds could not be looked at before all conformances were known.
 pub struct Obligation {
@@ -186,11 +190,10 @@ impl<'a> Checker<'a> {
             if base.id == id {
                 let (name, span) =
                     (self.program.interfaces[id].name.clone(), self.program.interfaces[id].span);
-                self.error(
-                    Code::RecursiveCall,
-                    format!("interface `{name}` inherits itself"),
-                    span,
-                    "in a circle",
+                self.diagnostics.push(
+                    Diagnostic::error(Code::RecursiveCall, format!("interface `{name}` inherits itself"))
+                        .at(span, "in a circle")
+                        .help("leave out one of the bases"),
                 );
                 self.headers_broken = true;
                 break;
@@ -505,6 +508,10 @@ impl Context<'_, '_> {
     }
 
     fn interface_symbol(&self, ty: &ast::TypeExpr) -> Option<InterfaceId> {
+        self.interface_symbol_within(ty, MAX_ALIASES)
+    }
+
+    fn interface_symbol_within(&self, ty: &ast::TypeExpr, hops: usize) -> Option<InterfaceId> {
         let TypeExprKind::Path(path) = &ty.kind else { return None };
         let (first, rest) = path.split_first()?;
         let mut symbol = self.lookup(&first.name.text)?;
@@ -518,7 +525,10 @@ impl Context<'_, '_> {
         }
         match symbol {
             Symbol::Interface(id) => Some(id),
-            Symbol::Alias(id) => self.aliased(id).and_then(|ty| self.interface_symbol(ty)),
+            Symbol::Alias(id) => {
+                let aliased = self.aliased(id)?;
+                self.interface_symbol_within(aliased, hops.checked_sub(1)?)
+            }
             _ => None,
         }
     }
@@ -531,6 +541,10 @@ impl Context<'_, '_> {
 
     /// The interface a bound names; `None` after an error.
     pub fn bounding(&mut self, ty: &ast::TypeExpr) -> Option<Bounding> {
+        self.bounding_within(ty, MAX_ALIASES)
+    }
+
+    fn bounding_within(&mut self, ty: &ast::TypeExpr, hops: usize) -> Option<Bounding> {
         let TypeExprKind::Path(path) = &ty.kind else {
             self.error(Code::TypeMismatch, "this is no interface", ty.span, "an interface is needed here");
             return None;
@@ -547,7 +561,14 @@ impl Context<'_, '_> {
             {
                 let (ty, scope) = (&alias.ast.ty, alias.scope);
                 let mut context = Context::of_scope(self.checker, scope);
-                let bounding = context.bounding(ty);
+                let bounding = match hops.checked_sub(1) {
+                    Some(hops) => context.bounding_within(ty, hops),
+                    None => {
+                        let (message, help) = ("this alias stands for itself", "break the circle");
+                        context.error_advised(Code::RecursiveCall, message, ty.span, "in a circle", help);
+                        None
+                    }
+                };
                 let broken = context.broken;
                 self.broken |= broken;
                 return bounding;
@@ -563,7 +584,13 @@ impl Context<'_, '_> {
                 }
                 _ => {
                     let message = format!("no interface named `{name}` is in scope");
-                    self.report(Diagnostic::error(Code::UnknownName, message).at(last, "not declared"));
+                    let mut diagnostic =
+                        Diagnostic::error(Code::UnknownName, message).at(last, "not declared");
+                    let declared = self.scope_names(|symbol| matches!(symbol, Symbol::Interface(_)));
+                    if let Some(near) = nearest(name, declared.iter().map(|name| &**name)) {
+                        diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+                    }
+                    self.report(diagnostic);
                 }
             }
             return None;

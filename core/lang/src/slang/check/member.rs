@@ -28,18 +28,22 @@ impl Context<'_, '_> {
                 Some(symbol) => self.symbol_item(symbol, &name.text, None, span),
                 None => {
                     let message = format!("the namespace has nothing named `{}`", name.text);
-                    Item::Value(self.error(Code::UnknownName, message, name.span, "not declared there"))
+                    let diagnostic =
+                        Diagnostic::error(Code::UnknownName, message).at(name.span, "not declared there");
+                    self.report(self.meant(diagnostic, &name.text, scope));
+                    Item::Value(Expr::error(name.span))
                 }
             },
             Item::Type(Ty::Error) => Item::Value(self.silent_error(span)),
             Item::Type(ty) => match self.checker.program.member_of(&ty, &name.text) {
                 Some(Symbol::Field(_)) => {
                     let message = format!("field `{}` without an object", name.text);
-                    Item::Value(self.error(
+                    Item::Value(self.error_advised(
                         Code::UnknownName,
                         message,
                         name.span,
                         "needs a value, not a type",
+                        "ask a value of that type for it",
                     ))
                 }
                 Some(symbol) => self.member_item(symbol, &name.text, &ty, None, span),
@@ -129,15 +133,21 @@ impl Context<'_, '_> {
             _ => None,
         };
         if let Some(scope) = scope {
-            let names = self.checker.program.scopes[scope].names.keys();
-            if let Some(near) = nearest(&name.text, names.map(|name| &**name)) {
-                diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
-            }
+            diagnostic = self.meant(diagnostic, &name.text, scope);
         } else if let Some((_, Shape::Vector(size))) = ty.number() {
             diagnostic = diagnostic.help(components(size));
         }
         self.report(diagnostic);
         Expr::error(name.span)
+    }
+
+    /// Adds the name of that scope which may be meant.
+    fn meant(&self, diagnostic: Diagnostic, name: &str, scope: ScopeId) -> Diagnostic {
+        let names = self.checker.program.scopes[scope].names.keys();
+        match nearest(name, names.map(|name| &**name)) {
+            Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+            None => diagnostic,
+        }
     }
 
     fn swizzle(&mut self, value: &Expr, shape: Shape, name: &str, span: Span) -> Option<Expr> {
@@ -232,17 +242,19 @@ impl Context<'_, '_> {
         let (Some(element), [index]) = (base.ty.element(), &args[..]) else {
             let shown = self.show(&base.ty);
             let message = format!("`{shown}` cannot be indexed like this");
-            return self.error(
+            return self.error_advised(
                 Code::TypeMismatch,
                 message,
                 span,
                 "takes one index, of a vector, matrix or array",
+                "leave the index out, or index one of those",
             );
         };
         if !index.ty.is_scalar() || !index.ty.known_scalar().is_some_and(|scalar| scalar.is_integer()) {
             let shown = self.show(&index.ty);
             let message = format!("an index is an integer, not `{shown}`");
-            return self.error(Code::TypeMismatch, message, index.span, format!("is `{shown}`"));
+            let (label, help) = (format!("is `{shown}`"), "convert it: `int(...)`");
+            return self.error_advised(Code::TypeMismatch, message, index.span, label, help);
         }
         let index = index.clone();
         let known = match super::constant::evaluate(self.checker, &index) {
@@ -252,7 +264,8 @@ impl Context<'_, '_> {
         if let (Some(index_value), Some(Count::Known(count))) = (known, base.ty.count()) {
             if !(0..count).contains(&index_value) {
                 let message = format!("index {index_value} is outside of the {count} elements");
-                return self.error(Code::TypeMismatch, message, index.span, "always outside");
+                let help = format!("indices here go from 0 to {}", count - 1);
+                return self.error_advised(Code::TypeMismatch, message, index.span, "always outside", help);
             }
             let pick = Pick::Element { index: index_value as u32, detached: false };
             return Expr { kind: ExprKind::Pick(Box::new(base), pick), ty: element, span };

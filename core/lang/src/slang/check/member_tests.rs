@@ -34,7 +34,7 @@ fn enums_keep_to_their_cases_and_their_range() {
             3 │ enum Soft : float { X }
               │             ^^^^^ not an integer type
               │
-              = help: convert one of the values explicitly
+              = help: use a value of the type that is needed, or convert explicitly
 
             error[type-mismatch]: the initializer needs `int`, not `Fruit`
               ┌─ t.slang:5:26
@@ -107,7 +107,7 @@ fn properties_say_which_half_is_missing() {
               ┌─ t.slang:3:45
               │
             3 │ __subscript(bool b) -> float { ref { return x + 1; } } }
-              │                                             ^^^^^ not a variable or part of one
+              │                                             ^^^^^ a constant or a computed value, not a variable or part of one
               │
               = help: assign to a variable, a parameter, or a part of one
 

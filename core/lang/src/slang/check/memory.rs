@@ -70,7 +70,8 @@ impl Context<'_, '_> {
         // A second argument names a memory layout; ours is always the natural one.
         let (Some(element), 1..=2) = (args.first(), args.len()) else {
             let message = format!("`{name}` takes the type of its elements");
-            self.error(Code::TypeMismatch, message, span, format!("{} given", args.len()));
+            let (label, help) = (format!("{} given", args.len()), format!("write `{name}<float>`"));
+            self.error_advised(Code::TypeMismatch, message, span, label, help);
             return Some(Ty::Error);
         };
         match self.generic_arg(element) {

@@ -32,7 +32,7 @@ pub mod recursion;
 mod resolve;
 mod signature;
 mod stmt;
-mod suggest;
+pub mod suggest;
 mod switch;
 pub mod types;
 

@@ -4,7 +4,7 @@ use super::call::FunctionSet;
 use super::context::Context;
 use super::hir::{Expr, ExprKind, Literal};
 use super::program::Symbol;
-use super::types::{Shape, Ty};
+use super::types::{Count, Elem, Shape, Ty};
 use crate::slang::ast::{self, BinaryOp, UnaryOp};
 use pullback_base::{Code, Diagnostic, Scalar, Span};
 use pullback_ir::Op;
@@ -176,6 +176,8 @@ impl Context<'_, '_> {
         let is_matrix = |expr: &Expr| matches!(expr.ty.number(), Some((_, Shape::Matrix(..))));
         if op == "*" && (is_matrix(left) || right.is_some_and(is_matrix)) {
             diagnostic = diagnostic.help("`*` is component-wise; the matrix product is `mul(a, b)`");
+        } else if let Some(help) = operand_help(op, left, right) {
+            diagnostic = diagnostic.help(help);
         }
         self.report(diagnostic);
         let end = right.map_or(left.span, |right| right.span);
@@ -388,6 +390,31 @@ fn fold_literal(op: UnaryOp, literal: Literal) -> Option<Literal> {
         (UnaryOp::Negate, Literal::Int(value)) => Some(Literal::Int(-value)),
         (UnaryOp::Negate, Literal::Float(value)) => Some(Literal::Float(-value)),
         (UnaryOp::Not, Literal::Bool(value)) => Some(Literal::Bool(!value)),
+        _ => None,
+    }
+}
+
+/// What to do where an operator does not take its operands.
+fn operand_help(op: &str, left: &Expr, right: Option<&Expr>) -> Option<String> {
+    let operands = || std::iter::once(left).chain(right);
+    let is_generic = |expr: &Expr| matches!(expr.ty, Ty::Number(Elem::Param(_), _) | Ty::Assoc(..));
+    let is_float = |expr: &Expr| expr.ty.known_scalar().is_some_and(Scalar::is_float);
+    if operands().any(is_generic) {
+        return Some(format!("give the generic parameter a bound that has `{op}`, such as `IFloat`"));
+    }
+    if operands().any(|expr| matches!(expr.ty, Ty::Struct(..))) {
+        let is_compound = op.ends_with('=') && !matches!(op, "==" | "!=" | "<=" | ">=");
+        let op = if is_compound { op.trim_end_matches('=') } else { op };
+        return Some(format!("declare a function `operator{op}` that takes them"));
+    }
+    if matches!(op.trim_end_matches('='), "&" | "|" | "^" | "~" | "<<" | ">>") && operands().any(is_float) {
+        return Some("`int(...)` gives the whole number, `asuint(...)` the bits".into());
+    }
+    let counts = |expr: &Expr| expr.ty.number().map(|(_, shape)| shape);
+    match (counts(left), right.and_then(counts)) {
+        (Some(Shape::Vector(Count::Known(a))), Some(Shape::Vector(Count::Known(b)))) if a != b => {
+            Some(format!("take {} components of both", a.min(b)))
+        }
         _ => None,
     }
 }

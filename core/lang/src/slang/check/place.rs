@@ -74,10 +74,19 @@ impl Context<'_, '_> {
                 }
                 self.assignable(base)
             }
+            ExprKind::Constant(id) => {
+                let name = &self.checker.program.constants[*id].ast.name;
+                let diagnostic =
+                    Diagnostic::error(Code::NotAssignable, format!("`{}` cannot be assigned", name.text))
+                        .at(place.span, "written here")
+                        .also(name.span, "declared as a constant");
+                self.report(diagnostic.help("assign to a variable that starts with its value"));
+                false
+            }
             _ => {
                 self.report(
                     Diagnostic::error(Code::NotAssignable, "this cannot be assigned")
-                        .at(place.span, "not a variable or part of one"),
+                        .at(place.span, "a constant or a computed value, not a variable or part of one"),
                 );
                 false
             }

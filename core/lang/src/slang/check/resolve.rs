@@ -304,7 +304,8 @@ impl Context<'_, '_> {
                     None => {
                         let missing = self.checker.program.generics[param].name.clone();
                         let message = format!("`{name}` needs a generic argument for `{missing}`");
-                        self.error(Code::TypeMismatch, message, span, format!("write `{name}<...>`"));
+                        let help = format!("write `{name}<...>`");
+                        self.error_advised(Code::TypeMismatch, message, span, "not told here", help);
                         return None;
                     }
                 },
@@ -509,7 +510,9 @@ impl Context<'_, '_> {
         let mut diagnostic =
             Diagnostic::error(Code::UnknownName, format!("no type named `{}` is in scope", name.text))
                 .at(name.span, "not declared");
-        if let Some(near) = self.nearest_type(&name.text) {
+        if let Some(local) = self.local(&name.text) {
+            diagnostic = diagnostic.also(self.locals[local].span, "a variable, not a type");
+        } else if let Some(near) = self.nearest_type(&name.text) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
         }
         self.report(diagnostic);
@@ -522,10 +525,12 @@ impl Context<'_, '_> {
             "uint4", "bool", "half", "double", "vector", "matrix", "float2x2", "float3x3", "float4x4",
             "void", "int64_t",
         ];
+        // What a statement that is no declaration begins with.
+        const WORDS: [&str; 6] = ["return", "continue", "break", "switch", "while", "else"];
         let declared = self.scope_names(|symbol| {
             matches!(symbol, Symbol::Struct(_) | Symbol::Enum(_) | Symbol::Alias(_) | Symbol::Generic(_))
         });
-        nearest(name, declared.iter().map(|name| &**name).chain(BUILTIN)).map(Into::into)
+        nearest(name, declared.iter().map(|name| &**name).chain(BUILTIN).chain(WORDS)).map(Into::into)
     }
 
     /// The names visible here that stand for such symbols.

@@ -10,7 +10,7 @@ use super::resolve::{MAX_LEAVES, UNSIZED};
 use super::types::{Bound, ParamId, Subst, Ty};
 use super::{Checker, attribute, constant, done};
 use crate::slang::ast::{self, GenericParamKind, ModifierKind};
-use pullback_base::{Code, Span};
+use pullback_base::{Code, Diagnostic, Span};
 use pullback_ir::Direction;
 use std::sync::Arc;
 
@@ -107,6 +107,7 @@ impl<'a> Checker<'a> {
         for param in &function.ast.params {
             params.push(context.param(param, &mut generics));
         }
+        context.refuse_gaps_in_defaults(&params);
         broken |= context.broken;
         let result_no_diff = function.decl.modifiers.has(ModifierKind::NoDiff);
         let signature = Arc::new(Signature { generics, outer, params, result, result_no_diff, broken });
@@ -346,6 +347,22 @@ impl Context<'_, '_> {
         });
         let no_diff = modifiers.has(ModifierKind::NoDiff);
         Param { name, ty, direction, no_diff, default, span: param.span }
+    }
+
+    /// Arguments are left out at the end alone.
+    fn refuse_gaps_in_defaults(&mut self, params: &[Param]) {
+        let Some(first) = params.iter().position(|param| param.default.is_some()) else { return };
+        let Some(bare) = params[first..].iter().find(|param| param.default.is_none()) else { return };
+        let (with, name) = (&params[first], &bare.name);
+        self.report(
+            Diagnostic::error(
+                Code::SyntaxError,
+                format!("`{name}` has no default, but `{}` before it has one", with.name),
+            )
+            .at(bare.span, "needs a default too")
+            .also(with.span, "can be left out")
+            .help(format!("give `{name}` a default, or move it to the front")),
+        );
     }
 
     /// A type that something can have: not `void`.

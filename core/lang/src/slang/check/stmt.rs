@@ -145,11 +145,12 @@ impl Context<'_, '_> {
             None if matches!(result, Ty::Void | Ty::Error) => StmtKind::Return(None),
             None => {
                 let shown = self.show(&result);
-                self.error(
+                self.error_advised(
                     Code::TypeMismatch,
                     format!("`return` without a `{shown}`"),
                     span,
                     "needs a value",
+                    "write the value behind `return`",
                 );
                 StmtKind::Return(None)
             }
@@ -162,11 +163,13 @@ impl Context<'_, '_> {
                     ]);
                 }
                 if !value.is_error() {
-                    self.error(
+                    let shown = self.show(&value.ty);
+                    self.error_advised(
                         Code::TypeMismatch,
                         "a function without a result returns a value",
                         value.span,
-                        "here",
+                        format!("is `{shown}`"),
+                        format!("declare the function with the result `{shown}`, or write `return;`"),
                     );
                 }
                 StmtKind::Return(None)

@@ -80,7 +80,9 @@ impl Context<'_, '_> {
             None => {
                 let shown = self.show(&value.ty);
                 let message = format!("`switch` is over integers, not `{shown}`");
-                self.error(Code::TypeMismatch, message, value.span, format!("is `{shown}`"))
+                let label = format!("is `{shown}`");
+                let help = "convert it: `int(...)`, or compare by `if`";
+                self.error_advised(Code::TypeMismatch, message, value.span, label, help)
             }
         }
     }

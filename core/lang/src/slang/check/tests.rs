@@ -273,7 +273,7 @@ fn operands_that_do_not_fit_are_shown() {
               │                         │ cannot be applied
               │                         is `float`
               │
-              = help: convert one of the values explicitly
+              = help: `int(...)` gives the whole number, `asuint(...)` the bits
 
             warning[type-mismatch]: `float` becomes `int`: the fraction is lost
               ┌─ t.slang:3:28

@@ -406,6 +406,9 @@ impl Parser<'_> {
     /// `import a.b;` or `import "a/b";`, the cursor at the keyword.
     fn dotted(&mut self, head: Head, wrap: fn(Name) -> DeclKind) -> Parsed<Decl> {
         let word = self.bump();
+        if word.is_word(word::USING) && self.is_word(word::NAMESPACE) {
+            self.bump();
+        }
         let start = self.span();
         if self.is(TokenKind::String) {
             let token = self.bump();

@@ -298,19 +298,25 @@ impl Parser<'_> {
         let open = self.bump().span;
         let mut items = Vec::new();
         let mut height = 0;
+        let mut is_short_of_a_comma = false;
         while !self.is(closing) {
             items.push(self.assignment()?);
             height = height.max(self.height);
             if !self.eat(TokenKind::Comma) {
-                break;
+                if self.is(closing) || !self.begins_operand() || is_short_of_a_comma {
+                    break;
+                }
+                is_short_of_a_comma = true;
+                let message = format!("expected `,` or `{}`, found {}", closing.text(), self.found());
+                self.syntax_error(self.span(), message, "a `,` may be missing before this");
+                if self.token().is_line_start() {
+                    break;
+                }
+                continue;
             }
             if self.is(closing) && closing == TokenKind::RParen {
                 return Err(self.expected("an argument after `,`"));
             }
-        }
-        if !self.is(closing) && self.begins_operand() {
-            let message = format!("expected `,` or `{}`, found {}", closing.text(), self.found());
-            self.syntax_error(self.span(), message, "a `,` may be missing before this");
         }
         self.close(closing, open);
         self.height = height;

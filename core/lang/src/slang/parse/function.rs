@@ -117,7 +117,15 @@ impl Parser<'_> {
                 }
             }
             if !self.eat(TokenKind::Comma) {
-                break;
+                let is_param = self.is(TokenKind::Word)
+                    && !self.token().is_line_start()
+                    && self.scan_type(self.at).is_some();
+                if !is_param {
+                    break;
+                }
+                let message = format!("expected `,` or `)`, found {}", self.found());
+                self.syntax_error(self.span(), message, "a `,` may be missing before this");
+                continue;
             }
             if self.is(TokenKind::RParen) {
                 self.expected("a parameter after `,`");

@@ -19,6 +19,8 @@ impl Parser<'_> {
                 }
                 if parser.is(TokenKind::Eof) || (parser.token().is_line_start() && parser.begins_function()) {
                     parser.unclosed_brace(open);
+                    // What would follow is not known, a `return` least of all.
+                    stmts.push(Stmt { kind: StmtKind::Error, attributes: Vec::new(), span: open });
                     break;
                 }
                 stmts.push(parser.stmt_or_error());

@@ -3,6 +3,7 @@
 mod condition;
 mod expand;
 
+use super::check::suggest::nearest;
 use super::lex::lex;
 use super::token::{Interner, Symbol, Token, TokenKind, word};
 use pullback_base::{Code, Diagnostic, Diagnostics, FileId, SourceMap, Span};
@@ -26,6 +27,10 @@ pub struct ParseOptions<'a> {
 const MAX_INCLUDE_DEPTH: usize = 64;
 /// How many tokens includes and macros may make in all: past it the text is growing without end.
 const MAX_TOKENS: usize = 1 << 21;
+
+/// Where included files and modules are looked for.
+pub const WHERE_FILES_ARE: &str =
+    "files are looked for beside the one that names them, then in `include_paths`";
 
 /// After so many errors of one module the rest is not worth reading.
 pub const MAX_ERRORS: usize = 100;
@@ -104,6 +109,11 @@ struct Preprocessor<'a> {
     stopped: bool,
 }
 
+const DIRECTIVES: [&str; 12] = [
+    "define", "undef", "include", "if", "ifdef", "ifndef", "elif", "else", "endif", "error", "warning",
+    "pragma",
+];
+
 /// One open `#if`.
 struct Conditional {
     /// Text here is read.
@@ -117,6 +127,12 @@ struct Conditional {
 impl Preprocessor<'_> {
     fn error(&mut self, span: Span, message: impl Into<String>, label: impl Into<String>) {
         self.report(Diagnostic::error(Code::PreprocessorError, message).at(span, label));
+    }
+
+    fn cannot_include(&mut self, requested: &str, place: Span, reason: String) {
+        let message = format!("cannot include `{requested}`");
+        let diagnostic = Diagnostic::error(Code::PreprocessorError, message).at(place, reason);
+        self.report(diagnostic.help(WHERE_FILES_ARE));
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {
@@ -182,8 +198,11 @@ impl Preprocessor<'_> {
             }
             TokenKind::BadCharacter => {
                 let text: String = self.sources.snippet(token.span).chars().take(8).collect();
-                Diagnostic::error(code, format!("`{}` means nothing here", text.escape_debug()))
-                    .at(token.span, "not part of the language")
+                let (shown, label) = match &*text {
+                    "'" => (text, "characters are not part of the language; write the number"),
+                    _ => (text.escape_debug().to_string(), "not part of the language"),
+                };
+                Diagnostic::error(code, format!("`{shown}` means nothing here")).at(token.span, label)
             }
             TokenKind::BadString => Diagnostic::error(code, "this string does not end on its line")
                 .at(token.span, "opened here")
@@ -264,8 +283,14 @@ impl Preprocessor<'_> {
             }
             word::LINE_DIRECTIVE | word::LANG | word::LANGUAGE | word::VERSION => {}
             _ => {
-                let message = format!("there is no directive `#{}`", self.interner.text(name.symbol));
-                self.error(span, message, "not a directive");
+                let name = self.interner.text(name.symbol);
+                let message = format!("there is no directive `#{name}`");
+                let mut diagnostic =
+                    Diagnostic::error(Code::PreprocessorError, message).at(span, "not a directive");
+                if let Some(near) = nearest(name, DIRECTIVES.into_iter()) {
+                    diagnostic = diagnostic.help(format!("did you mean `#{near}`?"));
+                }
+                self.report(diagnostic);
             }
         }
     }
@@ -404,15 +429,11 @@ impl Preprocessor<'_> {
             return self.report(circle);
         }
         let Some(resolve) = self.includes else {
-            return self.error(
-                place,
-                format!("cannot include `{requested}`"),
-                "this text has no include path",
-            );
+            return self.cannot_include(&requested, place, "this text has no include path".into());
         };
         let from = self.sources.file(file).name.clone();
         let included = match resolve(&requested, &from) {
-            Err(reason) => return self.error(place, format!("cannot include `{requested}`"), reason),
+            Err(reason) => return self.cannot_include(&requested, place, reason),
             Ok((name, text)) => match self.files.get(&name) {
                 Some(&file) => file,
                 None => {

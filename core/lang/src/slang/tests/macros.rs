@@ -89,7 +89,7 @@ fn wrong_directives_are_located() {
             1 │ #define
               │ ^^^^^^^ no name follows
               │
-              = help: mend the directive at the mark; included files are looked for beside the including file and in include_paths
+              = help: mend the directive at the mark
 
             error[preprocessor-error]: a macro's parameters are distinct names
               ┌─ t.slang:2:14
@@ -97,7 +97,7 @@ fn wrong_directives_are_located() {
             2 │ #define F(a, a)
               │              ^ expected a new name, or `...` last
               │
-              = help: mend the directive at the mark; included files are looked for beside the including file and in include_paths
+              = help: mend the directive at the mark
 
             error[preprocessor-error]: the condition is not an integer expression
               ┌─ t.slang:3:8
@@ -105,7 +105,7 @@ fn wrong_directives_are_located() {
             3 │ #if 1 +
               │        ^ expected a number or a name
               │
-              = help: mend the directive at the mark; included files are looked for beside the including file and in include_paths
+              = help: mend the directive at the mark
 
             error[preprocessor-error]: the condition is not an integer expression
               ┌─ t.slang:5:7
@@ -113,7 +113,7 @@ fn wrong_directives_are_located() {
             5 │ #if 1 / 0
               │       ^ division by zero
               │
-              = help: mend the directive at the mark; included files are looked for beside the including file and in include_paths
+              = help: mend the directive at the mark
 
             error[preprocessor-error]: there is no directive `#foo`
               ┌─ t.slang:7:1
@@ -121,7 +121,7 @@ fn wrong_directives_are_located() {
             7 │ #foo
               │ ^^^^ not a directive
               │
-              = help: mend the directive at the mark; included files are looked for beside the including file and in include_paths
+              = help: mend the directive at the mark
 
             error[preprocessor-error]: cannot include `x`
               ┌─ t.slang:8:10
@@ -129,7 +129,7 @@ fn wrong_directives_are_located() {
             8 │ #include "x"
               │          ^^^ this text has no include path
               │
-              = help: mend the directive at the mark; included files are looked for beside the including file and in include_paths
+              = help: files are looked for beside the one that names them, then in `include_paths`
 
             error[preprocessor-error]: #error: no luck here
               ┌─ t.slang:9:1
@@ -137,7 +137,7 @@ fn wrong_directives_are_located() {
             9 │ #error no luck here
               │ ^^^^^^ the text asks for this message
               │
-              = help: mend the directive at the mark; included files are looked for beside the including file and in include_paths
+              = help: mend the directive at the mark
 
             error[preprocessor-error]: `#else` without `#if`
                ┌─ t.slang:10:1
@@ -145,7 +145,7 @@ fn wrong_directives_are_located() {
             10 │ #else
                │ ^^^^^ nothing is open here
                │
-               = help: mend the directive at the mark; included files are looked for beside the including file and in include_paths
+               = help: mend the directive at the mark
 
             error[preprocessor-error]: the macro `G` takes 1 argument, not 2
                ┌─ t.slang:12:9
@@ -155,7 +155,7 @@ fn wrong_directives_are_located() {
             12 │ int x = G(1, 2);
                │         ^^^^^^^ called here
                │
-               = help: mend the directive at the mark; included files are looked for beside the including file and in include_paths
+               = help: mend the directive at the mark
 
             error[preprocessor-error]: the arguments of `G` have no `)`
                ┌─ t.slang:13:9
@@ -163,7 +163,7 @@ fn wrong_directives_are_located() {
             13 │ int y = G(1;
                │         ^ this macro is called here
                │
-               = help: mend the directive at the mark; included files are looked for beside the including file and in include_paths
+               = help: mend the directive at the mark
 
             warning[preprocessor-error]: `G` is defined again, differently
                ┌─ t.slang:14:9
@@ -180,7 +180,7 @@ fn wrong_directives_are_located() {
             15 │ #ifdef Q
                │ ^^^^^^ opened here
                │
-               = help: mend the directive at the mark; included files are looked for beside the including file and in include_paths
+               = help: mend the directive at the mark
         "#]],
     );
 }
@@ -204,7 +204,7 @@ fn included_files_keep_their_names_and_are_read_once_when_they_ask() {
         3 │ #include "c.h"
           │          ^^^^^ no file `c.h` beside `t.slang`
           │
-          = help: mend the directive at the mark; included files are looked for beside the including file and in include_paths
+          = help: files are looked for beside the one that names them, then in `include_paths`
 
         error[syntax-error]: expected an expression, found `;`
           ┌─ lib/b.h:3:12

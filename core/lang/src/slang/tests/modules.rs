@@ -85,7 +85,7 @@ fn circles_and_missing_modules_are_refused() {
             2 │ import b;
               │        ^ no file `b.slang` beside `main.slang`
               │
-              = help: mend the directive at the mark; included files are looked for beside the including file and in include_paths
+              = help: files are looked for beside the one that names them, then in `include_paths`
 
             error[preprocessor-error]: `a` imports what imports it
               ┌─ c.slang:1:8
@@ -93,7 +93,7 @@ fn circles_and_missing_modules_are_refused() {
             1 │ import a;
               │        ^ closes a circle of imports
               │
-              = help: mend the directive at the mark; included files are looked for beside the including file and in include_paths
+              = help: move what both need into a third module
         "#]],
     );
 }
