@@ -105,10 +105,13 @@ fn prepare(path: &Path, text: &str, directive: &Directive) -> Result<Prepared, O
     if let Err(errors) = verify(module.clone()) {
         return Err(Outcome::Fail(format!("panic: the module does not verify: {:?}", errors.first())));
     }
-    if let Err(diagnostics) = pipeline::flatten(&module, entry.kernel) {
-        refuse_errors(diagnostics, &sources)?;
-    }
-    let kernel = pipeline::kernel(&module, entry.kernel);
+    let kernel = match pipeline::entry_kernel(&module, entry.kernel) {
+        Ok(kernel) => kernel,
+        Err(diagnostics) => {
+            refuse_errors(diagnostics, &sources)?;
+            return Err(Outcome::unsupported("the entry point does not flatten".to_owned()));
+        }
+    };
     Ok(Prepared { kernel, entry, bound })
 }
 

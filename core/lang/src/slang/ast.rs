@@ -352,6 +352,8 @@ pub enum TypeExprKind {
         element: Box<TypeExpr>,
         size: Option<Box<Expr>>,
     },
+    /// `T*`
+    Pointer(Box<TypeExpr>),
     Error,
 }
 
@@ -498,6 +500,10 @@ pub enum ExprKind {
         op: UnaryOp,
         value: Box<Expr>,
     },
+    /// `*pointer`; `pointer->name` is `(*pointer).name`.
+    Deref(Box<Expr>),
+    /// `&place`
+    AddressOf(Box<Expr>),
     /// `++x`, `x++`, `--x`, `x--`
     Step {
         op: StepOp,

@@ -272,6 +272,7 @@ fn ty_text(ty: &TypeExpr) -> String {
         TypeExprKind::Array { element, size } => {
             format!("{}[{}]", ty_text(element), size.as_ref().map_or(String::new(), |e| expr(e)))
         }
+        TypeExprKind::Pointer(target) => format!("{}*", ty_text(target)),
         TypeExprKind::Error => "?".into(),
     }
 }
@@ -292,6 +293,8 @@ pub fn expr(e: &Expr) -> String {
         ExprKind::Call { callee, args } => format!("{}({})", expr(callee), list(args, ", ", expr)),
         ExprKind::Cast { ty, value } => format!("(cast {} {})", ty_text(ty), expr(value)),
         ExprKind::Unary { op, value } => format!("({}{})", op.text(), expr(value)),
+        ExprKind::Deref(pointer) => format!("(*{})", expr(pointer)),
+        ExprKind::AddressOf(place) => format!("(&{})", expr(place)),
         ExprKind::Step { op, fix, target } => {
             let op = if *op == StepOp::Increment { "++" } else { "--" };
             match fix {

@@ -5,10 +5,10 @@ use super::hir::{Access, Action, Expr, ExprKind, Pick};
 use super::member::Item;
 use super::memory::BufferForm;
 use super::program::GlobalKind;
-use super::types::{Arg, Count, Elem, Shape, Ty};
+use super::types::{Arg, Count, Elem, Ty};
 use crate::slang::ast;
 use pullback_base::{Code, Diagnostic, Scalar, Span};
-use pullback_ir::{AtomicOp, WaveOp};
+use pullback_ir::AtomicOp;
 use std::sync::Arc;
 
 /// A function or method that is no declaration, to be called.
@@ -32,36 +32,39 @@ const ATOMICS: [(&str, AtomicOp); 8] = [
     ("CompareExchange", AtomicOp::CompareExchange),
 ];
 
-/// The wave intrinsics that are one operation.
-const WAVES: [(&str, WaveOp); 11] = [
-    ("WaveActiveSum", WaveOp::Sum),
-    ("WaveActiveProduct", WaveOp::Product),
-    ("WaveActiveMin", WaveOp::Min),
-    ("WaveActiveMax", WaveOp::Max),
-    ("WaveActiveBitAnd", WaveOp::And),
-    ("WaveActiveBitOr", WaveOp::Or),
-    ("WaveActiveBitXor", WaveOp::Xor),
-    ("WavePrefixSum", WaveOp::PrefixSum),
-    ("WavePrefixProduct", WaveOp::PrefixProduct),
-    ("WaveReadLaneAt", WaveOp::ReadLane),
-    ("WaveReadLaneFirst", WaveOp::ReadFirst),
-];
-
 const BARRIERS: [&str; 3] =
     ["GroupMemoryBarrierWithGroupSync", "DeviceMemoryBarrierWithGroupSync", "AllMemoryBarrierWithGroupSync"];
 
 /// Fences without a meeting of lanes, which nothing here has.
 const FENCES: [&str; 3] = ["GroupMemoryBarrier", "DeviceMemoryBarrier", "AllMemoryBarrier"];
 
+/// The word of memory that an atomic function's name tells.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Word {
+    /// Of 32 bits.
+    Plain,
+    /// Of 64 bits: `InterlockedAdd64`.
+    Wide,
+    Of(Scalar),
+}
+
 /// The operation of `InterlockedAdd` and its kin; `CompareStore` is an exchange whose old value nobody asks for.
-fn atomic(name: &str) -> Option<AtomicOp> {
+fn atomic(name: &str) -> Option<(AtomicOp, Word)> {
+    const SUFFIXES: [(&str, Word); 6] = [
+        ("F32", Word::Of(Scalar::F32)),
+        ("F64", Word::Of(Scalar::F64)),
+        ("I64", Word::Of(Scalar::I64)),
+        ("U64", Word::Of(Scalar::U64)),
+        ("64", Word::Wide),
+        ("", Word::Plain),
+    ];
     let rest = name.strip_prefix("Interlocked")?;
-    if rest == "CompareStore" {
-        return Some(AtomicOp::CompareExchange);
+    let (stem, word) =
+        SUFFIXES.iter().find_map(|(suffix, word)| Some((rest.strip_suffix(suffix)?, *word)))?;
+    if stem == "CompareStore" {
+        return Some((AtomicOp::CompareExchange, word));
     }
-    // `InterlockedAddF32`, `InterlockedAdd64`: the operand tells the type.
-    let rest = rest.trim_end_matches("64").trim_end_matches("F32");
-    ATOMICS.iter().find(|(known, _)| *known == rest).map(|(_, op)| *op)
+    ATOMICS.iter().find(|(known, _)| *known == stem).map(|(_, op)| (*op, word))
 }
 
 impl Context<'_, '_> {
@@ -69,8 +72,9 @@ impl Context<'_, '_> {
     pub fn builtin_function(&self, name: &Arc<str>) -> Option<Item> {
         let known = BARRIERS.contains(&&**name)
             || FENCES.contains(&&**name)
+            || &**name == "__getAddress"
             || atomic(name).is_some()
-            || WAVES.iter().any(|(wave, _)| *wave == &**name);
+            || super::wave::is_wave(name);
         let builtin = Builtin { name: name.clone(), object: None, generics: Vec::new() };
         known.then_some(Item::Builtin(builtin))
     }
@@ -83,19 +87,30 @@ impl Context<'_, '_> {
         }
         let name = &*builtin.name;
         let Some(object) = builtin.object else {
-            if let Some(op) = atomic(name) {
+            if let Some((op, word)) = atomic(name) {
+                if let (Some(place), Word::Of(scalar)) = (args.first(), word)
+                    && place.ty != Ty::scalar(scalar)
+                {
+                    return self.wrong_atomic_type(place, name, super::types::scalar_name(scalar));
+                }
                 return self.interlocked(name, op, args, span);
             }
             if FENCES.contains(&name) {
                 return self.unsupported(&format!("fences like `{name}`"), span);
             }
-            return match WAVES.iter().find(|(wave, _)| *wave == name) {
-                Some((_, op)) => self.wave(name, *op, args, span),
-                None if args.is_empty() => {
-                    Expr { kind: ExprKind::Action(Action::Barrier, args), ty: Ty::Void, span }
-                }
-                None => self.wrong_count(name, "no arguments", span),
-            };
+            if name == "__getAddress" {
+                return match <[Expr; 1]>::try_from(args) {
+                    Ok([place]) => self.address_of(place, span),
+                    Err(_) => self.wrong_count(name, "one place", span),
+                };
+            }
+            if super::wave::is_wave(name) {
+                return self.wave(name, args, span);
+            }
+            if !args.is_empty() {
+                return self.wrong_count(name, "no arguments", span);
+            }
+            return Expr { kind: ExprKind::Action(Action::Barrier, args), ty: Ty::Void, span };
         };
         match object.ty.clone() {
             Ty::Buffer(kind, _) if kind.form == BufferForm::Bytes => {
@@ -105,7 +120,7 @@ impl Context<'_, '_> {
         }
     }
 
-    fn wrong_count(&mut self, name: &str, wanted: &str, span: Span) -> Expr {
+    pub fn wrong_count(&mut self, name: &str, wanted: &str, span: Span) -> Expr {
         let message = format!("`{name}` takes {wanted}");
         self.error(Code::NoOverload, message, span, "here")
     }
@@ -232,39 +247,54 @@ impl Context<'_, '_> {
             [Arg::Type(ty), ..] => Some(ty.clone()),
             _ => None,
         };
-        if let Some(op) = atomic(name) {
-            let ty = chosen.or_else(|| rest.first().map(|value| atomic_word(&value.ty)));
-            let place = at(ty.unwrap_or(Ty::UINT));
+        if let Some((op, word)) = atomic(name) {
+            let signed = rest.first().is_some_and(|value| is_signed(&value.ty));
+            let place = at(Ty::scalar(match word {
+                Word::Of(scalar) => scalar,
+                Word::Wide if signed => Scalar::I64,
+                Word::Wide => Scalar::U64,
+                Word::Plain if signed => Scalar::I32,
+                Word::Plain => Scalar::U32,
+            }));
             let args = [place].into_iter().chain(rest.iter().cloned()).collect();
             return self.interlocked(name, op, args, span);
         }
-        if let Some(digits) = name.strip_prefix("Load")
-            && let Some(ty) = words(digits.trim_start_matches("Aligned"))
-        {
-            // `LoadAligned` may tell the alignment: nothing follows from it here.
-            let extra = usize::from(digits.starts_with("Aligned"));
-            if rest.len() > extra {
-                return self.wrong_count(name, "an offset in bytes", span);
+        let access = |verb: &str| {
+            let rest = name.strip_prefix(verb)?;
+            words(rest.strip_suffix("Aligned").unwrap_or(rest))
+        };
+        if let Some(ty) = access("Load") {
+            let ([] | [_]) = rest else { return self.wrong_count(name, "an offset in bytes", span) };
+            if !self.is_alignment(rest.first()) {
+                return self.silent_error(span);
             }
             let place = at(chosen.unwrap_or(ty));
             return self.read(place);
         }
-        if let Some(digits) = name.strip_prefix("Store")
-            && let Some(ty) = words(digits.trim_start_matches("Aligned"))
-        {
-            let extra = usize::from(digits.starts_with("Aligned"));
+        if let Some(ty) = access("Store") {
             let ([value] | [value, _]) = rest else {
                 return self.wrong_count(name, "an offset in bytes and a value", span);
             };
-            if rest.len() > 1 + extra {
-                return self.wrong_count(name, "an offset in bytes and a value", span);
+            if !self.is_alignment(rest.get(1)) {
+                return self.silent_error(span);
             }
             // `Store(offset, value)` stores the value as it is, whatever its type.
-            let own = if digits.is_empty() || extra == 1 { value.ty.clone() } else { ty };
+            let own = if ty == Ty::UINT { value.ty.clone() } else { ty };
             let place = at(chosen.unwrap_or(own));
             return self.store(place, value.clone(), span);
         }
         self.no_method(&buffer, name, span)
+    }
+
+    /// Whether the last argument, where there is one, tells an alignment: nothing follows from it here.
+    fn is_alignment(&mut self, arg: Option<&Expr>) -> bool {
+        let Some(arg) = arg else { return true };
+        if matches!(super::constant::evaluate(self.checker, arg), Ok(super::constant::Tree::Leaf(_))) {
+            return true;
+        }
+        let message = "an alignment must be known at compile time";
+        self.error(Code::NotConstant, message, arg.span, "is not");
+        false
     }
 
     // ---- Atomics ----
@@ -316,10 +346,14 @@ impl Context<'_, '_> {
         if scalar.is_some_and(|scalar| op.takes(scalar)) {
             return true;
         }
+        self.wrong_atomic_type(place, name, "an integer of 32 or 64 bits");
+        false
+    }
+
+    fn wrong_atomic_type(&mut self, place: &Expr, name: &str, wanted: &str) -> Expr {
         let shown = self.show(&place.ty);
         let message = format!("`{name}` does not take `{shown}`");
-        self.error(Code::TypeMismatch, message, place.span, "needs an integer of 32 or 64 bits");
-        false
+        self.error(Code::TypeMismatch, message, place.span, format!("needs {wanted}"))
     }
 
     fn is_shared_place(&self, place: &Expr) -> bool {
@@ -332,40 +366,6 @@ impl Context<'_, '_> {
             _ => false,
         }
     }
-
-    // ---- Waves ----
-
-    fn wave(&mut self, name: &str, op: WaveOp, args: Vec<Expr>, span: Span) -> Expr {
-        let wanted = if op == WaveOp::ReadLane { 2 } else { 1 };
-        if args.len() != wanted {
-            return self.wrong_count(
-                name,
-                if wanted == 2 { "a value and a lane" } else { "one value" },
-                span,
-            );
-        }
-        let mut args = args;
-        if let Some(lane) = args.get(1).cloned() {
-            let Some(lane) = self.integer_index(lane) else { return self.silent_error(span) };
-            args[1] = self.converted(lane, &Ty::UINT);
-        }
-        let ty = args[0].ty.clone();
-        let scalar = ty.known_scalar();
-        let bits = matches!(op, WaveOp::And | WaveOp::Or | WaveOp::Xor);
-        let reads = matches!(op, WaveOp::ReadLane | WaveOp::ReadFirst);
-        let fits = match scalar {
-            Some(Scalar::Bool) => reads,
-            Some(scalar) if scalar.is_float() => !bits && scalar != Scalar::BF16,
-            Some(_) => true,
-            None => false,
-        };
-        if !fits {
-            let shown = self.show(&ty);
-            let message = format!("`{name}` does not take `{shown}`");
-            return self.error(Code::TypeMismatch, message, args[0].span, format!("is `{shown}`"));
-        }
-        Expr { kind: ExprKind::Action(Action::Wave(op), args), ty, span }
-    }
 }
 
 /// How many elements or bytes a buffer has.
@@ -375,12 +375,8 @@ fn size_of_buffer(buffer: Expr) -> Expr {
     Expr { kind: ExprKind::Pick(Box::new(buffer), pick), ty: Ty::scalar(Scalar::I64), span }
 }
 
-/// The word of memory that an atomic operation with such a value works on.
-fn atomic_word(value: &Ty) -> Ty {
-    match value {
-        Ty::Number(Elem::Scalar(scalar), Shape::Scalar) if scalar.bits() >= 32 => value.clone(),
-        _ => Ty::UINT,
-    }
+fn is_signed(ty: &Ty) -> bool {
+    ty.known_scalar().is_some_and(|scalar| scalar.is_signed() && scalar.is_integer())
 }
 
 /// An expression without a value.
@@ -398,8 +394,9 @@ mod tests {
 
     #[test]
     fn atomics_are_told_by_name() {
-        assert_eq!(atomic("InterlockedAdd64"), Some(AtomicOp::Add));
-        assert_eq!(atomic("InterlockedCompareStore"), Some(AtomicOp::CompareExchange));
+        assert_eq!(atomic("InterlockedAdd64"), Some((AtomicOp::Add, Word::Wide)));
+        assert_eq!(atomic("InterlockedAddF32"), Some((AtomicOp::Add, Word::Of(Scalar::F32))));
+        assert_eq!(atomic("InterlockedCompareStore"), Some((AtomicOp::CompareExchange, Word::Plain)));
         assert_eq!(atomic("InterlockedSub"), None);
     }
 }

@@ -46,7 +46,7 @@ impl Ty {
                 *elem == Elem::Param(param) || sized
             }
             Ty::Array(element, count) => counts(count) || element.mentions(param),
-            Ty::Buffer(_, element) => element.mentions(param),
+            Ty::Buffer(_, element) | Ty::Pointer(element) => element.mentions(param),
             Ty::Struct(_, args) => args.iter().any(arg_mentions),
             Ty::Interface(interface) => interface.args.iter().any(arg_mentions),
             Ty::Assoc(base, _) => base.mentions(param),
@@ -374,6 +374,7 @@ impl Program<'_> {
             }
             Ty::Array(element, _)
             | Ty::Buffer(_, element)
+            | Ty::Pointer(element)
             | Ty::Pair(element)
             | Ty::Differential(element) => self.unsettled(element),
             Ty::Struct(_, args) => args.iter().find_map(|arg| match arg {

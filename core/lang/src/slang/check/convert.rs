@@ -32,7 +32,7 @@ pub fn implicit_cost(program: &Program<'_>, from: &Ty, to: &Ty) -> Option<u32> {
         (Ty::Buffer(kind, element), Ty::Buffer(wanted, wanted_element)) if element == wanted_element => {
             kind.serves_as(*wanted).then_some(1)
         }
-        _ => None,
+        _ => super::pointer::implicit_cost(from, to),
     }
 }
 
@@ -164,6 +164,9 @@ impl Context<'_, '_> {
     }
 
     fn can_cast(&self, from: &Ty, to: &Ty) -> bool {
+        if super::pointer::casts(from, to) {
+            return true;
+        }
         let program = &self.checker.program;
         let (Some((from_elem, from_shape)), Some((to_elem, to_shape))) = (from.number(), to.number()) else {
             return false;
@@ -209,6 +212,14 @@ impl Context<'_, '_> {
 pub fn join(program: &Program<'_>, a: &Ty, b: &Ty) -> Option<Ty> {
     if a == b {
         return Some(a.clone());
+    }
+    // `nullptr` is of any pointer's type.
+    if let (Ty::Pointer(a_target), Ty::Pointer(b_target)) = (a, b) {
+        return match (&**a_target, &**b_target) {
+            (Ty::Void, _) => Some(b.clone()),
+            (_, Ty::Void) => Some(a.clone()),
+            _ => None,
+        };
     }
     let ((a_elem, a_shape), (b_elem, b_shape)) = (a.number()?, b.number()?);
     let elem = match (a_elem, b_elem) {

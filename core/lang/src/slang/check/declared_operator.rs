@@ -40,7 +40,10 @@ impl Context<'_, '_> {
         let read = Expr { kind: ExprKind::Local(old), ty: place.ty.clone(), span: place.span };
         let result = match self.declared_binary(op, &read, value, span) {
             Some(result) => result,
-            None => self.enum_binary(op, &read, value, op_span, span)?,
+            None => match self.enum_binary(op, &read, value, op_span, span) {
+                Some(result) => result,
+                None => self.pointer_binary(op, &read, value, span)?,
+            },
         };
         Some(self.update(place.clone(), old, result, gives_old, span))
     }

@@ -33,7 +33,7 @@ impl Program<'_> {
             Ty::Pair(of) => Some(Ty::Pair(self.differential(of)?.into())),
             Ty::Differential(_) => Some(ty.clone()),
             Ty::Struct(..) => self.is_differentiable_struct(ty).then(|| self.differential_of_struct(ty)),
-            Ty::Void | Ty::Enum(_) | Ty::Buffer(..) | Ty::Interface(_) => None,
+            Ty::Void | Ty::Enum(_) | Ty::Buffer(..) | Ty::Pointer(_) | Ty::Interface(_) => None,
         }
     }
 

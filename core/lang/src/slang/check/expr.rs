@@ -78,6 +78,14 @@ impl Context<'_, '_> {
                 let value = self.expr(value);
                 self.unary(*op, value, span)
             }
+            Ast::Deref(pointer) => {
+                let pointer = self.expr(pointer);
+                self.deref(pointer, span)
+            }
+            Ast::AddressOf(place) => {
+                let place = self.target(place);
+                self.address_of(place, span)
+            }
             Ast::Step { op, fix, target } => self.step(*op, *fix, target, span),
             Ast::Binary { op, op_span, left, right } => {
                 let left = self.expr(left);
@@ -154,6 +162,9 @@ impl Context<'_, '_> {
         }
         match self.lookup(&name.text) {
             Some(symbol) => self.symbol_item(symbol, &name.text, None, span),
+            None if &*name.text == "nullptr" => {
+                Item::Value(Expr { kind: ExprKind::Zero, ty: Ty::void_pointer(), span })
+            }
             None if let Some(builtin) = self.builtin_function(&name.text) => builtin,
             None => match self.builtin_type(&name.text, &[], span) {
                 Some(ty) => Item::Type(ty),

@@ -110,15 +110,19 @@ pub enum Access {
     Element { buffer: Expr, index: Expr },
     /// A value at a byte offset in a buffer of bytes, guarded likewise.
     Bytes { buffer: Expr, offset: Expr },
+    /// What a pointer leads to.
+    Target { pointer: Expr },
 }
 
 impl Access {
     /// The expressions it is made of, in the order of their evaluation.
     pub fn operands(&self) -> impl Iterator<Item = &Expr> {
-        match self {
-            Access::Element { buffer, index } => [buffer, index].into_iter(),
-            Access::Bytes { buffer, offset } => [buffer, offset].into_iter(),
-        }
+        let (first, second) = match self {
+            Access::Element { buffer, index } => (buffer, Some(index)),
+            Access::Bytes { buffer, offset } => (buffer, Some(offset)),
+            Access::Target { pointer } => (pointer, None),
+        };
+        std::iter::once(first).chain(second)
     }
 }
 
@@ -139,6 +143,8 @@ pub enum Action {
     Atomic(AtomicOp),
     Barrier,
     Wave(WaveOp),
+    /// Whether all lanes of the wave have the same number.
+    AllEqual,
 }
 
 #[derive(Clone, Debug)]
@@ -153,6 +159,8 @@ pub enum ExprKind {
     Global(GlobalId),
     /// What stands in memory, which may be a place.
     Memory(Box<Access>),
+    /// The address of a place that stands in memory.
+    Address(Box<Expr>),
     Action(Action, Vec<Expr>),
     /// Bytes that values of the type take in memory.
     SizeOf(Ty),

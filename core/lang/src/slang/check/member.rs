@@ -86,6 +86,10 @@ impl Context<'_, '_> {
         if value.is_error() {
             return Item::Value(self.silent_error(span));
         }
+        if let Ty::Pointer(_) = value.ty {
+            let target = self.deref(value, span);
+            return self.value_member(target, name, span);
+        }
         if let Ty::Buffer(..) = value.ty {
             let builtin = Builtin { name: name.text.clone(), object: Some(value), generics: Vec::new() };
             return Item::Builtin(builtin);
@@ -235,6 +239,9 @@ impl Context<'_, '_> {
         }
         if let (Ty::Buffer(..), [index]) = (&base.ty, &args[..]) {
             return self.buffer_element(base, index.clone(), span);
+        }
+        if let (Ty::Pointer(_), [index]) = (&base.ty, &args[..]) {
+            return self.pointer_element(base, index.clone(), span);
         }
         if let Some(part) = self.subscript(&base, &args, span) {
             return part;

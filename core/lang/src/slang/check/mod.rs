@@ -26,6 +26,7 @@ pub mod memory;
 mod operator;
 mod overload;
 mod place;
+mod pointer;
 pub mod program;
 mod property;
 pub mod recursion;
@@ -35,6 +36,7 @@ mod stmt;
 pub mod suggest;
 mod switch;
 pub mod types;
+mod wave;
 
 #[cfg(test)]
 mod generic_tests;

@@ -64,6 +64,9 @@ impl Context<'_, '_> {
         if let Some(result) = self.enum_binary(op, &left, &right, op_span, span) {
             return result;
         }
+        if let Some(result) = self.pointer_binary(op, &left, &right, span) {
+            return result;
+        }
         if matches!(op, BinaryOp::And | BinaryOp::Or) {
             return self.logical(op, left, right, op_span, span);
         }
@@ -229,6 +232,10 @@ impl Context<'_, '_> {
             let result = self.unary(op, tag, span);
             return Expr { kind: ExprKind::Convert(Box::new(result)), ty: Ty::Enum(id), span };
         }
+        let value = match (op, &value.ty) {
+            (UnaryOp::Not, Ty::Pointer(_)) => self.converted(value, &Ty::BOOL),
+            _ => value,
+        };
         let Some((_, shape)) = value.ty.number() else {
             return self.wrong_operands(op.text(), &value, None, span);
         };
@@ -324,6 +331,10 @@ impl Context<'_, '_> {
             ast::StepOp::Increment => (BinaryOp::Add, "++"),
             ast::StepOp::Decrement => (BinaryOp::Sub, "--"),
         };
+        if let Ty::Pointer(_) = place.ty {
+            let one = Expr::literal(Literal::Int(1), Ty::INT, span);
+            return self.modify(op, place, one, span, span, fix == ast::Fix::Postfix);
+        }
         if !self.admits("IArithmetic", &place.ty) {
             return self.wrong_operands(text, &place, None, span);
         }

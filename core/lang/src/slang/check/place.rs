@@ -97,7 +97,7 @@ impl Context<'_, '_> {
 impl Context<'_, '_> {
     /// Whether what is in memory there can be written.
     fn writable_memory(&mut self, access: &Access, span: Span) -> bool {
-        let (Access::Element { buffer, .. } | Access::Bytes { buffer, .. }) = access;
+        let (Access::Element { buffer, .. } | Access::Bytes { buffer, .. }) = access else { return true };
         let Ty::Buffer(kind, _) = &buffer.ty else { return false };
         if kind.writable {
             return true;

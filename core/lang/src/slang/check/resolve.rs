@@ -57,7 +57,7 @@ impl Checker<'_> {
 
 /// Types that Slang has and the checker does not know yet: better refused by name than called unknown.
 fn is_known_foreign_type(name: &str) -> bool {
-    const STEMS: [&str; 19] = [
+    const STEMS: [&str; 18] = [
         "Texture",
         "RWTexture",
         "Buffer",
@@ -75,7 +75,6 @@ fn is_known_foreign_type(name: &str) -> bool {
         "Tuple",
         "Tensor",
         "String",
-        "Ptr",
         "Atomic",
     ];
     STEMS.iter().any(|stem| name.strip_prefix(stem).is_some_and(|rest| rest.len() <= 7))
@@ -121,6 +120,10 @@ impl Context<'_, '_> {
                     return Ty::Error;
                 }
                 array
+            }
+            TypeExprKind::Pointer(target) => {
+                let target = self.resolve_type(target);
+                self.pointer_to(target, ty.span)
             }
             TypeExprKind::Path(path) => self.resolve_path(path, ty.span),
         }
@@ -169,6 +172,8 @@ impl Context<'_, '_> {
             let program = &self.checker.program;
             let (symbol, of) = match &at {
                 Outer::Type(Ty::Error) => return Ty::Error,
+                // A handle names a buffer by itself, which buffers do here.
+                Outer::Type(Ty::Buffer(..)) if name == "Handle" && segment.args.is_empty() => continue,
                 Outer::Namespace(scope) => (program.member(*scope, name), None),
                 Outer::Type(ty) => (program.member_of(ty, name), Some(ty.clone())),
             };
@@ -387,6 +392,16 @@ impl Context<'_, '_> {
         }
         if let Some(ty) = self.buffer_type(name, args, span) {
             return Some(ty);
+        }
+        if name == "Ptr" {
+            return Some(self.ptr_type(args, span));
+        }
+        if name == "DescriptorHandle" && args.len() == 1 {
+            return match self.generic_arg(&args[0]) {
+                Some(Arg::Type(buffer @ Ty::Buffer(..))) => Some(buffer),
+                Some(Arg::Type(_)) => Some(self.unsupported("handles of other things than buffers", span).ty),
+                _ => Some(Ty::Error),
+            };
         }
         if matches!(name, "ConstantBuffer" | "ParameterBlock" | "TextureBuffer") {
             return Some(self.block_type(name, args, span));

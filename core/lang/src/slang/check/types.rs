@@ -33,6 +33,8 @@ pub enum Ty {
     Assoc(Arc<Ty>, RequirementId),
     /// Elements in device memory, and how many there are.
     Buffer(BufferKind, Arc<Ty>),
+    /// The address of a value in device memory; `Void` where nothing is told of what is there.
+    Pointer(Arc<Ty>),
 }
 
 /// What a number's components are.
@@ -170,6 +172,7 @@ impl Ty {
                 let of = of.rebuilt(program, subst);
                 if of.is_error() { Ty::Error } else { program.differential(&of).unwrap_or(Ty::Error) }
             }
+            Ty::Pointer(target) => Ty::Pointer(Arc::new(target.rebuilt(program, subst))),
             Ty::Error | Ty::Void | Ty::Struct(..) | Ty::Enum(_) => self.clone(),
         }
     }

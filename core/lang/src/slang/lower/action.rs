@@ -2,8 +2,8 @@
 
 use super::function::FunctionLowerer;
 use crate::slang::check::hir::{Action, Expr};
-use pullback_base::bug;
-use pullback_ir::{Effect, Op, Type, Value};
+use pullback_base::{Scalar, bug};
+use pullback_ir::{Effect, Op, Type, Value, WaveOp};
 
 impl FunctionLowerer<'_, '_> {
     /// The value of an action; `None` where it has none.
@@ -20,7 +20,32 @@ impl FunctionLowerer<'_, '_> {
                 let args: Vec<Value> = args.iter().map(|arg| self.expr(arg)).collect();
                 Some(self.wave(Effect::Wave(op), &args))
             }
+            Action::AllEqual => {
+                let [value] = args else { bug!("lower", "all of nothing is equal") };
+                let value = self.expr(value);
+                let first = self.wave(Effect::Wave(WaveOp::ReadFirst), &[value]);
+                let same = self.ssa.op(Op::Eq, &[value, first]);
+                let same = self.all_true(same);
+                let same = self.ssa.convert(same, Scalar::U32);
+                let same = self.wave(Effect::Wave(WaveOp::And), &[same]);
+                Some(self.ssa.convert(same, Scalar::Bool))
+            }
         }
+    }
+
+    /// Whether all components are true.
+    fn all_true(&mut self, bools: Value) -> Value {
+        let count = self.ssa.ty(bools).element_count();
+        if count == 0 {
+            return bools;
+        }
+        let mut all = self.ssa.bool(true);
+        for index in 0..count {
+            let element = self.ssa.extract(bools, index);
+            let element = self.all_true(element);
+            all = self.ssa.op(Op::And, &[all, element]);
+        }
+        all
     }
 
     /// Components of vectors and matrices go each on its own; further operands are the same for all.

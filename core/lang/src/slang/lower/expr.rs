@@ -67,6 +67,7 @@ impl FunctionLowerer<'_, '_> {
                 let place = self.place(expr);
                 self.read_place(&place)
             }
+            ExprKind::Address(place) => self.address(place),
             ExprKind::SizeOf(ty) => {
                 let bytes = pullback_ir::layout::layout(&self.ty(ty)).size_bytes;
                 self.ssa.constant(Constant::int(Scalar::U32, bytes as i64))
@@ -221,8 +222,19 @@ impl FunctionLowerer<'_, '_> {
         if from == *to {
             return value;
         }
+        if let Type::Pointer(target) = to {
+            let address = match from {
+                Type::Pointer(_) => value,
+                _ => self.ssa.convert(value, Scalar::U64),
+            };
+            return self.ssa.op(Op::PointerCast(Type::clone(target)), &[address]);
+        }
         let Some(scalar) = to.scalar() else { bug!("lower", "conversion of {from} to {to}") };
         match (&from, to) {
+            (Type::Pointer(_), _) => {
+                let address = self.ssa.op(Op::Bitcast(Scalar::U64), &[value]);
+                self.ssa.convert(address, scalar)
+            }
             (Type::Scalar(_), Type::Scalar(_)) => self.ssa.convert(value, scalar),
             (Type::Scalar(_), _) => {
                 let value = self.ssa.convert(value, scalar);

@@ -23,6 +23,7 @@ impl FunctionLowerer<'_, '_> {
     pub fn access(&mut self, access: &Access, ty: &Type) -> Memory {
         let (buffer, index) = match access {
             Access::Element { buffer, index } | Access::Bytes { buffer, offset: index } => (buffer, index),
+            Access::Target { pointer } => return Memory { pointer: self.expr(pointer), guard: None },
         };
         let buffer = self.expr(buffer);
         let index = self.expr(index);

@@ -21,7 +21,7 @@ use super::check::memory::BufferForm;
 use super::check::program::{FnId, GlobalId, GlobalKind, Lazy, MembersId, Program, Role, Signature};
 use super::check::types::{Arg, Count, Elem, Shape, Subst, Ty};
 use super::check::{Checked, is_differentiable};
-use pullback_base::{bug, ids::Id};
+use pullback_base::{Scalar, bug, ids::Id};
 use pullback_ir::derivative::pair_type;
 use pullback_ir::{
     Constant, Derivatives, Derived, Direction, Field, FuncId, Interface, InterfaceParam, Module, Type,
@@ -200,6 +200,9 @@ impl<'c> Lowerer<'c> {
                 };
                 Type::structure(name, vec![field("data", Type::pointer(element)), field(size, Type::I64)])
             }
+            // Bytes, where nothing is told of what is there.
+            Ty::Pointer(target) if *target == Ty::Void => Type::pointer(Type::Scalar(Scalar::U8)),
+            Ty::Pointer(target) => Type::pointer(self.ty(&target, subst)),
             other => bug!("lower", "{other:?} is no type of a value"),
         }
     }
@@ -339,6 +342,13 @@ fn push_type_name(out: &mut String, ty: &Ty, program: &Program<'_>) {
         Ty::Differential(of) => {
             push_type_name(out, of, program);
             out.push_str(".Differential");
+        }
+        Ty::Pointer(target) => {
+            out.push_str("ptr.");
+            match &**target {
+                Ty::Void => out.push_str("void"),
+                target => push_type_name(out, target, program),
+            }
         }
         other => bug!("lower", "{other:?} is no generic argument"),
     }

@@ -175,6 +175,15 @@ impl FunctionLowerer<'_, '_> {
         }
     }
 
+    /// The address of a place in memory.
+    pub fn address(&mut self, place: &Expr) -> Value {
+        let place = self.place(place);
+        match (place.root, &place.steps[..]) {
+            (Root::Memory(memory), []) => memory.pointer,
+            _ => bug!("lower", "a place outside of memory has no address"),
+        }
+    }
+
     /// An atomic operation on a scalar in memory; gives the old value.
     pub fn atomic_place(&mut self, place: &Place, op: AtomicOp, values: &[Value]) -> Value {
         match &place.root {

@@ -223,11 +223,10 @@ impl Parser<'_> {
             }
             TokenKind::LParen if self.begins_cast() => return self.cast(),
             TokenKind::Star | TokenKind::Amp => {
-                return Err(self.unsupported(
-                    start,
-                    "pointers",
-                    "pass an array, a buffer or an `inout` parameter",
-                ));
+                let deref = self.bump().kind == TokenKind::Star;
+                let value = Box::new(self.nested(Self::unary)?);
+                let kind = if deref { ExprKind::Deref(value) } else { ExprKind::AddressOf(value) };
+                return self.higher(self.height, start, kind);
             }
             _ => {
                 let base = self.primary()?;
@@ -280,7 +279,12 @@ impl Parser<'_> {
                     (0, ExprKind::Step { op, fix: Fix::Postfix, target: Box::new(base) })
                 }
                 TokenKind::Arrow => {
-                    return Err(self.unsupported(self.span(), "pointers", "members are read with `.`"));
+                    self.bump();
+                    let name = self.name("a member's name")?;
+                    let target = self.higher(height, start, ExprKind::Deref(Box::new(base)))?;
+                    base =
+                        self.higher(self.height, start, ExprKind::Member { base: Box::new(target), name })?;
+                    continue;
                 }
                 TokenKind::FatArrow => return Err(self.lambda()),
                 _ => return Ok(base),

@@ -5,7 +5,7 @@
 //! - `base < ... >` is a generic application when the part between the angles could be generic arguments and
 //!   the token behind cannot go on from a comparison: one of `( ) [ ] { } , ; : . :: ? = == != && || > EOF`.
 //! - `(T) e` is a cast when `T` has the form of a type and `e` can begin an operand. Where `T` is certainly a
-//!   type (a built-in one, or one with generic arguments) any operand will do; else it must be one that cannot
+//!   type (a built-in one, a pointer, or one with generic arguments) any operand will do; else it must be one that cannot
 //!   go on from a value: `(a) - b` subtracts, `(a) b`, `(a) 1`, `(a) !b` and `(a)(b)` cast.
 //!
 //! A scan reads at most [`MAX_SCAN`] tokens, so that parsing stays linear in the text.
@@ -54,7 +54,23 @@ impl Parser<'_> {
         while self.token_at(at).kind == TokenKind::LBracket {
             at = self.scan_brackets(at)?;
         }
+        let behind_stars = self.scan_stars(at);
+        if behind_stars > at {
+            // No factor can begin with what is behind the stars, or none can be before them.
+            let next = self.token_at(behind_stars).kind;
+            let no_product = matches!(next, TokenKind::RParen | TokenKind::Greater | TokenKind::Comma);
+            if no_product || certain && next == TokenKind::Word {
+                return Some(TypeForm { end: behind_stars, certain: true });
+            }
+        }
         Some(TypeForm { end: at, certain })
+    }
+
+    fn scan_stars(&self, mut at: usize) -> usize {
+        while self.token_at(at).kind == TokenKind::Star {
+            at += 1;
+        }
+        at
     }
 
     fn scan_brackets(&self, open: usize) -> Option<usize> {
@@ -154,7 +170,7 @@ impl Parser<'_> {
                 !goes_on && (!is_reserved(operand.symbol) || begins.contains(&operand.symbol))
             }
             Number | String | Not | Tilde | LParen => true,
-            Plus | Minus | PlusPlus | MinusMinus | LBrace => form.certain,
+            Plus | Minus | PlusPlus | MinusMinus | Star | Amp | LBrace => form.certain,
             _ => false,
         }
     }
@@ -163,9 +179,12 @@ impl Parser<'_> {
     pub(super) fn begins_typed_declaration(&self, at: usize) -> bool {
         let Some(form) = self.scan_type(at) else { return false };
         let name = self.token_at(form.end);
-        // `float *p;` is taken for a declaration, to be refused by name.
-        if name.kind == TokenKind::Star && form.certain {
-            return self.token_at(form.end + 1).kind == TokenKind::Word;
+        if name.kind == TokenKind::Star {
+            // `Node* p;` and `Node* p = ...` declare, as in C: the product would be for nothing.
+            let at = self.scan_stars(form.end);
+            let behind = self.token_at(at + 1).kind;
+            return self.token_at(at).kind == TokenKind::Word
+                && matches!(behind, TokenKind::Eq | TokenKind::Semicolon | TokenKind::Comma);
         }
         name.kind == TokenKind::Word && name.symbol != word::IS && name.symbol != word::AS
     }

@@ -51,16 +51,18 @@ impl Parser<'_> {
         }
         let mut ty = TypeExpr { kind: TypeExprKind::Path(segments), span: self.since(start) };
         let mut suffixes = 0;
-        while let Some(size) = self.array_suffix()? {
-            ty = self.array(ty, size, start);
+        loop {
+            ty = if angles_open && self.eat(TokenKind::Star) {
+                TypeExpr { kind: TypeExprKind::Pointer(Box::new(ty)), span: self.since(start) }
+            } else if let Some(size) = self.array_suffix()? {
+                self.array(ty, size, start)
+            } else {
+                break;
+            };
             suffixes += 1;
             if self.depth + suffixes > MAX_NESTING {
                 return Err(self.too_deep());
             }
-        }
-        if self.is(TokenKind::Star) && angles_open {
-            let help = "pass an array, a buffer or an `inout` parameter";
-            return Err(self.unsupported(self.span(), "pointers", help));
         }
         if self.is(TokenKind::Question) && angles_open {
             return Err(self.unsupported(self.span(), "optional types", ""));

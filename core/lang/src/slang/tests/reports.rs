@@ -208,14 +208,6 @@ fn what_is_not_supported_yet_is_refused_by_name() {
     check(
         "void f(float *p) { x => 1; defer { } }\nvoid g() { p->x = *q; outer: for (;;) { } float *r; int y; }\nfunctype(int) -> int h();\nvoid i(float? x, some IFoo y) {}\nstruct S { int a; } s;",
         expect![[r#"
-            error[unsupported-feature]: pointers are not supported yet
-              ┌─ t.slang:1:14
-              │
-            1 │ void f(float *p) { x => 1; defer { } }
-              │              ^ used here
-              │
-              = help: pass an array, a buffer or an `inout` parameter
-
             error[unsupported-feature]: lambdas are not supported yet
               ┌─ t.slang:1:22
               │
@@ -232,14 +224,6 @@ fn what_is_not_supported_yet_is_refused_by_name() {
               │
               = help: write it without this construct
 
-            error[unsupported-feature]: pointers are not supported yet
-              ┌─ t.slang:2:13
-              │
-            2 │ void g() { p->x = *q; outer: for (;;) { } float *r; int y; }
-              │             ^^ used here
-              │
-              = help: members are read with `.`
-
             error[unsupported-feature]: labels are not supported yet
               ┌─ t.slang:2:23
               │
@@ -247,14 +231,6 @@ fn what_is_not_supported_yet_is_refused_by_name() {
               │                       ^^^^^ used here
               │
               = help: leave a loop by `break` or `return`
-
-            error[unsupported-feature]: pointers are not supported yet
-              ┌─ t.slang:2:49
-              │
-            2 │ void g() { p->x = *q; outer: for (;;) { } float *r; int y; }
-              │                                                 ^ used here
-              │
-              = help: pass an array, a buffer or an `inout` parameter
 
             error[unsupported-feature]: function types are not supported yet
               ┌─ t.slang:3:1

@@ -1,0 +1,250 @@
+//! Memory and meeting lanes as shaders write them: entry points from their text on every executor, against values
+//! worked out by hand.
+
+use pullback_base::render::render_all;
+use pullback_interp::KernelArg;
+use pullback_ir::{Constant, Scalar, Type};
+use pullback_lang::{Language, Options, compile};
+use pullback_passes::pipeline::entry_kernel;
+use pullback_tests::everywhere::{Program, buffer, check};
+use pullback_tests::launch::interpret;
+
+/// The only entry point of a text, launched in `groups` workgroups. Its globals are buffers, or pointers to them; their
+/// counts are those of the bytes.
+fn program(text: &str, groups: u32, buffers: &[Vec<u8>]) -> Program {
+    let compiled = compile(Language::Slang, "t.slang", text, &Options::default());
+    if compiled.diagnostics.has_errors() {
+        panic!("{}", render_all(&compiled.diagnostics.into_vec(), &compiled.sources));
+    }
+    let [entry] = &compiled.module.entry_points[..] else { panic!("one entry point") };
+    let mut args = Vec::new();
+    for leaf in entry.globals.iter().flat_map(|global| global.ty.leaves()) {
+        let number = |value: i64| KernelArg::Scalar(Constant::int(Scalar::I64, value));
+        let behind = args.iter().filter(|arg| matches!(arg, KernelArg::Buffer { .. })).count();
+        args.push(match leaf {
+            Type::Pointer(_) => buffer(behind),
+            _ => number((buffers[behind - 1].len() / element_bytes(&entry.globals, behind - 1)) as i64),
+        });
+    }
+    args.extend([groups, 1, 1].map(|n| KernelArg::Scalar(Constant::int(Scalar::U32, i64::from(n)))));
+    let kernel = entry_kernel(&compiled.module, entry.kernel).unwrap_or_else(|why| panic!("{why:?}"));
+    let lanes = u64::from(groups) * u64::from(entry.lanes_per_group());
+    Program { kernel, args, lanes, buffers: buffers.to_vec() }
+}
+
+/// The size of what the pointer of that number among the globals leads to.
+fn element_bytes(globals: &[pullback_ir::Global], index: usize) -> usize {
+    let leaves = globals.iter().flat_map(|global| global.ty.leaves());
+    let mut elements = leaves.filter_map(|leaf| match leaf {
+        Type::Pointer(element) => Some(Type::clone(&element)),
+        _ => None,
+    });
+    elements.nth(index).map_or(1, |element| pullback_ir::layout::layout(&element).size_bytes as usize)
+}
+
+/// Runs the text everywhere, and compares the 32-bit integers of its first buffer.
+fn gives(text: &str, groups: u32, buffers: &[Vec<u8>], expected: &[i32]) {
+    let program = program(text, groups, buffers);
+    let mut ran = program.buffers.clone();
+    interpret(&program.kernel, &program.args, program.lanes, &mut ran).expect("runs");
+    let found: Vec<i32> =
+        ran[0].chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+    assert_eq!(found, expected, "{text}");
+    check(&[program]);
+}
+
+fn ints(values: &[i32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+fn floats(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+#[test]
+fn lanes_share_structs_and_arrays_behind_barriers() {
+    let text = "
+        RWStructuredBuffer<int> result;
+        struct Cell { int2 at; uint hits; }
+        groupshared Cell cells[8];
+        groupshared int turns[2][8];
+        int neighbour(uint i) { return turns[1][(i + 1) % 8]; }
+        [numthreads(8, 1, 1)]
+        void main(uint i : SV_GroupIndex, uint3 group : SV_GroupID)
+        {
+            cells[i].at = int2(i, i * 10);
+            if (i == 0) cells[0].hits = 0;
+            GroupMemoryBarrierWithGroupSync();
+            InterlockedAdd(cells[0].hits, i);
+            turns[1][i] = cells[7 - i].at.y;
+            AllMemoryBarrierWithGroupSync();
+            result[group.x * 8 + i] = neighbour(i) + (int)cells[0].hits * 100;
+        }";
+    let expected: Vec<i32> = (0..16).map(|lane| (7 - (lane + 1) % 8) * 10 + 2800).collect();
+    gives(text, 2, &[vec![0; 64]], &expected);
+}
+
+#[test]
+fn atomics_reach_buffers_bytes_and_shared_memory() {
+    let text = "
+        RWStructuredBuffer<int> result;
+        RWByteAddressBuffer bytes;
+        RWStructuredBuffer<float> sums;
+        groupshared uint count;
+        [numthreads(32, 1, 1)]
+        void main(uint i : SV_GroupIndex)
+        {
+            if (i == 0) count = 0;
+            GroupMemoryBarrierWithGroupSync();
+            InterlockedAdd(count, 2);
+            InterlockedMax(result[0], (int)i);
+            InterlockedMin(result[1], -(int)i);
+            InterlockedOr(result[2], 1 << i);
+            InterlockedAdd(sums[0], 0.5);
+            bytes.InterlockedAdd(0, i);
+            bytes.InterlockedAddU64(8, 0x80000000u);
+            bytes.InterlockedMax64(16, -5 - (int64_t)i);
+            uint old;
+            bytes.InterlockedExchange(28 + 4 * i, 9 + i, old);
+            GroupMemoryBarrierWithGroupSync();
+            if (i == 3) { result[3] = (int)count + old; result[4] = (int)sums[0]; }
+            if (i == 4)
+            {
+                result[5] = bytes.Load(0);
+                result[6] = (int)(bytes.Load<uint64_t>(8) >> 32);
+                result[7] = (int)bytes.Load<int64_t>(16);
+                InterlockedCompareStore(result[8], 7, 1);
+                InterlockedCompareStore(result[9], 8, 1);
+            }
+        }";
+    let result = ints(&[-9, 9, 0, 0, 0, 0, 0, 0, 7, 7]);
+    let mut bytes = vec![0; 24];
+    bytes[16..24].copy_from_slice(&i64::MIN.to_le_bytes());
+    bytes.extend(ints(&[0; 33]));
+    let expected = [31, -31, -1, 64, 16, 496, 16, -5, 1, 7];
+    gives(text, 1, &[result, bytes, vec![0; 4]], &expected);
+}
+
+#[test]
+fn waves_count_vote_and_pass_on() {
+    let text = "
+        RWStructuredBuffer<int> result;
+        [numthreads(64, 1, 1)]
+        void main(uint i : SV_GroupIndex)
+        {
+            uint lane = WaveGetLaneIndex();
+            bool odd = lane % 2 == 1;
+            bool inside = WaveActiveAllTrue(lane < 32), outside = WaveActiveAnyTrue(lane == 32);
+            bool allOdd = WaveActiveAllTrue(odd), one = WaveActiveAnyTrue(lane == 5);
+            bool same = WaveActiveAllEqual(int2(i / 32, 4)), differs = !WaveActiveAllEqual(i);
+            bool first = WaveIsFirstLane() == (lane == 0);
+            bool4 ballot = WaveActiveBallot(odd) == uint4(0xAAAAAAAAu, 0, 0, 0);
+            uint count = WaveActiveCountBits(odd), before = WavePrefixCountBits(odd);
+            uint seventh = WaveReadLaneAt(i, 7), start = WaveReadLaneFirst(i);
+            int found = inside && !outside && !allOdd && one ? 1 : 0;
+            found += same && differs ? 2 : 0;
+            found += first && all(ballot) ? 4 : 0;
+            found += count == 16 && before == lane / 2 ? 8 : 0;
+            found += seventh == i / 32 * 32 + 7 && start == i / 32 * 32 ? 16 : 0;
+            found += WaveGetLaneCount() == 32 && lane == i % 32 ? 32 : 0;
+            result[i] = found;
+        }";
+    gives(text, 1, &[vec![0; 256]], &[63; 64]);
+}
+
+#[test]
+fn bytes_are_loaded_and_stored_at_any_alignment_told() {
+    let text = "
+        RWByteAddressBuffer bytes;
+        struct Block { float2 a; int b; }
+        [numthreads(1, 1, 1)]
+        void main()
+        {
+            bytes.Store2(0, bytes.Load2Aligned(8, 8) + uint2(1, 2));
+            Block block = bytes.LoadAligned<Block>(4);
+            block.b = (int)block.a.x;
+            bytes.Store<Block>(16, block, 4);
+            bytes.StoreAligned(28, bytes.LoadAligned<uint>(16, 4) == asuint(block.a.x) ? 1 : 0);
+            bytes.Store4(36, uint4(1, 2, 3, 4));
+        }";
+    let word = |value: f32| value.to_bits() as i32;
+    let given = [0, 0, word(2.5), word(3.5), 5, 6, 7, 8];
+    let x = f32::from_bits((word(3.5) + 2) as u32);
+    let expected = [word(2.5) + 1, word(3.5) + 2, word(2.5), word(3.5), word(x), word(2.5), 3, 1];
+    gives(text, 1, &[ints(&given)], &expected);
+}
+
+#[test]
+fn typed_buffers_and_parameter_blocks_are_read() {
+    let text = "
+        RWStructuredBuffer<int> result;
+        Buffer<int2> pairs;
+        struct Params { RWStructuredBuffer<float> weights; }
+        ParameterBlock<Params> params;
+        uniform RWStructuredBuffer<int>.Handle handle;
+        [numthreads(2, 1, 1)]
+        void main(uint i : SV_GroupIndex)
+        {
+            params.weights[i] *= 2;
+            (*handle)[i] = handle[i] + 1;
+            result[i] = pairs[i].y + (int)params.weights[i] + handle[i];
+        }";
+    let buffers = [vec![0; 8], ints(&[1, 2, 3, 4]), floats(&[10.0, 20.0]), ints(&[100, 200])];
+    gives(text, 1, &buffers, &[123, 245]);
+}
+
+#[test]
+fn pointers_lead_to_elements_and_count() {
+    let text = "
+        RWStructuredBuffer<int> result;
+        struct Node { float2 at; int weight; int twice() { return weight * 2; } }
+        uniform Node* nodes;
+        RWStructuredBuffer<float> values;
+        static Node* last = nullptr;
+        struct Span { Ptr<Node> from; Node* to; }
+        int sum(Span span)
+        {
+            int sum = 0;
+            for (Node* p = span.from; p != span.to; p++) sum += p->weight;
+            return sum;
+        }
+        void bump(inout int x) { x += 5; }
+        T read<T>(T* p) { return *p; }
+        [numthreads(1, 1, 1)]
+        void main()
+        {
+            Span all = { nodes, nodes + 3 };
+            result[0] = sum(all);
+            bump(nodes[1].weight);
+            (*(all.to - 1)).weight += 7;
+            last = &nodes[2];
+            result[1] = last->weight + nodes[1].weight + (1 + nodes)->twice();
+            result[2] = (int)(all.to - all.from) * 10 + (last > nodes ? 1 : 0);
+            float* y = &last->at.y;
+            *y = 2.5;
+            y[-1] = 1.5;
+            result[3] = (int)(dot(nodes[2].at, float2(2, 4)) + read(y));
+            uint64_t address = (uint64_t)&values[1];
+            *(float*)(address + 4) = 3;
+            int* bits = (int*)&values[2];
+            InterlockedAdd(*bits, 1);
+            result[4] = asint(values[2]) - asint(3.0f);
+            Node* none = nullptr;
+            if (!none && last) result[5] = none == nullptr ? 1 : 2;
+            Node** unused = (Node**)0;
+            result[6] = (unused ? 1 : 2) + (nodes + 1 <= last ? 10 : 20);
+        }";
+    let nodes: Vec<u8> = (1..4).flat_map(|i| [floats(&[0.0, 0.0]), ints(&[i])].concat()).collect();
+    let buffers = [vec![0; 28], nodes, floats(&[0.0; 3])];
+    gives(text, 1, &buffers, &[6, 31, 31, 15, 1, 1, 12]);
+}
+
+#[test]
+fn large_groups_run_while_their_lanes_never_meet() {
+    let text = "
+        RWStructuredBuffer<int> result;
+        [numthreads(1024, 1, 1)]
+        void main(uint i : SV_DispatchThreadID) { result[i] = i + 1; }";
+    let expected: Vec<i32> = (1..=2048).collect();
+    gives(text, 2, &[vec![0; 8192]], &expected);
+}
