@@ -1,9 +1,10 @@
 //! Which values carry a derivative: those that depend on an active parameter and that a seeded result depends on.
 
 use crate::mutation::{Bug, on};
+use crate::need::Values;
 use crate::rules::{Rule, rule};
 use pullback_base::{Code, Diagnostic, Diagnostics};
-use pullback_ir::{Block, Effect, Function, Op, StmtKind, Value, visit};
+use pullback_ir::{Block, Effect, Function, Op, Stmt, StmtKind, Value, visit};
 use rustc_hash::FxHashSet;
 
 /// The derivative-carrying values of a function.
@@ -97,8 +98,28 @@ impl Activity {
         }
     }
 
-    /// The effects that hide a derivative. Reverse mode runs the function a second time, so it bears no write.
-    pub fn refused_effects(&self, function: &Function, reverse: bool) -> Diagnostics {
+    /// The effects that hide a derivative. Reverse mode runs values again, `rerun`: no write must change them meanwhile,
+    /// and none is run twice.
+    pub fn refused_effects(&self, function: &Function, rerun: Option<&Values>) -> Diagnostics {
+        let is_rerun = |result: Option<Value>| {
+            result.is_some_and(|value| rerun.is_some_and(|rerun| rerun.contains(&value)))
+        };
+        // Of global memory, of shared memory.
+        let mut reloads = [false; 2];
+        let mut in_heads: FxHashSet<*const Stmt> = FxHashSet::default();
+        visit::each_stmt(&function.body, &mut |stmt| match &stmt.kind {
+            StmtKind::Effect { result, effect, .. } if is_rerun(*result) => {
+                reloads[usize::from(effect.shared().is_some())] = true;
+            }
+            // A condition is asked once more than there are trips, and by each loop that a loop becomes.
+            StmtKind::Loop { results, head, .. } if self.any_active(results) => {
+                visit::each_stmt(head, &mut |stmt| {
+                    in_heads.insert(std::ptr::from_ref(stmt));
+                });
+            }
+            _ => {}
+        });
+        let reverse = rerun.is_some();
         let mut found = Diagnostics::new();
         visit::each_stmt(&function.body, &mut |stmt| {
             let StmtKind::Effect { result, effect, args } = &stmt.kind else { return };
@@ -115,9 +136,20 @@ impl Activity {
                     ("a value loaded from memory has no known derivative", "the result depends on this load")
                 }
                 _ if !effect.writes() => return,
-                _ if reverse => ("reverse mode does not go through a write to memory", "this write"),
                 _ if args.iter().any(|&arg| self.is_varied(arg)) => {
                     ("a derivative does not flow through memory", "this write takes a differentiable value")
+                }
+                Effect::Barrier | Effect::GroupSum if reverse => {
+                    ("reverse mode does not go through what lanes do together", "this")
+                }
+                _ if is_rerun(*result) => {
+                    ("reverse mode needs this value again, and does not write twice", "this write gives it")
+                }
+                _ if reverse && reloads[usize::from(effect.shared().is_some())] => {
+                    ("reverse mode loads again from memory, which this may change", "this write")
+                }
+                _ if reverse && in_heads.contains(&std::ptr::from_ref(stmt)) => {
+                    ("reverse mode does not go through a write in a loop's condition", "this write")
                 }
                 _ => return,
             };

@@ -2,6 +2,7 @@
 
 use crate::VjpRequest;
 use crate::activity::Activity;
+use crate::need;
 use crate::plan::{LoopPlan, LoopPlans, Storage, words};
 use pullback_base::{Diagnostics, Span};
 use pullback_ir::{Block, Function, StmtKind, Type, Value};
@@ -76,7 +77,8 @@ impl fmt::Display for Strategy {
 pub fn explain(function: &Function, request: &VjpRequest) -> Explanation {
     let activity = Activity::of(function, &request.active_params, &request.seeded_results);
     let plans = LoopPlans::new(function, &activity, request.loops);
-    let mut out = Explanation { loops: Vec::new(), refused: activity.refused_effects(function, true) };
+    let refused = activity.refused_effects(function, Some(&need::rerun(&function.body, &activity, &plans)));
+    let mut out = Explanation { loops: Vec::new(), refused };
     block(function, &function.body, &activity, &plans, 0, &mut out.loops);
     out
 }
@@ -121,7 +123,7 @@ fn one_loop(
     let types = plan.state.iter().map(|&i| function.ty(params[i]));
     let state_bytes: u64 = types.clone().map(bytes).sum();
     let trips = match (plan.storage, plan.trips) {
-        (Storage::All(count), _) => TripCount::Constant(count),
+        (Storage::All(count), Some(_)) => TripCount::Constant(count),
         (_, Some(_)) => TripCount::Beforehand,
         (_, None) => TripCount::Counted,
     };

@@ -39,19 +39,30 @@ pub(crate) struct Trips {
     pub more: i64,
 }
 
-/// What is known of each parameter of a loop, and of the number of its trips.
-pub(crate) fn known(function: &Function, stmt: &StmtKind) -> (Vec<Option<Known>>, Option<Trips>) {
+/// What is known of a loop.
+pub(crate) struct Knowledge {
+    /// Of each parameter.
+    pub params: Vec<Option<Known>>,
+    /// Of the number of its trips.
+    pub trips: Option<Trips>,
+    /// There are no more than each of these.
+    pub at_most: Vec<Trips>,
+}
+
+pub(crate) fn known(function: &Function, stmt: &StmtKind) -> Knowledge {
     let facts = Facts::of(function, stmt);
     let params = facts.params.iter().zip(facts.next);
     let inductions = params.map(|(&param, &next)| facts.induction(param, next));
     let mut known: Vec<Option<Known>> = inductions.collect();
-    let trips = facts.trips(&known);
+    let trips = facts.trips(&known, facts.condition);
+    let holding = facts.before.iter().filter(|(_, truth)| **truth);
+    let at_most = holding.filter_map(|(&condition, _)| facts.trips(&known, condition)).collect();
     for (&value, &truth) in &facts.before {
         if let Some(i) = facts.params.iter().position(|&param| param == value) {
             known[i] = Some(Known::Flag(truth));
         }
     }
-    (known, trips)
+    Knowledge { params: known, trips, at_most }
 }
 
 /// How values of the loop are computed, and which conditions have to be.
@@ -209,9 +220,9 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Counting by one up or down to a bound.
-    fn trips(&self, known: &[Option<Known>]) -> Option<Trips> {
-        let &(op, args) = self.lets.get(&self.condition)?;
+    /// Counting by one up or down to a bound, while a condition of the head holds.
+    fn trips(&self, known: &[Option<Known>], condition: Value) -> Option<Trips> {
+        let &(op, args) = self.lets.get(&condition)?;
         let &[counter, bound] = args else { return None };
         let i = self.params.iter().position(|param| *param == counter)?;
         let Type::Scalar(scalar) = self.function.ty(counter) else { return None };

@@ -58,32 +58,76 @@ pub(crate) fn op_reads(op: &Op, args: &[Value], activity: &Activity) -> Reads {
     }
 }
 
+/// All that any sweep reads in a block or in the regions in it, and what that is computed from: what is run again.
+pub(crate) fn rerun(block: &Block, activity: &Activity, plans: &LoopPlans) -> Values {
+    let mut out = reads(block, activity, plans);
+    for stmt in block.stmts.iter().filter(|stmt| activity.any_active(stmt.kind.results())) {
+        if matches!(stmt.kind, StmtKind::Loop { .. }) {
+            out.extend(&plans.of(stmt.kind.results()).advance);
+        }
+        for inner in stmt.kind.blocks() {
+            out.extend(rerun(inner, activity, plans));
+        }
+    }
+    close(block, &mut out);
+    out
+}
+
+/// What a block is run for, besides needed values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Writes {
+    Left,
+    /// Each once, in order.
+    Run,
+}
+
+impl Writes {
+    /// Whether the statement is run for a write that it is or holds.
+    pub fn want(self, stmt: &StmtKind) -> bool {
+        self == Writes::Run && writes(stmt)
+    }
+}
+
+/// Whether a statement is or holds a write.
+pub(crate) fn writes(stmt: &StmtKind) -> bool {
+    match stmt {
+        StmtKind::Effect { effect, .. } => effect.writes(),
+        _ => stmt.blocks().iter().any(|block| block.stmts.iter().any(|stmt| writes(&stmt.kind))),
+    }
+}
+
 /// Adds to the needed values all that they are computed from, within a block and before it.
+pub(crate) fn close(block: &Block, needed: &mut Values) {
+    close_with(block, needed, Writes::Left);
+}
+
+/// As [`close`], and what the writes take and hang on.
 ///
 /// The parameters of a loop that are not needed hold garbage when the loop is run again, so everything is sliced to
 /// what is needed: garbage never decides how often an inner loop turns.
-pub(crate) fn close(block: &Block, needed: &mut Values) {
+pub(crate) fn close_with(block: &Block, needed: &mut Values, writes: Writes) {
     for stmt in block.stmts.iter().rev() {
+        let wanted = writes.want(&stmt.kind);
         match &stmt.kind {
             StmtKind::If { results, .. } | StmtKind::Switch { results, .. } => {
-                if any(results, needed) {
+                if wanted || any(results, needed) {
                     needed.extend(stmt.kind.operands());
                     for arm in stmt.kind.blocks() {
                         pull(results, &arm.yields, needed);
-                        close(arm, needed);
+                        close_with(arm, needed, writes);
                     }
                 }
             }
             StmtKind::Loop { results, inits, params, head, body, .. } => {
-                if any(results, needed) || needed.contains(&head.yields[0]) {
+                if wanted || any(results, needed) || needed.contains(&head.yields[0]) {
                     pull(results, params, needed);
                     needed.insert(head.yields[0]);
                     // A parameter becomes needed once, so the fixed point comes after as many rounds at most.
                     loop {
                         let before = needed.len();
                         pull(params, &body.yields, needed);
-                        close(body, needed);
-                        close(head, needed);
+                        close_with(body, needed, writes);
+                        close_with(head, needed, writes);
                         if needed.len() == before {
                             break;
                         }
@@ -92,7 +136,7 @@ pub(crate) fn close(block: &Block, needed: &mut Values) {
                 }
             }
             _ => {
-                if any(stmt.kind.results(), needed) {
+                if wanted || any(stmt.kind.results(), needed) {
                     needed.extend(stmt.kind.operands());
                 }
             }

@@ -7,7 +7,7 @@
 
 use crate::LoopOptions;
 use crate::activity::Activity;
-use crate::known::{Fixed, Known, Trips, known};
+use crate::known::{Fixed, Knowledge, Known, Trips, known};
 use crate::mutation::{Bug, on};
 use crate::need::{Values, close, reads};
 use crate::site::constants;
@@ -35,7 +35,7 @@ pub(crate) struct LoopPlan {
 pub(crate) enum Storage {
     /// There is no state.
     Nothing,
-    /// That many trips are made, and the state before each is stored.
+    /// That many trips are made at most, and the state before each is stored.
     All(u32),
     /// That many states are stored; the others are computed from them.
     Slots(u32),
@@ -43,6 +43,8 @@ pub(crate) enum Storage {
 
 /// Words of storage that a loop takes, unless its state is large.
 const WORDS: u32 = 64;
+/// Words that it takes if as many trips are made as there is room for, so that no state is computed twice.
+const WORDS_OF_ALL: u32 = 512;
 const FEWEST_SLOTS: u32 = 4;
 
 /// The plans of a function's active loops.
@@ -97,7 +99,7 @@ impl Planner<'_> {
         let StmtKind::Loop { inits, params, body, hints, .. } = &stmt.kind else {
             bug!("autodiff", "not a loop")
         };
-        let (known, trips) = known(self.function, &stmt.kind);
+        let Knowledge { params: known, trips, at_most } = known(self.function, &stmt.kind);
         let mut swept = reads(body, self.activity, &self.plans);
         close(body, &mut swept);
         let mut advance = Values::default();
@@ -131,25 +133,34 @@ impl Planner<'_> {
         for end in trips.iter().flat_map(|trips| [trips.from, trips.to]) {
             outside.extend(end.value());
         }
-        let storage = self.storage(&state, params, trips, *hints);
+        let state_words = state.iter().map(|&i| words(self.function.ty(params[i]))).sum();
+        let storage = self.storage(state_words, trips, &at_most, *hints);
         LoopPlan { state, known, trips, storage, advance, outside }
     }
 
-    fn storage(&self, state: &[usize], params: &[Value], trips: Option<Trips>, hints: LoopHints) -> Storage {
-        let size: u32 = state.iter().map(|&i| words(self.function.ty(params[i]))).sum();
-        if state.is_empty() {
+    fn storage(
+        &self,
+        state_words: u32,
+        trips: Option<Trips>,
+        at_most: &[Trips],
+        hints: LoopHints,
+    ) -> Storage {
+        if state_words == 0 {
             return Storage::Nothing;
         }
-        let fitting = (WORDS / size.max(1)).clamp(FEWEST_SLOTS, WORDS);
-        let slots = self.options.slots.map_or(fitting, |slots| slots.max(1));
-        match trips.and_then(|trips| self.trip_count(trips)) {
-            Some(count) if count <= i64::from(slots) => Storage::All(count as u32),
-            // A hint that fits is taken: then no state is computed twice, if it is true.
-            _ => Storage::Slots(match hints.max_trips {
-                Some(count) if self.options.slots.is_none() && count <= slots => count.max(1),
-                _ => slots,
-            }),
+        let fitting = |words: u32| (words / state_words).clamp(FEWEST_SLOTS, WORDS_OF_ALL);
+        let slots = |words: u32| self.options.slots.map_or(fitting(words), |slots| slots.max(1));
+        let few = slots(WORDS);
+        let fits = |count: &i64, slots: u32| *count <= i64::from(slots);
+        let exactly = trips.and_then(|trips| self.trip_count(trips));
+        let limit = at_most.iter().filter_map(|&trips| self.trip_count(trips)).min();
+        let exactly = exactly.filter(|count| fits(count, slots(WORDS_OF_ALL)));
+        if let Some(count) = exactly.or(limit.filter(|count| fits(count, few))) {
+            return Storage::All(count as u32);
         }
+        // A hint that fits is taken: then no state is computed twice, if it is true.
+        let hint = hints.max_trips.filter(|&count| self.options.slots.is_none() && count <= few);
+        Storage::Slots(hint.map_or(few, |count| count.max(1)))
     }
 
     /// The number of trips, if it is the same in all lanes.

@@ -1,6 +1,6 @@
 //! Copies of a block's needed part: region results and loop parameters that are not needed are left out.
 
-use crate::need::Values;
+use crate::need::{Values, Writes};
 use pullback_ir::visit::Copier;
 use pullback_ir::{Block, Function, Stmt, StmtKind, Value};
 
@@ -9,12 +9,14 @@ pub(crate) struct Slicer<'s, 'a> {
     pub copier: &'s mut Copier<'a>,
     pub to: &'s mut Function,
     pub needed: &'s Values,
+    pub writes: Writes,
 }
 
 impl Slicer<'_, '_> {
     /// The copy; `None` if nothing of it is needed.
     pub fn stmt(&mut self, stmt: &Stmt) -> Option<Stmt> {
-        let needed = |values: &[Value]| values.iter().any(|value| self.needed.contains(value));
+        let wanted = self.writes.want(&stmt.kind);
+        let needed = |values: &[Value]| wanted || values.iter().any(|value| self.needed.contains(value));
         let kind = match &stmt.kind {
             StmtKind::If { results, condition, then, otherwise } if needed(results) => {
                 let condition = self.copier.value(*condition);

@@ -262,6 +262,21 @@ def test_an_input_changed_in_place_after_the_call_raises(module):
     assert (caught.value.code, bool(caught.value.help)) == ("modified-in-place", True)
 
 
+def test_a_bound_of_a_loop_changed_after_the_call_is_never_taken_for_the_calls_own(load):
+    function = load("float f(float x, int n) { for (int i = 0; i < n; i++) x = x * x; return x; }").f
+    x = leaf(2, 3)
+    n = torch.tensor([1, 2], dtype=torch.int32)
+    result = function(x, n)
+    n.add_(1)
+    with pytest.raises(pb.GradientError, match="inplace"):
+        result.sum().backward()
+    counts = n.numpy() - 1
+    result = function(x, counts)
+    counts += 1
+    result.sum().backward()
+    assert x.grad.tolist() == [4, 108]
+
+
 def test_a_second_backward_of_a_freed_graph_raises_torchs_own_error(module):
     x = leaf(1, 2)
     result = module.square(x).sum()

@@ -22,7 +22,8 @@ pub(super) struct Slots {
     top: Value,
     /// `[i64; count]`: the trip that the state comes before.
     trips: Value,
-    /// For each parameter of the state its values: `[scalar; count * words]`.
+    /// For each word of the state its values, `[scalar; count]`; for a large array all of its words',
+    /// `[scalar; count * words]`.
     states: Vec<Value>,
 }
 
@@ -48,6 +49,21 @@ impl Slots {
     }
 }
 
+/// Arrays of at most so many elements are stored word by word.
+const MOST_APART: u32 = 16;
+
+/// The number of slot arrays that values of a type take.
+fn parts(ty: &Type) -> usize {
+    match ty {
+        Type::Array(_, len) if *len <= MOST_APART => *len as usize,
+        _ => 1,
+    }
+}
+
+fn is_apart(ty: &Type) -> bool {
+    matches!(ty, Type::Array(..)) && words(ty) <= MOST_APART
+}
+
 fn word_type(ty: &Type) -> Type {
     match ty {
         Type::Array(element, _) => (**element).clone(),
@@ -60,21 +76,18 @@ impl<'a> Reverse<'a> {
     pub(super) fn first_slots(&mut self, looped: &Looped<'a>, count: u32) -> Slots {
         let zero = self.b.i64(0);
         let trips = self.b.op(Op::Splat(Type::array(Type::I64, count)), &[zero]);
-        let state = looped.plan.state.iter();
-        let states = state.map(|&i| {
+        let mut states = Vec::new();
+        for &i in &looped.plan.state {
             let ty = self.param_type(looped, i);
             let init = self.copier.value(looped.inits[i]);
-            let slots = Op::Splat(Type::array(word_type(ty), count * words(ty)));
-            match ty {
-                Type::Array(..) => {
-                    let first = self.b.extract(init, 0);
-                    let slots = self.b.op(slots, &[first]);
-                    self.store(slots, zero, init)
-                }
-                _ => self.b.op(slots, &[init]),
+            let elements = Type::array(word_type(ty), count * words(ty) / parts(ty).max(1) as u32);
+            for part in 0..parts(ty) {
+                let first = if ty.is_scalar() { init } else { self.b.extract(init, part as u32) };
+                let slots = self.b.op(Op::Splat(elements.clone()), &[first]);
+                let is_whole = ty.is_scalar() || is_apart(ty);
+                states.push(if is_whole { slots } else { self.store(slots, zero, init) });
             }
-        });
-        let states = states.collect();
+        }
         Slots { count, top: zero, trips, states }
     }
 
@@ -348,20 +361,45 @@ impl<'a> Reverse<'a> {
 
     /// The states with this one in the slot of that number.
     fn put_state(&mut self, looped: &Looped<'a>, slots: &Slots, at: Value, state: &[Value]) -> Vec<Value> {
-        let put = |((&stored, &value), &i): ((&Value, &Value), &usize)| match self.param_type(looped, i) {
-            Type::Array(..) => self.store(stored, at, value),
-            _ => self.b.op(Op::ElementSet, &[stored, at, value]),
-        };
-        slots.states.iter().zip(state).zip(&looped.plan.state).map(put).collect()
+        let mut stored = slots.states.iter();
+        let mut out = Vec::with_capacity(slots.states.len());
+        for (&value, &i) in state.iter().zip(&looped.plan.state) {
+            let ty = self.param_type(looped, i);
+            for (part, &stored) in stored.by_ref().take(parts(ty)).enumerate() {
+                out.push(match ty {
+                    Type::Array(..) if is_apart(ty) => {
+                        let word = self.b.extract(value, part as u32);
+                        self.b.op(Op::ElementSet, &[stored, at, word])
+                    }
+                    Type::Array(..) => self.store(stored, at, value),
+                    _ => self.b.op(Op::ElementSet, &[stored, at, value]),
+                });
+            }
+        }
+        out
     }
 
     /// The state in the slot of that number.
     pub(super) fn load_state(&mut self, looped: &Looped<'a>, slots: &Slots, at: Value) -> Vec<Value> {
-        let load = |(&stored, &i): (&Value, &usize)| match self.param_type(looped, i) {
-            ty @ Type::Array(..) => self.fetch(stored, at, ty),
-            _ => self.b.op(Op::ElementGet, &[stored, at]),
-        };
-        slots.states.iter().zip(&looped.plan.state).map(load).collect()
+        let mut stored = slots.states.iter();
+        let mut state = Vec::with_capacity(looped.plan.state.len());
+        for &i in &looped.plan.state {
+            let ty = self.param_type(looped, i);
+            let stored: Vec<Value> = stored.by_ref().take(parts(ty)).copied().collect();
+            state.push(match ty {
+                Type::Array(..) if is_apart(ty) => {
+                    let mut words: Vec<Value> =
+                        stored.iter().map(|&stored| self.b.op(Op::ElementGet, &[stored, at])).collect();
+                    if on(Bug::ArrayShifted) {
+                        words.rotate_left(1);
+                    }
+                    self.b.op(Op::Construct(ty.clone()), &words)
+                }
+                Type::Array(..) => self.fetch(stored[0], at, ty),
+                _ => self.b.op(Op::ElementGet, &[stored[0], at]),
+            });
+        }
+        state
     }
 
     /// Copies an array into the slot of that number; nowhere if there is none.

@@ -12,7 +12,7 @@ mod replay;
 
 use self::replay::Run;
 use crate::activity::Activity;
-use crate::need;
+use crate::need::{self, Writes};
 use crate::plan::LoopPlans;
 use crate::rules::{Contribution, Rule, rule};
 use crate::site::{Site, constants};
@@ -25,11 +25,11 @@ use rustc_hash::FxHashMap;
 pub(crate) fn derive(primal: &Function, request: &VjpRequest) -> Result<Function, Diagnostics> {
     let yields = &primal.body.yields;
     let activity = Activity::of(primal, &request.active_params, &request.seeded_results);
-    let refused = activity.refused_effects(primal, true);
+    let plans = LoopPlans::new(primal, &activity, request.loops);
+    let refused = activity.refused_effects(primal, Some(&need::rerun(&primal.body, &activity, &plans)));
     if refused.has_errors() {
         return Err(refused);
     }
-    let plans = LoopPlans::new(primal, &activity, request.loops);
     let mut reverse = Reverse {
         primal,
         activity: &activity,
@@ -40,11 +40,14 @@ pub(crate) fn derive(primal: &Function, request: &VjpRequest) -> Result<Function
         copier: Copier::new(primal),
         adjoints: FxHashMap::default(),
         runs: FxHashMap::default(),
+        writes: if request.keep_results { Writes::Run } else { Writes::Left },
     };
     reverse.b.function_mut().shared.clone_from(&primal.shared);
     let seeds = reverse.params(&request.seeded_results);
     let kept = if request.keep_results { yields.as_slice() } else { &[] };
     reverse.replay(&primal.body, kept);
+    // What the sweep runs again has been run.
+    reverse.writes = Writes::Left;
     reverse.b.set_span(primal.span);
     for (value, seed) in seeds {
         reverse.accumulate(value, seed);
@@ -74,6 +77,8 @@ struct Reverse<'a> {
     adjoints: FxHashMap<Value, Value>,
     /// From a loop's first result to what its latest run has left for its sweep.
     runs: FxHashMap<Value, Run>,
+    /// Whether what is run now runs its writes.
+    writes: Writes,
 }
 
 impl<'a> Reverse<'a> {

@@ -21,7 +21,7 @@ impl<'a> Reverse<'a> {
     pub(super) fn replay(&mut self, block: &'a Block, wanted: &[Value]) {
         let mut needed = need::reads(block, self.activity, self.plans);
         needed.extend(wanted);
-        need::close(block, &mut needed);
+        need::close_with(block, &mut needed, self.writes);
         for stmt in &block.stmts {
             self.b.set_span(stmt.span);
             match &stmt.kind {
@@ -81,7 +81,8 @@ impl<'a> Reverse<'a> {
 
     /// The needed part of a statement, copied.
     fn slice(&mut self, stmt: &Stmt, needed: &Values) -> Option<Stmt> {
-        Slicer { copier: &mut self.copier, to: self.b.function_mut(), needed }.stmt(stmt)
+        let writes = self.writes;
+        Slicer { copier: &mut self.copier, to: self.b.function_mut(), needed, writes }.stmt(stmt)
     }
 
     /// The needed part of a block, run here.

@@ -57,3 +57,26 @@ fn a_loop_whose_end_hangs_on_what_it_computes_is_counted() {
     let strategy = Strategy::Checkpointed { slots: 64 };
     assert_eq!(explained(&text, None), (TripCount::Counted, 1, strategy, 64 * 16));
 }
+
+#[test]
+fn a_loop_of_many_trips_known_beforehand_stores_all_states() {
+    let text = repeated("%4", "mul %8, %0").replace("const i32 12", "const i32 300");
+    assert_eq!(explained(&text, None), (TripCount::Constant(300), 1, Strategy::AllStored, 300 * 8));
+    let more = text.replace("const i32 300", "const i32 3000");
+    let strategy = Strategy::Checkpointed { slots: 64 };
+    assert_eq!(explained(&more, None), (TripCount::Beforehand, 1, strategy, 64 * 16));
+}
+
+#[test]
+fn a_loop_that_may_end_early_stores_all_states_if_it_has_few_trips() {
+    let text = repeated("%4", "sin %8").replace(
+        "yield %9\n",
+        "%12: bool = lt %8, %0
+            %13: bool = and %12, %9
+            yield %13\n",
+    );
+    assert_eq!(explained(&text, None), (TripCount::Counted, 1, Strategy::AllStored, 12 * 8));
+    let more = text.replace("const i32 12", "const i32 65");
+    let strategy = Strategy::Checkpointed { slots: 64 };
+    assert_eq!(explained(&more, None), (TripCount::Counted, 1, strategy, 64 * 16));
+}

@@ -1,6 +1,7 @@
 //! Derivatives against independent evaluations: complex steps, differences, and each other.
 
 mod derived;
+mod effects;
 mod explanations;
 mod golden;
 mod kinks;

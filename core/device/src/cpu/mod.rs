@@ -2,6 +2,7 @@
 
 mod atomic;
 mod buffers;
+mod elements;
 mod math;
 mod memory;
 mod program;

@@ -1,5 +1,6 @@
 //! Runs steps: chunk by chunk over a register file of the thread, chunks spread over threads.
 
+use super::elements::Elements;
 use super::memory::{Addresses, Mask};
 use super::program::{CpuKernel, NO_MASK, Offset, Step};
 use super::rows::{BLOCK, LANES};
@@ -236,13 +237,14 @@ impl Frame<'_> {
                     }
                 }
                 Step::ElementGet { size_bytes, len, index_bytes, out, array, index } => {
-                    let index = ElementIndex { row: self.at(index), index_bytes, len };
-                    element_get(self.at(out), self.at(array), index, size_bytes, self.lanes);
+                    let (array, index) = (self.at(array), self.at(index));
+                    let elements = Elements { array, len, size_bytes, index, index_bytes };
+                    elements.get(self.at(out), self.lanes);
                 }
                 Step::ElementSet { size_bytes, len, index_bytes, array, index, value, mask } => {
-                    let index = ElementIndex { row: self.at(index), index_bytes, len };
-                    let mask = self.mask(mask);
-                    element_set(self.at(array), self.at(value), index, mask, size_bytes, self.lanes);
+                    let (array, index) = (self.at(array), self.at(index));
+                    let elements = Elements { array, len, size_bytes, index, index_bytes };
+                    elements.set(self.at(value), self.mask(mask), self.lanes);
                 }
                 _ => {}
             }
@@ -286,79 +288,6 @@ unsafe fn splat(out: *mut u8, size_bytes: u32, bits: u64, lanes: usize) {
             1 => std::slice::from_raw_parts_mut(out, lanes).fill(bits as u8),
             4 => std::slice::from_raw_parts_mut(out.cast::<u32>(), lanes).fill(bits as u32),
             _ => std::slice::from_raw_parts_mut(out.cast::<u64>(), lanes).fill(bits),
-        }
-    }
-}
-
-/// The index operand of `element_get` and `element_set`.
-#[derive(Clone, Copy)]
-struct ElementIndex {
-    row: *const u8,
-    index_bytes: u32,
-    len: u32,
-}
-
-impl ElementIndex {
-    /// The lane's element, if the array has it. Negative indices are large unsigned ones.
-    ///
-    /// # Safety
-    /// `row` is a row of that size, `lane` below LANES.
-    unsafe fn of(self, lane: usize) -> Option<usize> {
-        // SAFETY: the caller's promise.
-        let index = unsafe {
-            match self.index_bytes {
-                4 => u64::from(self.row.cast::<u32>().add(lane).read()),
-                _ => self.row.cast::<u64>().add(lane).read(),
-            }
-        };
-        (index < u64::from(self.len)).then_some(index as usize)
-    }
-}
-
-/// # Safety
-/// The pointers are those of rows and of an array of `index.len` rows of that size.
-unsafe fn element_get(out: *mut u8, array: *const u8, index: ElementIndex, size_bytes: u32, lanes: usize) {
-    for lane in 0..lanes {
-        // SAFETY: the caller's promise; the index is below the array's length.
-        unsafe {
-            let element = index.of(lane).map(|index| index * LANES + lane);
-            match (size_bytes, element) {
-                (1, element) => out.add(lane).write(element.map_or(0, |at| array.add(at).read())),
-                (4, element) => {
-                    let value = element.map_or(0, |at| array.cast::<u32>().add(at).read());
-                    out.cast::<u32>().add(lane).write(value);
-                }
-                (_, element) => {
-                    let value = element.map_or(0, |at| array.cast::<u64>().add(at).read());
-                    out.cast::<u64>().add(lane).write(value);
-                }
-            }
-        }
-    }
-}
-
-/// # Safety
-/// As [`element_get`].
-unsafe fn element_set(
-    array: *mut u8,
-    value: *const u8,
-    index: ElementIndex,
-    mask: Mask,
-    size_bytes: u32,
-    lanes: usize,
-) {
-    for lane in 0..lanes {
-        // SAFETY: the caller's promise; the index is below the array's length.
-        unsafe {
-            if !mask.0.is_null() && *mask.0.add(lane) == 0 {
-                continue;
-            }
-            let Some(at) = index.of(lane).map(|index| index * LANES + lane) else { continue };
-            match size_bytes {
-                1 => array.add(at).write(value.add(lane).read()),
-                4 => array.cast::<u32>().add(at).write(value.cast::<u32>().add(lane).read()),
-                _ => array.cast::<u64>().add(at).write(value.cast::<u64>().add(lane).read()),
-            }
         }
     }
 }
