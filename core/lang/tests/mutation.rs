@@ -1,6 +1,10 @@
 //! Broken texts through the whole front end: no panic, no hang, and what is built verifies.
 
+mod mutate;
+
+use mutate::{Random, mutate, mutate_bytes, mutate_tokens};
 use pullback_lang::{Language, Options, compile};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const PROGRAMS: [&str; 4] = [
@@ -19,97 +23,126 @@ const PROGRAMS: [&str; 4] = [
      float4 mix(float4x4 m, float4 v, inout float2x2 q) { q[1].x += m._m00; q = mul(q, transpose(q)); float4 c[2] = { v, mul(m, v) }; while (any(c[0] > c[1])) c[0] -= 1; return lerp(c[0], c[1].wzyx, saturate(v.x)); }\n",
 ];
 
-/// The pieces a token mutation puts in.
-const PIECES: [&str; 32] = [
-    "(",
-    ")",
-    "{",
-    "}",
-    "[",
-    "]",
-    ";",
-    ",",
-    "<",
-    ">",
-    "=",
-    "+=",
-    "++",
-    "?",
-    ":",
-    "::",
-    ".",
-    "float",
-    "float3",
-    "int",
-    "struct",
-    "return",
-    "if",
-    "for",
-    "out",
-    "static const",
-    "0",
-    "1.5",
-    "x",
-    "T",
-    "no_diff",
-    "{}",
-];
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        // xorshift64*
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % n.max(1)
+/// Whether a text compiles; what it became verifies in any case, and soon.
+fn compiles(text: &str) -> bool {
+    let start = Instant::now();
+    let compiled = compile(Language::Slang, "t.slang", text, &Options::default());
+    assert!(start.elapsed() < Duration::from_secs(2), "slow:\n{text}");
+    if let Err(errors) = pullback_ir::verify(compiled.module) {
+        panic!("{errors:?} in\n{text}");
     }
+    !compiled.diagnostics.has_errors()
 }
 
-fn tokens(text: &str) -> Vec<&str> {
-    let mut out = Vec::new();
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let word = |c: char| c.is_alphanumeric() || c == '_';
-        let len = match rest.find(|c| !word(c)) {
-            Some(0) => first.len_utf8(),
-            Some(len) => len,
-            None => rest.len(),
-        };
-        out.push(&rest[..len]);
-        rest = &rest[len..];
-    }
-    out
-}
-
-fn mutate_bytes(text: &str, random: &mut Random) -> String {
-    let mut bytes = text.as_bytes().to_vec();
-    for _ in 0..=random.below(4) {
-        let at = random.below(bytes.len());
-        match random.below(4) {
-            0 => bytes[at] = random.below(256) as u8,
-            1 => bytes[at] ^= 1 << random.below(8),
-            2 => drop(bytes.remove(at)),
-            _ => bytes.insert(at, 32 + random.below(95) as u8),
+fn push_programs(folder: &Path, programs: &mut Vec<PathBuf>) {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.is_dir() {
+            push_programs(&path, programs);
+        } else if path.extension().is_some_and(|extension| extension == "slang") {
+            programs.push(path);
         }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn mutate_tokens(text: &str, random: &mut Random) -> String {
-    let mut tokens = tokens(text);
-    for _ in 0..=random.below(3) {
-        let (at, other) = (random.below(tokens.len()), random.below(tokens.len()));
-        match random.below(5) {
-            0 => drop(tokens.remove(at)),
-            1 => tokens.swap(at, other),
-            2 => tokens.insert(at, PIECES[random.below(PIECES.len())]),
-            3 => tokens[at] = PIECES[random.below(PIECES.len())],
-            _ => tokens[at] = tokens[other],
+/// `PULLBACK_MUTANTS` asks for another number of them, and with it for other ones.
+#[test]
+fn mutated_golden_programs_neither_panic_nor_hang() {
+    let asked = std::env::var("PULLBACK_MUTANTS").ok().and_then(|count| count.parse::<usize>().ok());
+    let mut random = Random(0x2545_f491_4f6c_dd1d ^ asked.unwrap_or(0) as u64);
+    let mut files = Vec::new();
+    for folder in ["in", "wrong"] {
+        push_programs(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(folder),
+            &mut files,
+        );
+    }
+    files.sort();
+    let read = |file: &PathBuf| std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{error}"));
+    let programs: Vec<String> = files.iter().map(read).collect();
+    for _ in 0..asked.unwrap_or(2000) {
+        let text = &programs[random.below(programs.len())];
+        let other = &programs[random.below(programs.len())];
+        let mutant = mutate(text, other, &mut random);
+        if let Err(panic) = std::panic::catch_unwind(|| compiles(&mutant)) {
+            println!("of this text:\n{mutant}");
+            std::panic::resume_unwind(panic);
         }
     }
-    tokens.concat()
+}
+
+#[test]
+fn a_switch_of_nothing_but_a_default_compiles() {
+    assert!(compiles("int f(int x) { int y = 1; switch (x) { default: y = 2 * x; } return y; }"));
+}
+
+#[test]
+fn a_hundred_thousand_levels_of_anything_are_refused() {
+    const DEEP: usize = 100_000;
+    let deep = |open: &str, inner: &str, close: &str| open.repeat(DEEP) + inner + &close.repeat(DEEP);
+    let body = |text: String| format!("float f(float x) {{ {text} return x; }}");
+    let value = |text: String| format!("float f(float x) {{ return {text}; }}");
+    for text in [
+        value(deep("(", "x", ")")),
+        value(deep("-", "x", "")),
+        value(deep("!", "x", "")),
+        value(deep("~ ", "x", "")),
+        value(deep("++", "x", "")),
+        value(deep("x + ", "x", "")),
+        value(deep("x, ", "x", "")),
+        value(deep("x = ", "x", "")),
+        value(deep("x ? x : ", "x", "")),
+        value(deep("x ? ", "x", " : x")),
+        value(deep("sin(", "x", ")")),
+        value(deep("(float)", "x", "")),
+        value(deep("x[", "0", "]")),
+        value(deep("", "x", ".x")),
+        value(deep("", "x", "[0]")),
+        value(deep("", "x", "(x)")),
+        value(deep("f<", "float", ">") + "(x)"),
+        value(deep("vector<", "float", ", 2>") + "(x)"),
+        value(deep("f<(", "1", ")>") + "(x)"),
+        value(deep("sizeof(", "x", ")")),
+        value(deep("fwd_diff(", "f", ")") + "(x)"),
+        value(deep("no_diff ", "x", "")),
+        body(deep("{", "", "}")),
+        body(deep("if (x > 0) ", "x = 1;", "")),
+        body(deep("if (x > 0) x = 1; else ", "x = 1;", "")),
+        body(deep("for (;;) ", "x = 1;", "")),
+        body(deep("while (x > 0) ", "x = 1;", "")),
+        body(deep("do ", "x = 1;", " while (x > 0);")),
+        body(deep("switch (1) { case 1: ", "x = 1;", "}")),
+        body(deep("[unroll] ", "x = 1;", "")),
+        body(deep("const ", "float y = 1;", "")),
+        body(format!("float y[1] = {};", deep("{", "x", "}"))),
+        body(format!("float y{};", "[1]".repeat(DEEP))),
+        body(format!("{} y;", deep("Optional<", "float", ">"))),
+        body(format!("float{} y;", "*".repeat(DEEP))),
+        body(format!("{} y;", deep("A.", "A", ""))),
+        deep("struct A { ", "", "}"),
+        deep("namespace A { ", "", "}"),
+        deep("extension A { ", "", "}"),
+        deep("interface A { ", "", "}"),
+        deep("enum A { a = ", "1", "}"),
+        deep("#if 1\n", "", "#endif\n"),
+        deep("#if 0\n", "", "#endif\n"),
+        deep("#if 0\n#else\n", "", "#endif\n"),
+        format!("#if {}\n#endif\n", deep("(", "1", ")")),
+        format!("#if {}\n#endif\n", deep("!", "1", "")),
+        format!("#if {}\n#endif\n", deep("1 + ", "1", "")),
+        format!("#if {}\n#endif\n", deep("1 ? ", "1", " : 1")),
+        format!("#if {}\n#endif\n", deep("1 ? 1 : ", "1", "")),
+        format!("#define M(a) a\n{}", value(deep("M(", "x", ")"))),
+        format!("typedef {} A;", deep("vector<", "float", ", 2>")),
+        format!("float f<{}>() {{ return 1; }}", deep("T : A<", "B", ">")),
+        deep("[", "", "]"),
+        deep("@", "", ""),
+        deep("/*", "", "*/"),
+    ] {
+        let head: String = text.chars().take(60).collect();
+        println!("{head}");
+        compiles(&text);
+    }
 }
 
 #[test]
@@ -118,15 +151,12 @@ fn ten_thousand_mutated_programs_neither_panic_nor_hang() {
     let mut compiled_clean = 0;
     for round in 0..10_000 {
         let text = PROGRAMS[round % PROGRAMS.len()];
-        let text =
-            if round % 3 == 0 { mutate_bytes(text, &mut random) } else { mutate_tokens(text, &mut random) };
-        let start = Instant::now();
-        let compiled = compile(Language::Slang, "t.slang", &text, &Options::default());
-        assert!(start.elapsed() < Duration::from_secs(2), "slow:\n{text}");
-        compiled_clean += usize::from(!compiled.diagnostics.has_errors());
-        if let Err(errors) = pullback_ir::verify(compiled.module) {
-            panic!("{errors:?} in\n{text}");
-        }
+        let text = if round % 3 == 0 {
+            mutate_bytes(text, &mut random)
+        } else {
+            mutate_tokens(text, "", &mut random)
+        };
+        compiled_clean += usize::from(compiles(&text));
     }
     assert!(compiled_clean > 100, "mutations that leave the program right: {compiled_clean}");
 }

@@ -32,7 +32,8 @@ impl Ssa {
         for var in vars {
             let values: Vec<Value> =
                 arms.iter().map(|arm| arm.value(var).unwrap_or_else(|| self.read(var))).collect();
-            if values.windows(2).all(|pair| pair[0] == pair[1]) {
+            // A switch of nothing but a default has one arm, whose values end with it.
+            if arms.len() > 1 && values.windows(2).all(|pair| pair[0] == pair[1]) {
                 self.write(var, values[0]);
             } else {
                 changed.push(var);

@@ -138,6 +138,11 @@ impl Context<'_, '_> {
     pub fn global_value(&mut self, id: GlobalId, span: Span) -> Expr {
         let ty = self.checker.global(id, span).ty;
         self.broken |= ty.is_error();
+        // A constant buffer has its struct before that is looked at.
+        if let Ty::Struct(layout, _) = &ty {
+            self.checker.fields(*layout, span);
+            self.broken |= self.checker.program.structs[*layout].broken;
+        }
         Expr { kind: ExprKind::Global(id), ty, span }
     }
 }

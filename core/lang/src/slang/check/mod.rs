@@ -50,7 +50,7 @@ pub use attribute::is_differentiable;
 use self::collect::Place;
 use self::hir::Body;
 use self::interface::{First, Obligation};
-use self::program::{AliasId, FnId, Lazy, Program, ScopeId, StructId};
+use self::program::{AliasId, FnId, Lazy, Program, Role, ScopeId, StructId};
 use super::ast;
 use super::modules::Unit;
 use pullback_base::{Code, Diagnostic, Diagnostics, Span, ids::Id};
@@ -132,6 +132,7 @@ pub fn check<'a>(std: Program<'a>, units: &'a [Unit]) -> Checked<'a> {
     let all = [imported, functions.clone()].concat();
     checker.refuse_recursion(&all);
     checker.drop_callers_of_broken();
+    checker.drop_all_if_an_initial_is_broken();
     checker.check_instances(&all);
     let bodies = checker.bodies.into_iter().filter_map(|(id, body)| Some((id, body?))).collect();
     Checked { program: checker.program, bodies, functions, diagnostics: checker.diagnostics }
@@ -196,6 +197,17 @@ impl<'a> Checker<'a> {
         let Some(block) = &function.ast.body else { return };
         let body = context::Context::of_function(self, id, &signature).check_function_body(block);
         self.bodies.insert(id, body.filter(|_| !signature.broken).map(Arc::new));
+    }
+
+    /// Which generic code asks for the constructor without parameters, as `T t;` does, is told by lowering alone.
+    fn drop_all_if_an_initial_is_broken(&mut self) {
+        let is_initial = |id: &FnId| {
+            let function = &self.program.functions[*id];
+            function.role == Role::Constructor && function.ast.params.is_empty()
+        };
+        if self.bodies.iter().any(|(id, body)| body.is_none() && is_initial(id)) {
+            self.bodies.values_mut().for_each(|body| *body = None);
+        }
     }
 
     /// Bodies that call functions without a body cannot be lowered either.
