@@ -14,6 +14,7 @@ use pullback_ir::Module;
 pub enum Language {
     Slang,
     Wgsl,
+    Glsl,
 }
 
 /// What became of a text. Functions with errors are not in the module.
@@ -29,10 +30,18 @@ pub struct Compiled {
 pub fn compile(language: Language, name: &str, text: &str, options: &Options<'_>) -> Compiled {
     match language {
         Language::Slang => slang::compile(name, text, options),
-        Language::Wgsl => {
-            let (mut sources, mut diagnostics) = (SourceMap::new(), Diagnostics::new());
-            let module = import::wgsl::compile(name, text, &mut sources, &mut diagnostics);
-            Compiled { module, sources, diagnostics }
-        }
+        Language::Wgsl => imported(name, import::naga::Input::Wgsl(text)),
+        Language::Glsl => imported(name, import::naga::Input::Glsl(text)),
     }
+}
+
+/// Reads a SPIR-V module's named functions. Never fails, as [`compile`].
+pub fn compile_spirv(name: &str, bytes: &[u8]) -> Compiled {
+    imported(name, import::naga::Input::SpirV(bytes))
+}
+
+fn imported(name: &str, input: import::naga::Input<'_>) -> Compiled {
+    let (mut sources, mut diagnostics) = (SourceMap::new(), Diagnostics::new());
+    let module = import::naga::compile(name, input, &mut sources, &mut diagnostics);
+    Compiled { module, sources, diagnostics }
 }

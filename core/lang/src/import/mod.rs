@@ -1,3 +1,3 @@
-//! Languages that another project reads for us: text to its IR, and that to ours.
+//! Languages that another project reads for us: its IR to ours.
 
-pub mod wgsl;
+pub mod naga;

@@ -1,4 +1,4 @@
-//! The WGSL front end: `naga` reads and checks the text, [`function`] turns what it gives into our IR.
+//! The front ends of WGSL, GLSL and SPIR-V: `naga` reads and checks them, [`function`] turns what it gives into our IR.
 //!
 //! # What is read
 //!
@@ -8,7 +8,7 @@
 //!
 //! # How it maps
 //!
-//! - `ptr<function, T>` parameters are `inout`. A call copies in and copies out, which is by-reference as long as no
+//! - `ptr<function, T>` parameters are `inout`; so are GLSL's `out` and `inout`, which `naga` does not tell apart. A call copies in and copies out, which is by-reference as long as no
 //!   two pointers name one variable; such calls are refused.
 //! - A WGSL matrix is columns of vectors, ours is rows of vectors. `matCxR<T>` becomes `mat<T, C, R>`, the transposed
 //!   matrix: element `i` is WGSL's column `i` and memory layouts agree. Products swap their operands for it:
@@ -42,9 +42,50 @@ type Refused = Box<Diagnostic>;
 /// largest of build profiles, whatever the stack of the calling thread.
 const STACK_BYTES: usize = 64 << 20;
 
-/// Reads a WGSL text, shown to users under `name`. Never fails: what is wrong is in `diagnostics`, and the
-/// functions that could be read are in the module.
-pub fn compile(name: &str, text: &str, sources: &mut SourceMap, diagnostics: &mut Diagnostics) -> Module {
+/// What is read.
+#[derive(Clone, Copy)]
+pub enum Input<'a> {
+    Wgsl(&'a str),
+    Glsl(&'a str),
+    /// A module's bytes, whose functions have names (`OpName`).
+    SpirV(&'a [u8]),
+}
+
+impl<'a> Input<'a> {
+    fn text(self) -> &'a str {
+        match self {
+            Input::Wgsl(text) | Input::Glsl(text) => text,
+            Input::SpirV(_) => "",
+        }
+    }
+
+    fn language(self) -> &'static str {
+        match self {
+            Input::Wgsl(_) => "WGSL",
+            Input::Glsl(_) => "GLSL",
+            Input::SpirV(_) => "SPIR-V",
+        }
+    }
+
+    /// The code of what its language does not allow.
+    fn invalid(self) -> Code {
+        match self {
+            Input::Wgsl(_) => Code::InvalidWgsl,
+            Input::Glsl(_) => Code::InvalidGlsl,
+            Input::SpirV(_) => Code::InvalidSpirv,
+        }
+    }
+}
+
+/// Reads a module, shown to users under `name`. Never fails: what is wrong is in `diagnostics`, and the functions
+/// that could be read are in the module.
+pub fn compile(
+    name: &str,
+    input: Input<'_>,
+    sources: &mut SourceMap,
+    diagnostics: &mut Diagnostics,
+) -> Module {
+    let text = input.text();
     let file = sources.add(name, text);
     if let Err(too_deep) = nesting::check(file, text) {
         diagnostics.push(too_deep);
@@ -52,7 +93,7 @@ pub fn compile(name: &str, text: &str, sources: &mut SourceMap, diagnostics: &mu
     }
     let outcome = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
-        let running = thread.spawn_scoped(scope, || read(file, text))?;
+        let running = thread.spawn_scoped(scope, || read(file, input))?;
         Ok(running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     });
     match outcome {
@@ -62,26 +103,27 @@ pub fn compile(name: &str, text: &str, sources: &mut SourceMap, diagnostics: &mu
         }
         Err(error) => {
             let error: std::io::Error = error;
-            let refused = Diagnostic::error(Code::OutOfMemory, "no thread to read WGSL on");
+            let refused = Diagnostic::error(Code::OutOfMemory, "no thread to read the module on");
             diagnostics.push(refused.note(error.to_string()));
             Module::new()
         }
     }
 }
 
-fn read(file: FileId, text: &str) -> (Module, Diagnostics) {
+fn read(file: FileId, input: Input<'_>) -> (Module, Diagnostics) {
+    let text = input.text();
     let mut diagnostics = Diagnostics::new();
     let mut module = Module::new();
     // `naga` has internal checks that panic; should a text meet one, it is refused as any other. Ours are not caught.
-    let parsed = std::panic::catch_unwind(|| parse(file, text)).unwrap_or_else(|_| {
+    let parsed = std::panic::catch_unwind(|| parse(file, input)).unwrap_or_else(|_| {
         let whole = Span::new(file, 0, text.len() as u32);
-        Err(Diagnostic::error(Code::InvalidWgsl, "internal error of the WGSL parser")
-            .at(whole, "in this text"))
+        let message = format!("internal error of the {} parser", input.language());
+        Err(Diagnostic::error(input.invalid(), message).at(whole, "in this module"))
     });
     match parsed {
         Ok((source, checked)) => {
             let types = types::Types::new(&source);
-            let origin = Origin { file, text, source: &source, checked: &checked, types: &types };
+            let origin = Origin { file, input, source: &source, checked: &checked, types: &types };
             lower(&origin, &mut module, &mut diagnostics);
         }
         Err(invalid) => diagnostics.push(invalid),
@@ -89,22 +131,63 @@ fn read(file: FileId, text: &str) -> (Module, Diagnostics) {
     (module, diagnostics)
 }
 
-fn parse(file: FileId, text: &str) -> Result<(naga::Module, ModuleInfo), Diagnostic> {
+fn parse(file: FileId, input: Input<'_>) -> Result<(naga::Module, ModuleInfo), Diagnostic> {
+    let source = match input {
+        Input::Wgsl(text) => parse_wgsl(file, text)?,
+        Input::Glsl(text) => parse_glsl(file, text)?,
+        Input::SpirV(bytes) => parse_spirv(bytes)?,
+    };
+    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::all());
+    let checked = validator.validate(&source).map_err(|error| invalid(file, input, &error))?;
+    Ok((source, checked))
+}
+
+fn parse_wgsl(file: FileId, text: &str) -> Result<naga::Module, Diagnostic> {
     let mut options = naga::front::wgsl::Options::new();
     options.parse_doc_comments = true;
-    let source = naga::front::wgsl::Frontend::new_with_options(options).parse(text).map_err(|error| {
+    naga::front::wgsl::Frontend::new_with_options(options).parse(text).map_err(|error| {
         let diagnostic = Diagnostic::error(Code::InvalidWgsl, sentence(error.message()));
         let labels = error.labels().map(|(span, message)| (span_in(file, text, span), message.to_owned()));
         labelled(diagnostic, labels.collect(), error.notes().map(str::to_owned).collect())
-    })?;
-    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::all());
-    let checked = validator.validate(&source).map_err(|error| invalid(file, text, &error))?;
-    Ok((source, checked))
+    })
+}
+
+/// A text of functions alone gets the entry point that the language asks for.
+fn parse_glsl(file: FileId, text: &str) -> Result<naga::Module, Diagnostic> {
+    let options = naga::front::glsl::Options::from(naga::ShaderStage::Compute);
+    let mut frontend = naga::front::glsl::Frontend::default();
+    let whole = match has_main(text) {
+        true => text.to_owned(),
+        false => format!("{text}\nvoid main() {{}}\n"),
+    };
+    frontend.parse(&options, &whole).map_err(|errors| {
+        let mut errors = errors.errors.into_iter();
+        let Some(first) = errors.next() else {
+            return Diagnostic::error(Code::InvalidGlsl, "the text cannot be read");
+        };
+        let notes = errors.map(|error| sentence(&error.kind.to_string())).collect();
+        let diagnostic = Diagnostic::error(Code::InvalidGlsl, sentence(&first.kind.to_string()));
+        labelled(diagnostic, vec![(span_in(file, text, first.meta), String::new())], notes)
+    })
+}
+
+fn has_main(text: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices("main").any(|(at, name)| {
+        !text[..at].ends_with(is_word) && text[at + name.len()..].trim_start().starts_with('(')
+    })
+}
+
+fn parse_spirv(bytes: &[u8]) -> Result<naga::Module, Diagnostic> {
+    let options = naga::front::spv::Options::default();
+    naga::front::spv::parse_u8_slice(bytes, &options)
+        .map_err(|error| Diagnostic::error(Code::InvalidSpirv, sentence(&error.to_string())))
 }
 
 /// The innermost cause is the message, and the innermost place its own; what encloses it says only that it is
 /// invalid too.
-fn invalid(file: FileId, text: &str, error: &WithSpan<ValidationError>) -> Diagnostic {
+fn invalid(file: FileId, input: Input<'_>, error: &WithSpan<ValidationError>) -> Diagnostic {
+    let text = input.text();
     let mut causes = vec![error.as_inner().to_string()];
     let mut cause = std::error::Error::source(error.as_inner());
     while let Some(inner) = cause {
@@ -121,7 +204,7 @@ fn invalid(file: FileId, text: &str, error: &WithSpan<ValidationError>) -> Diagn
         let known = if description.starts_with("naga::") { "" } else { description };
         labels.push((span, known.to_owned()));
     }
-    labelled(Diagnostic::error(Code::InvalidWgsl, sentence(&message)), labels, causes)
+    labelled(Diagnostic::error(input.invalid(), sentence(&message)), labels, causes)
 }
 
 /// Types as in WGSL, where a message has them as `naga` has them, and handles left out.
@@ -195,7 +278,7 @@ fn span_in(file: FileId, text: &str, span: naga::Span) -> Span {
 /// What all functions of a text are lowered from.
 struct Origin<'a> {
     file: FileId,
-    text: &'a str,
+    input: Input<'a>,
     source: &'a naga::Module,
     checked: &'a ModuleInfo,
     types: &'a types::Types,
@@ -203,21 +286,26 @@ struct Origin<'a> {
 
 impl Origin<'_> {
     fn span(&self, span: naga::Span) -> Span {
-        span_in(self.file, self.text, span)
+        span_in(self.file, self.input.text(), span)
     }
 
-    /// The name in `fn name`, at or after a place.
+    /// The name in `fn name` (in GLSL, before a parenthesis), at or after a place.
     fn name_span(&self, from: usize, name: &str) -> Span {
         let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        let text = self.input.text();
         let mut after = None;
-        for (at, _) in self.text.get(from..).unwrap_or("").match_indices(name) {
+        for (at, _) in text.get(from..).unwrap_or("").match_indices(name) {
             let at = from + at;
-            let (before, rest) = (&self.text[..at], &self.text[at + name.len()..]);
+            let (before, rest) = (&text[..at], &text[at + name.len()..]);
             if before.ends_with(is_word) || rest.starts_with(is_word) {
                 continue;
             }
             let gap = before.trim_end();
-            if gap.len() < before.len() && gap.ends_with("fn") {
+            let declares = match self.input {
+                Input::Glsl(_) => rest.trim_start().starts_with('('),
+                _ => gap.len() < before.len() && gap.ends_with("fn"),
+            };
+            if declares {
                 after = Some(at);
                 break;
             }
@@ -230,7 +318,11 @@ impl Origin<'_> {
 type Lowered = FxHashMap<Handle<naga::Function>, FuncId>;
 
 fn lower(origin: &Origin<'_>, module: &mut Module, diagnostics: &mut Diagnostics) {
-    for entry in &origin.source.entry_points {
+    let own = |entry: &&naga::EntryPoint| match origin.input {
+        Input::Glsl(text) => has_main(text) || entry.name != "main",
+        _ => true,
+    };
+    for entry in origin.source.entry_points.iter().filter(own) {
         let message = format!("the entry point `{}` is left out", entry.name);
         let place = origin.name_span(0, &entry.name);
         diagnostics.push(

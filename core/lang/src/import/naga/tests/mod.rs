@@ -1,7 +1,8 @@
-//! Tests of the WGSL front end: IR text, values against hand-computed ones, diagnostics, bad input.
+//! Tests of the imported languages: IR text, values against hand-computed ones, diagnostics, bad input.
 
 mod builtins;
 mod errors;
+mod other_languages;
 mod robust;
 mod text;
 mod values;
@@ -13,7 +14,7 @@ use pullback_ir::{Module, Verified, verify};
 /// Reads a text; gives the module and the diagnostics as users see them.
 fn read(text: &str) -> (Verified<Module>, String) {
     let (mut sources, mut diagnostics) = (SourceMap::new(), Diagnostics::new());
-    let module = super::compile("shade.wgsl", text, &mut sources, &mut diagnostics);
+    let module = super::compile("shade.wgsl", super::Input::Wgsl(text), &mut sources, &mut diagnostics);
     let shown =
         if diagnostics.is_empty() { String::new() } else { render_all(&diagnostics.into_vec(), &sources) };
     match verify(module) {
