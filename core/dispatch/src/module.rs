@@ -32,14 +32,18 @@ struct Loaded {
 }
 
 impl Module {
-    /// Reads and compiles a file; the extension names the language (`.slang`, `.hlsl`, `.wgsl`).
+    /// Reads and compiles a file; the extension names the language (`.slang`, `.hlsl`, `.wgsl`, `.glsl`, `.comp`, `.spv`).
     ///
     /// # Errors
     /// `file-not-found`, or every diagnostic of the file at once.
     pub fn load_from_file(context: &Context, path: &Path, options: &LoadOptions) -> Result<Module, Error> {
+        if path.extension().is_some_and(|extension| extension == "spv") {
+            let (found, bytes) = read_file(path, &options.include_paths, |path| std::fs::read(path).ok())?;
+            return Self::of(context, &found, lang::compile_spirv(&found, &bytes));
+        }
         let language = language_of(path)?;
-        let (found, text) = read_source(path, &options.include_paths)?;
-        Self::compile(context, language, &found.to_string_lossy(), &text, options)
+        let (found, text) = read_file(path, &options.include_paths, read_text)?;
+        Self::compile(context, language, &found, &text, options)
     }
 
     /// Compiles a text. `name` is shown in messages; its extension names the language, Slang without one.
@@ -67,12 +71,15 @@ impl Module {
         let include = |requested: &str, from: &str| {
             let mut paths = vec![Path::new(from).parent().unwrap_or(Path::new("")).to_path_buf()];
             paths.extend(options.include_paths.iter().cloned());
-            find_source(Path::new(requested), &paths)
+            find(Path::new(requested), &paths, read_text)
                 .ok_or_else(|| format!("`{requested}` is not in {}", shown(&paths)))
                 .map(|(path, text)| (path.to_string_lossy().into_owned(), text))
         };
         let lang_options = lang::Options { defines: &options.defines, includes: Some(&include) };
-        let compiled = lang::compile(language, name, text, &lang_options);
+        Self::of(context, name, lang::compile(language, name, text, &lang_options))
+    }
+
+    fn of(context: &Context, name: &str, compiled: lang::Compiled) -> Result<Module, Error> {
         if compiled.diagnostics.has_errors() {
             return Err(Error::new(compiled.diagnostics, compiled.sources));
         }
@@ -157,20 +164,26 @@ fn language_of(path: &Path) -> Result<lang::Language, Error> {
     match path.extension().and_then(|e| e.to_str()) {
         Some("slang" | "hlsl") => Ok(lang::Language::Slang),
         Some("wgsl") => Ok(lang::Language::Wgsl),
+        Some("glsl" | "comp") => Ok(lang::Language::Glsl),
         _ => Err(Diagnostic::error(
             Code::UnsupportedFeature,
             format!("`{}` is in no language that is known by its extension", path.display()),
         )
-        .help("name the file .slang, .hlsl or .wgsl")
+        .help("name the file .slang, .hlsl, .wgsl, .glsl or .comp; SPIR-V modules are files named .spv")
         .into()),
     }
 }
 
-fn read_source(path: &Path, include_paths: &[PathBuf]) -> Result<(PathBuf, String), Error> {
+/// A file, by its name as found and by what `read` makes of it.
+fn read_file<T>(
+    path: &Path,
+    include_paths: &[PathBuf],
+    read: impl Fn(&Path) -> Option<T>,
+) -> Result<(String, T), Error> {
     let mut paths = vec![PathBuf::new()];
     paths.extend(include_paths.iter().cloned());
-    if let Some(found) = find_source(path, &paths) {
-        return Ok(found);
+    if let Some((found, content)) = find(path, &paths, read) {
+        return Ok((found.to_string_lossy().into_owned(), content));
     }
     let why = std::fs::read(path).err().map_or_else(|| "it is not UTF-8 text".into(), |e| e.to_string());
     let message = format!("cannot read `{}`: {why}", path.display());
@@ -180,11 +193,15 @@ fn read_source(path: &Path, include_paths: &[PathBuf]) -> Result<(PathBuf, Strin
         .into())
 }
 
-fn find_source(path: &Path, folders: &[PathBuf]) -> Option<(PathBuf, String)> {
-    folders.iter().find_map(|folder| {
-        let candidate = folder.join(path);
-        std::fs::read_to_string(&candidate).ok().map(|text| (candidate, text))
+fn find<T>(path: &Path, folders: &[PathBuf], read: impl Fn(&Path) -> Option<T>) -> Option<(PathBuf, T)> {
+    folders.iter().map(|folder| folder.join(path)).find_map(|candidate| {
+        let content = read(&candidate)?;
+        Some((candidate, content))
     })
+}
+
+fn read_text(path: &Path) -> Option<String> {
+    std::fs::read_to_string(path).ok()
 }
 
 fn shown(paths: &[PathBuf]) -> String {

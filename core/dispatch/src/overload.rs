@@ -25,8 +25,10 @@ pub struct Overload {
 enum Origin {
     Written(FuncId),
     /// What makes the function in scalar form.
-    Derived(Box<dyn Fn(&Source) -> Result<ir::Function, Error> + Send + Sync>),
+    Derived(Box<Make>),
 }
+
+type Make = dyn Fn(&Source) -> Result<ir::Function, Error> + Send + Sync;
 
 pub struct ParamSlots {
     pub inputs: Vec<Slot>,

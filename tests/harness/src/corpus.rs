@@ -70,9 +70,13 @@ fn push_files(folder: &Path, files: &mut Vec<PathBuf>) {
 impl Case {
     fn load(name: &str, file: &Path) -> Result<Case, String> {
         let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
-        let wgsl = file.extension().is_some_and(|extension| extension == "wgsl");
+        let language = match file.extension().and_then(|extension| extension.to_str()) {
+            Some("wgsl") => Language::Wgsl,
+            Some("glsl") => Language::Glsl,
+            _ => Language::Slang,
+        };
         let file_name = file.file_name().unwrap_or_default().to_string_lossy();
-        Self::compile(name, &file_name, &text, if wgsl { Language::Wgsl } else { Language::Slang })
+        Self::compile(name, &file_name, &text, language)
     }
 
     /// Compiles a text with directives.

@@ -1,6 +1,6 @@
 //! The pages of `tests/spec/errors`: each error code has one, and each page's example gives the message it shows.
 //!
-//! A page holds a kernel (```slang or ```wgsl), a ```call where loading it is not what fails, and the rendered message
+//! A page holds a kernel (```slang, ```wgsl or ```glsl), a ```call where loading it is not what fails, and the rendered message
 //! as ```text. A page that cannot be executed everywhere says why in a ```not-executed block.
 
 use pullback_base::Code;
@@ -24,16 +24,14 @@ fn block<'a>(page: &'a str, kind: &str) -> Option<&'a str> {
 
 fn execute(page: &str) -> Result<Error, String> {
     let context = Context::open(DeviceType::Cpu).map_err(|error| error.to_string())?;
-    let loaded = match (block(page, "slang"), block(page, "wgsl"), block(page, "load")) {
-        (Some(text), _, _) => {
-            Module::load_from_source(&context, "example.slang", text, &LoadOptions::default())
+    let options = LoadOptions::default();
+    let languages = ["slang", "wgsl", "glsl"];
+    let text = languages.into_iter().find_map(|language| Some((language, block(page, language)?)));
+    let loaded = match (text, block(page, "load")) {
+        (Some((language, text)), _) => {
+            Module::load_from_source(&context, &format!("example.{language}"), text, &options)
         }
-        (_, Some(text), _) => {
-            Module::load_from_source(&context, "example.wgsl", text, &LoadOptions::default())
-        }
-        (_, _, Some(path)) => {
-            Module::load_from_file(&context, Path::new(path.trim()), &LoadOptions::default())
-        }
+        (_, Some(path)) => Module::load_from_file(&context, Path::new(path.trim()), &options),
         _ => return Err("the page has no kernel".into()),
     };
     let module = match loaded {

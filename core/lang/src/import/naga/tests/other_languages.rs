@@ -73,25 +73,25 @@ fn what_is_no_spirv_is_refused() {
 fn twice() -> Vec<u8> {
     const WORDS: &[&[u32]] = &[
         &[0x0723_0203, 0x0001_0000, 0, 12, 0],
-        &[2 << 16 | 17, 1],                                    // OpCapability Shader
-        &[3 << 16 | 14, 0, 1],                                 // OpMemoryModel Logical GLSL450
-        &[5 << 16 | 15, 5, 9, 0x6e69_616d, 0],                 // OpEntryPoint GLCompute %9 "main"
-        &[6 << 16 | 16, 9, 17, 1, 1, 1],                       // OpExecutionMode LocalSize 1 1 1
-        &[4 << 16 | 5, 4, 0x6369_7774, 0x0000_0065],           // OpName %4 "twice"
-        &[3 << 16 | 22, 1, 32],                                // %1 = OpTypeFloat 32
-        &[4 << 16 | 33, 2, 1, 1],                              // %2 = OpTypeFunction %1 %1
-        &[2 << 16 | 19, 3],                                    // %3 = OpTypeVoid
-        &[3 << 16 | 33, 8, 3],                                 // %8 = OpTypeFunction %3
-        &[5 << 16 | 54, 1, 4, 0, 2],                           // %4 = OpFunction %1 None %2
-        &[3 << 16 | 55, 1, 5],                                 // %5 = OpFunctionParameter %1
-        &[2 << 16 | 248, 6],                                   // %6 = OpLabel
-        &[5 << 16 | 129, 1, 7, 5, 5],                          // %7 = OpFAdd %1 %5 %5
-        &[2 << 16 | 254, 7],                                   // OpReturnValue %7
-        &[1 << 16 | 56],                                       // OpFunctionEnd
-        &[5 << 16 | 54, 3, 9, 0, 8],                           // %9 = OpFunction %3 None %8
-        &[2 << 16 | 248, 10],                                  // %10 = OpLabel
-        &[1 << 16 | 253],                                      // OpReturn
-        &[1 << 16 | 56],                                       // OpFunctionEnd
+        &[2 << 16 | 17, 1],                          // OpCapability Shader
+        &[3 << 16 | 14, 0, 1],                       // OpMemoryModel Logical GLSL450
+        &[5 << 16 | 15, 5, 9, 0x6e69_616d, 0],       // OpEntryPoint GLCompute %9 "main"
+        &[6 << 16 | 16, 9, 17, 1, 1, 1],             // OpExecutionMode LocalSize 1 1 1
+        &[4 << 16 | 5, 4, 0x6369_7774, 0x0000_0065], // OpName %4 "twice"
+        &[3 << 16 | 22, 1, 32],                      // %1 = OpTypeFloat 32
+        &[4 << 16 | 33, 2, 1, 1],                    // %2 = OpTypeFunction %1 %1
+        &[2 << 16 | 19, 3],                          // %3 = OpTypeVoid
+        &[3 << 16 | 33, 8, 3],                       // %8 = OpTypeFunction %3
+        &[5 << 16 | 54, 1, 4, 0, 2],                 // %4 = OpFunction %1 None %2
+        &[3 << 16 | 55, 1, 5],                       // %5 = OpFunctionParameter %1
+        &[2 << 16 | 248, 6],                         // %6 = OpLabel
+        &[5 << 16 | 129, 1, 7, 5, 5],                // %7 = OpFAdd %1 %5 %5
+        &[2 << 16 | 254, 7],                         // OpReturnValue %7
+        &[1 << 16 | 56],                             // OpFunctionEnd
+        &[5 << 16 | 54, 3, 9, 0, 8],                 // %9 = OpFunction %3 None %8
+        &[2 << 16 | 248, 10],                        // %10 = OpLabel
+        &[1 << 16 | 253],                            // OpReturn
+        &[1 << 16 | 56],                             // OpFunctionEnd
     ];
     WORDS.iter().copied().flatten().flat_map(|word| word.to_le_bytes()).collect()
 }
