@@ -7,7 +7,8 @@ use pullback_base::{Code, Diagnostic};
 use pullback_ir::LoopHints;
 
 /// Attributes that change nothing here, or are read elsewhere.
-const ACCEPTED: [&str; 20] = [
+const ACCEPTED: [&str; 21] = [
+    "NoDiffThis",
     "Differentiable",
     "BackwardDifferentiable",
     "ForwardDifferentiable",

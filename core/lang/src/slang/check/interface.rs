@@ -261,7 +261,9 @@ impl<'a> Checker<'a> {
             match bounding {
                 Some(Bounding::Interface(interface)) => {
                     let bound = self.program.interfaces[interface.id].bound;
-                    if bound.admits(&self.program, &self.program.members[members].this) {
+                    // That it has tangents is what it says here.
+                    let asked = Bound { differentiable: false, ..bound };
+                    if asked.admits(&self.program, &self.program.members[members].this) {
                         self.program.conformances.push(Conformance { members, interface, span: base.span });
                     } else {
                         self.unsupported("structs that conform to the interfaces of numbers", base.span);

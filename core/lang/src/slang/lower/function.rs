@@ -51,8 +51,10 @@ pub fn lower(lowerer: &mut Lowerer<'_>, id: FnId, args: &[Arg], name: &str) -> F
         results.push(var);
     }
     let this = match role {
-        Role::Method { mutating: true } => Some((Direction::InOut, false)),
-        Role::Method { mutating: false } => Some((Direction::In, false)),
+        Role::Method { mutating } => {
+            let direction = if mutating { Direction::InOut } else { Direction::In };
+            Some((direction, function.lowerer.program.this_param(id).is_some_and(|this| this.no_diff)))
+        }
         Role::Constructor => Some((Direction::Out, false)),
         Role::Plain => None,
     };
