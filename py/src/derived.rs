@@ -3,7 +3,7 @@
 use crate::argnums;
 use crate::args::Parsed;
 use crate::errors::{diagnostic, guard, to_py};
-use crate::function::{PyFunction, by_argument, prepare, split_keywords, wanted};
+use crate::function::{Globals, PyFunction, by_argument, prepare, wanted};
 use crate::output::{self, Library, Output};
 use crate::place::Place;
 use pullback_base::{Code, Diagnostic};
@@ -26,20 +26,21 @@ pub fn described(slot: &Slot) -> SlotTuple {
 pub type Derived<'py> = (PyFunction, Vec<Bound<'py, PyAny>>, Vec<String>);
 
 /// The derivative of a function, as a function.
-pub fn derivative(py: Python<'_>, function: &Function, derivation: &Derivation) -> PyResult<PyFunction> {
-    function.derived(derivation).map(PyFunction).map_err(|e| to_py(py, &e))
+pub fn derivative(py: Python<'_>, of: &PyFunction, derivation: &Derivation) -> PyResult<PyFunction> {
+    of.0.derived(derivation).map(|made| PyFunction(made, of.1.clone())).map_err(|e| to_py(py, &e))
 }
 
 /// The lane-wise derivative of that kind (`jacobian` or `gradient`) by the arguments in `argnums`.
 pub fn derived_by<'py>(
-    function: &Function,
+    of: &PyFunction,
     kind: &str,
     argnums: &Bound<'py, PyTuple>,
     args: &Bound<'py, PyTuple>,
     kwargs: &Bound<'py, PyDict>,
 ) -> PyResult<Derived<'py>> {
     let py = args.py();
-    let (keywords, _) = split_keywords(Some(kwargs))?;
+    let PyFunction(function, globals) = of;
+    let (keywords, _) = globals.keywords(py, Some(kwargs))?;
     let mut parsed = Parsed::new(py, function);
     parsed.read(args, &keywords)?;
     let places = argnums::places(argnums, function, &parsed.args)?;
@@ -58,17 +59,18 @@ pub fn derived_by<'py>(
         "jacobian" => Derivation::Jacobian { wrt },
         _ => Derivation::Reverse { wrt },
     };
-    Ok((derivative(py, function, &derivation)?, numbers, names))
+    Ok((derivative(py, of, &derivation)?, numbers, names))
 }
 
 /// The slots of the arguments' leaves, in order (`None` for one that is only written), and of the results.
 pub fn slots(
-    function: &Function,
+    of: &PyFunction,
     args: &Bound<'_, PyTuple>,
     kwargs: &Bound<'_, PyDict>,
 ) -> PyResult<(Vec<Option<SlotTuple>>, Vec<SlotTuple>)> {
     let py = args.py();
-    let (keywords, _) = split_keywords(Some(kwargs))?;
+    let PyFunction(function, globals) = of;
+    let (keywords, _) = globals.keywords(py, Some(kwargs))?;
     let mut parsed = Parsed::new(py, function);
     parsed.read(args, &keywords)?;
     let inputs = function.leaf_slots(&parsed.args).map_err(|e| to_py(py, &e))?;
@@ -101,7 +103,7 @@ pub fn differentiable_arrays(args: &[Arg<'_>], slots: &[Option<Slot>]) -> Vec<bo
 
 /// The backward launch of a function, called with cotangents.
 #[pyclass(name = "BackwardFunction", module = "pullback", frozen)]
-pub struct PyBackward(pub Function);
+pub struct PyBackward(pub Function, pub Globals);
 
 #[pymethods]
 impl PyBackward {
@@ -129,7 +131,7 @@ impl PyBackward {
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let py = args.py();
-        let (keywords, result) = split_keywords(kwargs)?;
+        let (keywords, result) = self.1.keywords(py, kwargs)?;
         if result.is_some() {
             let found = Diagnostic::error(Code::UnknownArgument, "a backward call takes no `_result`");
             return Err(diagnostic(py, found.help("pass the cotangent of the result as d_result=...")));

@@ -3,8 +3,8 @@
 use crate::args::Parsed;
 use crate::derived::differentiable_arrays;
 use crate::errors::to_py;
-use crate::function::split_keywords;
-use pullback_dispatch::{Function, GradientExplanation};
+use crate::function::PyFunction;
+use pullback_dispatch::GradientExplanation;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -14,12 +14,12 @@ pub struct PyExplanation(GradientExplanation);
 
 /// Explains the gradients by every float array among the arguments.
 pub fn explain(
-    function: &Function,
+    PyFunction(function, globals): &PyFunction,
     args: &Bound<'_, PyTuple>,
     kwargs: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<PyExplanation> {
     let py = args.py();
-    let (keywords, _) = split_keywords(kwargs)?;
+    let (keywords, _) = globals.keywords(py, kwargs)?;
     let mut parsed = Parsed::new(py, function);
     parsed.read(args, &keywords)?;
     let slots = function.leaf_slots(&parsed.args).map_err(|e| to_py(py, &e))?;

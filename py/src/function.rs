@@ -13,10 +13,15 @@ use pullback_torch_bridge::{Torch, state};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// The values given to globals, as keywords. Clones share them.
+#[derive(Clone, Default)]
+pub struct Globals(Arc<Vec<(Py<PyString>, Py<PyAny>)>>);
 
 /// A function of a module: call it on numbers and arrays.
 #[pyclass(name = "Function", module = "pullback", frozen)]
-pub struct PyFunction(pub Function);
+pub struct PyFunction(pub Function, pub Globals);
 
 type Keywords<'py> = SmallVec<[(Bound<'py, PyString>, Bound<'py, PyAny>); 8]>;
 
@@ -42,17 +47,38 @@ impl PyFunction {
         guard(args.py(), || self.value_and_grad(argnums, args, kwargs))
     }
 
+    /// The function with these values for the globals that it uses, from a dict or as keywords: uniforms, buffers (an
+    /// array each), and the fields of `cbuffer` and `ParameterBlock` (a dict each). This function stays as it is.
+    #[pyo3(signature = (values = None, /, **kwargs))]
+    fn set(
+        &self,
+        py: Python<'_>,
+        values: Option<&Bound<'_, PyDict>>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<PyFunction> {
+        guard(py, || {
+            let mut more = Vec::new();
+            for (name, value) in values.into_iter().chain(kwargs).flat_map(|given| given.iter()) {
+                let name: String = name.extract()?;
+                let name = self.0.global_name(&name).map_err(|e| to_py(py, &e))?;
+                more.retain(|(known, _)| *known != name);
+                more.push((name, value.unbind()));
+            }
+            Ok(PyFunction(self.0.clone(), self.1.with(py, more)))
+        })
+    }
+
     /// The JVP, lane by lane: takes the function's arguments, then their tangents (`d_x` for `x`; zero where left out), and
     /// gives the results, then their tangents. Tangents with more lanes than the arguments are several tangents at once.
     #[getter]
     fn fwds(&self, py: Python<'_>) -> PyResult<PyFunction> {
-        guard(py, || derived::derivative(py, &self.0, &Derivation::Forward))
+        guard(py, || derived::derivative(py, self, &Derivation::Forward))
     }
 
     /// The backward launch: takes the function's arguments and cotangents of its results.
     #[getter]
     fn bwds(&self) -> PyBackward {
-        PyBackward(self.0.clone())
+        PyBackward(self.0.clone(), self.1.clone())
     }
 
     /// How the gradients by every float array among the arguments are made, and what they cost; nothing runs.
@@ -62,7 +88,7 @@ impl PyFunction {
         args: &Bound<'_, PyTuple>,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<PyExplanation> {
-        guard(args.py(), || explanation::explain(&self.0, args, kwargs))
+        guard(args.py(), || explanation::explain(self, args, kwargs))
     }
 
     #[pyo3(signature = (kind, argnums, args, kwargs))]
@@ -73,12 +99,12 @@ impl PyFunction {
         args: &Bound<'py, PyTuple>,
         kwargs: &Bound<'py, PyDict>,
     ) -> PyResult<Derived<'py>> {
-        guard(args.py(), || derived::derived_by(&self.0, kind, argnums, args, kwargs))
+        guard(args.py(), || derived::derived_by(self, kind, argnums, args, kwargs))
     }
 
     /// The function in double precision, on the CPU.
     fn _widened(&self, py: Python<'_>) -> PyResult<PyFunction> {
-        guard(py, || self.0.widened().map(PyFunction).map_err(|e| to_py(py, &e)))
+        guard(py, || self.0.widened().map(|wide| PyFunction(wide, self.1.clone())).map_err(|e| to_py(py, &e)))
     }
 
     fn _slots(
@@ -86,7 +112,7 @@ impl PyFunction {
         args: &Bound<'_, PyTuple>,
         kwargs: &Bound<'_, PyDict>,
     ) -> PyResult<(Vec<Option<SlotTuple>>, Vec<SlotTuple>)> {
-        guard(args.py(), || derived::slots(&self.0, args, kwargs))
+        guard(args.py(), || derived::slots(self, args, kwargs))
     }
 
     fn _input_slots(&self) -> Vec<SlotTuple> {
@@ -142,7 +168,7 @@ impl PyFunction {
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = args.py();
-        let (keywords, result) = split_keywords(kwargs)?;
+        let (keywords, result) = self.1.keywords(py, kwargs)?;
         let mut parsed = Parsed::new(py, &self.0);
         parsed.read(args, &keywords)?;
         let named = match &result {
@@ -230,7 +256,7 @@ impl PyFunction {
         kwargs: &Bound<'py, PyDict>,
     ) -> PyResult<(Bound<'py, PyAny>, Vec<Bound<'py, PyAny>>)> {
         let py = args.py();
-        let (keywords, result) = split_keywords(Some(kwargs))?;
+        let (keywords, result) = self.1.keywords(py, Some(kwargs))?;
         if result.is_some() {
             let found = Diagnostic::error(Code::UnknownArgument, "gradients are taken without `_result`");
             return Err(diagnostic(py, found.help("leave it out: value and gradients are new arrays")));
@@ -340,20 +366,36 @@ fn like<'py>(
     }
 }
 
-/// Keywords, and `_result` apart.
-pub fn split_keywords<'py>(
-    kwargs: Option<&Bound<'py, PyDict>>,
-) -> PyResult<(Keywords<'py>, Option<Bound<'py, PyAny>>)> {
-    let mut keywords = Keywords::new();
-    let mut result = None;
-    for (name, value) in kwargs.into_iter().flat_map(|kwargs| kwargs.iter()) {
-        let name = name.cast_into::<PyString>()?;
-        match name.to_str()? {
-            "_result" => result = Some(value).filter(|value| !value.is_none()),
-            _ => keywords.push((name, value)),
+impl Globals {
+    /// Keywords, those of globals among them, and `_result` apart.
+    pub fn keywords<'py>(
+        &self,
+        py: Python<'py>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<(Keywords<'py>, Option<Bound<'py, PyAny>>)> {
+        let mut keywords = Keywords::new();
+        let mut result = None;
+        for (name, value) in kwargs.into_iter().flat_map(|kwargs| kwargs.iter()) {
+            let name = name.cast_into::<PyString>()?;
+            match name.to_str()? {
+                "_result" => result = Some(value).filter(|value| !value.is_none()),
+                _ => keywords.push((name, value)),
+            }
         }
+        keywords.extend(self.0.iter().map(|(name, value)| (name.bind(py).clone(), value.bind(py).clone())));
+        Ok((keywords, result))
     }
-    Ok((keywords, result))
+
+    /// These and more; a name given again has its new value.
+    fn with(&self, py: Python<'_>, more: Vec<(String, Py<PyAny>)>) -> Self {
+        let mut all: Vec<(Py<PyString>, Py<PyAny>)> = Vec::new();
+        let is_new = |name: &Bound<'_, PyString>| !more.iter().any(|(given, _)| *name == given.as_str());
+        for (name, value) in self.0.iter().filter(|(name, _)| is_new(name.bind(py))) {
+            all.push((name.clone_ref(py), value.clone_ref(py)));
+        }
+        all.extend(more.into_iter().map(|(name, value)| (PyString::new(py, &name).unbind(), value)));
+        Self(Arc::new(all))
+    }
 }
 
 /// Forward mode would lose a tangent here without a word.

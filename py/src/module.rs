@@ -2,7 +2,7 @@
 
 use crate::device::PyDevice;
 use crate::errors::{diagnostic, guard, to_py};
-use crate::function::PyFunction;
+use crate::function::{Globals, PyFunction};
 use pullback_base::{Code, Diagnostic};
 use pullback_dispatch::{Error, LoadOptions, Module};
 use pyo3::prelude::*;
@@ -46,12 +46,15 @@ impl PyModule_ {
 
     /// The function of that name, or `None`.
     fn find_function(&self, name: &str) -> Option<PyFunction> {
-        self.0.function(name).ok().map(PyFunction)
+        self.0.function(name).ok().map(|found| PyFunction(found, Globals::default()))
     }
 
     /// The function of that name; raises `UnknownFunctionError` where there is none.
     fn require_function(&self, py: Python<'_>, name: &str) -> PyResult<PyFunction> {
-        self.0.function(name).map(PyFunction).map_err(|e| to_py(py, &e))
+        match self.0.function(name) {
+            Ok(found) => Ok(PyFunction(found, Globals::default())),
+            Err(error) => Err(to_py(py, &error)),
+        }
     }
 
     fn __getattr__(&self, py: Python<'_>, name: &str) -> PyResult<PyFunction> {

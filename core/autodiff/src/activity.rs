@@ -4,7 +4,7 @@ use crate::mutation::{Bug, on};
 use crate::need::Values;
 use crate::rules::{Rule, rule};
 use pullback_base::{Code, Diagnostic, Diagnostics};
-use pullback_ir::{Block, Effect, Function, Op, Stmt, StmtKind, Value, visit};
+use pullback_ir::{Block, Effect, Function, Op, Roots, Stmt, StmtKind, Type, Value, visit};
 use rustc_hash::FxHashSet;
 
 /// The derivative-carrying values of a function.
@@ -15,19 +15,44 @@ pub(crate) struct Activity {
     useful: FxHashSet<Value>,
     /// Has a use that is never switched off (module documentation of the crate, "zero times infinity").
     exposed: FxHashSet<Value>,
+    memory: Memory,
+}
+
+/// Which memory has a derivative.
+struct Memory {
+    roots: Roots,
+    /// The active pointer parameters.
+    active: FxHashSet<Value>,
+    /// Whether that of the other parameters is constant.
+    others_constant: bool,
 }
 
 impl Activity {
-    pub fn of(function: &Function, active_params: &[bool], seeded_results: &[bool]) -> Self {
+    pub fn of(
+        function: &Function,
+        active_params: &[bool],
+        seeded_results: &[bool],
+        others_constant: bool,
+    ) -> Self {
         let varied = pick(&function.params, active_params);
-        let mut varied = Varied { function, set: varied };
+        let (active, varied) =
+            varied.into_iter().partition(|value| matches!(function.ty(*value), Type::Pointer(_)));
+        let memory = Memory { roots: Roots::of(function), active, others_constant };
+        let mut varied = Varied { function, memory: &memory, set: varied };
         varied.block(&function.body);
+        let varied = varied.set;
         let useful = pick(&function.body.yields, seeded_results);
         let mut useful = Useful { function, set: useful };
         useful.block(&function.body);
-        let mut activity = Self { varied: varied.set, useful: useful.set, exposed: FxHashSet::default() };
+        let exposed = FxHashSet::default();
+        let mut activity = Self { varied, useful: useful.set, exposed, memory };
         activity.expose(&function.body, &function.params, seeded_results);
         activity
+    }
+
+    /// The active parameter that the address comes from: what is there has a derivative.
+    pub fn active_memory(&self, address: Value) -> Option<Value> {
+        self.memory.root(address)
     }
 
     pub fn is_varied(&self, value: Value) -> bool {
@@ -121,6 +146,7 @@ impl Activity {
         });
         let reverse = rerun.is_some();
         let mut found = Diagnostics::new();
+        let gathers = !self.memory.active.is_empty();
         visit::each_stmt(&function.body, &mut |stmt| {
             let StmtKind::Effect { result, effect, args } = &stmt.kind else { return };
             let useful = result.is_some_and(|value| self.is_useful(value));
@@ -132,10 +158,14 @@ impl Activity {
                 Effect::Wave(_) if reverse => {
                     ("reverse mode does not run again what lanes compute together", "this")
                 }
+                Effect::Load if useful && self.memory.knows(args[0]) => return,
                 _ if useful => {
                     ("a value loaded from memory has no known derivative", "the result depends on this load")
                 }
                 _ if !effect.writes() => return,
+                _ if gathers => {
+                    ("a derivative by a whole array does not flow past a write to memory", "this write")
+                }
                 _ if args.iter().any(|&arg| self.is_varied(arg)) => {
                     ("a derivative does not flow through memory", "this write takes a differentiable value")
                 }
@@ -157,6 +187,17 @@ impl Activity {
             found.push(Diagnostic::error(Code::NoDerivative, message).at(stmt.span, label).help(help));
         });
         found
+    }
+}
+
+impl Memory {
+    fn root(&self, address: Value) -> Option<Value> {
+        self.roots.root(address).filter(|root| self.active.contains(root))
+    }
+
+    /// Whether the derivative of what is at the address is known.
+    fn knows(&self, address: Value) -> bool {
+        self.root(address).is_some() || self.others_constant && self.roots.root(address).is_some()
     }
 }
 
@@ -185,6 +226,7 @@ fn flow(set: &mut FxHashSet<Value>, from: &[Value], to: &[Value]) {
 
 struct Varied<'a> {
     function: &'a Function,
+    memory: &'a Memory,
     set: FxHashSet<Value>,
 }
 
@@ -215,6 +257,11 @@ impl Varied<'_> {
                         }
                     }
                     flow(&mut self.set, params, results);
+                }
+                StmtKind::Effect { result: Some(result), effect: Effect::Load, args } => {
+                    if self.function.ty(*result).is_float() && self.memory.root(args[0]).is_some() {
+                        self.set.insert(*result);
+                    }
                 }
                 StmtKind::Call { .. } | StmtKind::Effect { .. } => {}
             }

@@ -257,6 +257,7 @@ impl Wrapper<'_> {
             keep_results: false,
             convention: Convention::default(),
             loops: LoopOptions::default(),
+            constant_memory: false,
         };
         let derived = vjp(flat, &request)?;
         primals.extend(seeds);

@@ -75,7 +75,8 @@ impl fmt::Display for Strategy {
 
 /// What [`crate::vjp`] does with this request.
 pub fn explain(function: &Function, request: &VjpRequest) -> Explanation {
-    let activity = Activity::of(function, &request.active_params, &request.seeded_results);
+    let activity =
+        Activity::of(function, &request.active_params, &request.seeded_results, request.constant_memory);
     let plans = LoopPlans::new(function, &activity, request.loops);
     let refused = activity.refused_effects(function, Some(&need::rerun(&function.body, &activity, &plans)));
     let mut out = Explanation { loops: Vec::new(), refused };

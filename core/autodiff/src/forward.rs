@@ -17,7 +17,7 @@ pub(crate) fn derive(
     convention: Convention,
 ) -> Result<Function, Diagnostics> {
     let floats: Vec<bool> = primal.results.iter().map(|ty| ty.has_float()).collect();
-    let activity = Activity::of(primal, active_params, &floats);
+    let activity = Activity::of(primal, active_params, &floats, false);
     let refused = activity.refused_effects(primal, None);
     if refused.has_errors() {
         return Err(refused);

@@ -43,7 +43,7 @@ pub use expand::expand;
 
 pub use explain::{Explanation, LoopExplanation, Strategy, TripCount, explain};
 use pullback_base::{Code, Diagnostic, Diagnostics, bug};
-use pullback_ir::{Function, FunctionKind, StmtKind, Type, Value, visit};
+use pullback_ir::{Function, FunctionKind, Scalar, StmtKind, Type, Value, visit};
 
 /// What derivatives are taken to be where functions have none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -66,6 +66,8 @@ pub struct VjpRequest {
     pub keep_results: bool,
     pub convention: Convention,
     pub loops: LoopOptions,
+    /// Whether memory that no active pointer leads to is constant. Otherwise a result that depends on it is refused.
+    pub constant_memory: bool,
 }
 
 /// How loops are reversed. It changes what a gradient costs, and its value by rounding only.
@@ -84,6 +86,7 @@ impl VjpRequest {
             keep_results: false,
             convention: Convention::default(),
             loops: LoopOptions::default(),
+            constant_memory: false,
         }
     }
 }
@@ -106,18 +109,21 @@ pub fn jvp_by(
     convention: Convention,
 ) -> Result<Function, Diagnostics> {
     check_form(function);
-    check_floats(function, &function.params, active_params, "parameter")?;
+    check_floats(function, &function.params, active_params, "parameter", false)?;
     forward::derive(function, active_params, convention)
 }
 
 /// `f$vjp(params, cotangents of the seeded results) -> (results if kept, cotangents of the active params)`.
 ///
+/// An active pointer stands for all that is reached from it. Its cotangent is memory of the same form: the derived function
+/// takes a pointer to it after `params`, for each such parameter in order, and adds to it atomically; it gives nothing back.
+///
 /// # Errors
 /// A diagnostic for each construct that hides a derivative.
 pub fn vjp(function: &Function, request: &VjpRequest) -> Result<Function, Diagnostics> {
     check_form(function);
-    check_floats(function, &function.params, &request.active_params, "parameter")?;
-    check_floats(function, &function.body.yields, &request.seeded_results, "result")?;
+    check_floats(function, &function.params, &request.active_params, "parameter", true)?;
+    check_floats(function, &function.body.yields, &request.seeded_results, "result", false)?;
     reverse::derive(function, request)
 }
 
@@ -141,8 +147,19 @@ fn check_form(function: &Function) {
     }
 }
 
-/// A derivative can be asked of floats only.
-fn check_floats(primal: &Function, values: &[Value], asked: &[bool], what: &str) -> Result<(), Diagnostics> {
+/// Whether a pointer's elements, or the parts of them, may be floats.
+fn may_point_to_floats(ty: &Type) -> bool {
+    matches!(ty, Type::Pointer(element) if element.has_float() || **element == Type::Scalar(Scalar::U8))
+}
+
+/// A derivative can be asked of floats only, and of memory that holds some.
+fn check_floats(
+    primal: &Function,
+    values: &[Value],
+    asked: &[bool],
+    what: &str,
+    memory: bool,
+) -> Result<(), Diagnostics> {
     if values.len() != asked.len() {
         let (has, given) = (values.len(), asked.len());
         bug!("autodiff", "`{}` has {has} {what}s, the request speaks of {given}", primal.name);
@@ -150,7 +167,7 @@ fn check_floats(primal: &Function, values: &[Value], asked: &[bool], what: &str)
     let mut found = Diagnostics::new();
     for (i, (&value, _)) in values.iter().zip(asked).enumerate().filter(|(_, pair)| *pair.1) {
         let decl = &primal.values[value];
-        if !decl.ty.has_float() {
+        if !decl.ty.has_float() && !(memory && may_point_to_floats(&decl.ty)) {
             let name = decl.name.as_ref().map_or_else(|| format!("{i}"), |name| format!("`{name}`"));
             let message = format!("{what} {name} has no gradient: its type is {}", decl.ty);
             found.push(

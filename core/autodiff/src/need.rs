@@ -40,7 +40,9 @@ pub(crate) fn reads(block: &Block, activity: &Activity, plans: &LoopPlans) -> Va
                     out.extend(plan.state.iter().map(|&i| params[i]));
                 }
             }
-            StmtKind::Call { .. } | StmtKind::Effect { .. } => {}
+            // Where a gathered element's cotangent goes.
+            StmtKind::Effect { args, .. } => out.extend(args),
+            StmtKind::Call { .. } => {}
         }
     }
     out

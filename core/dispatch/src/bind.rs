@@ -5,7 +5,8 @@ use crate::args::{Arg, ArgValue, ArrayView, Leaf, Numbers};
 use crate::edit_distance::edit_distance;
 use crate::mode::Mode;
 use crate::overload::Overload;
-use crate::slot::{Slot, accepted};
+use crate::slot::{GLOBAL, Slot, accepted};
+use crate::whole::Form;
 use pullback_base::{Code, DType, Diagnostic, Diagnostics, Span};
 use pullback_ir::{Constant, InterfaceParam, Type};
 use std::sync::Arc;
@@ -24,6 +25,21 @@ pub struct Input {
     pub source: Source,
     /// Where the parameter is declared.
     pub span: Span,
+    /// Whether the call writes the whole array that it takes.
+    pub written: bool,
+}
+
+impl Binding {
+    pub fn has_whole_arrays(&self) -> bool {
+        self.inputs.iter().any(|input| input.slot.whole.is_some())
+    }
+
+    /// Takes note of which whole arrays are written; `written` is by flattened parameter.
+    pub fn note_written(&mut self, written: &[bool]) {
+        for input in self.inputs.iter_mut().filter(|input| input.slot.whole.is_some()) {
+            input.written = written[input.slot.leaves.start];
+        }
+    }
 }
 
 pub enum Source {
@@ -164,31 +180,22 @@ struct Binder<'a> {
 }
 
 impl<'a> Binder<'a> {
-    /// Calls cannot give values to what a function uses from outside of functions.
-    fn refuse_globals(&mut self) {
-        let interface = &self.overload.interface;
-        for global in &interface.globals {
-            let message =
-                format!("`{}` uses the global `{}`, which calls cannot give", interface.name, global.name);
-            self.found.push(
-                Diagnostic::error(Code::UnsupportedFeature, message)
-                    .at(global.span, "declared here")
-                    .help("make it a parameter of the function, or `static const`"),
-            );
-        }
-    }
-
     fn bind(mut self, index: usize, args: &[Arg<'a>]) -> Result<(Binding, i64), Diagnostics> {
-        let params = &self.overload.interface.params;
+        let overload = self.overload;
+        let params = &overload.arguments;
+        let is_positional = |place: &usize| !params[*place].name.starts_with(GLOBAL);
+        let positional: Vec<usize> = (0..params.len()).filter(is_positional).collect();
         let mut chosen: Vec<Option<(&ArgValue<'a>, usize)>> = vec![None; params.len()];
         for (position, arg) in args.iter().enumerate() {
             let first_leaf = self.next_leaf;
             self.next_leaf += arg.value.leaf_count();
             let at = match arg.name {
-                "" => Some(position).filter(|&p| p < params.len()),
+                "" => positional.get(position).copied(),
                 name => params.iter().position(|param| &*param.name == name),
             };
             match at {
+                // Another overload uses it.
+                None if arg.name.starts_with(GLOBAL) => {}
                 None => self.unknown(arg, params),
                 Some(at) if chosen[at].is_some() => self.found.push(
                     Diagnostic::error(Code::UnknownArgument, format!("`{}` is given twice", params[at].name))
@@ -198,8 +205,6 @@ impl<'a> Binder<'a> {
                 Some(at) => chosen[at] = Some((&arg.value, first_leaf)),
             }
         }
-        let overload = self.overload;
-        self.refuse_globals();
         let mut inputs = Vec::new();
         let mut outputs = Vec::new();
         let mut returned = 0;
@@ -231,7 +236,8 @@ impl<'a> Binder<'a> {
                     for (slot, leaf) in matched {
                         if param.direction.reads() {
                             let source = Source::Leaf(leaf);
-                            inputs.push(Input { slot: slots.inputs[slot].clone(), source, span: param.span });
+                            let slot = slots.inputs[slot].clone();
+                            inputs.push(Input { slot, source, span: param.span, written: false });
                         }
                         if param.direction.writes() {
                             let target = Target::Leaf(leaf);
@@ -276,11 +282,21 @@ impl<'a> Binder<'a> {
         for slot in slots {
             let range = slot.leaves.start - first..slot.leaves.end - first;
             let source = Source::Default(leaves[range].to_vec());
-            inputs.push(Input { slot: slot.clone(), source, span: param.span });
+            inputs.push(Input { slot: slot.clone(), source, span: param.span, written: false });
         }
     }
 
     fn missing(&mut self, param: &InterfaceParam) {
+        if let Some(global) = param.name.strip_prefix(GLOBAL) {
+            let name = &self.overload.interface.name;
+            let message = format!("`{name}` uses the global `{global}`, which has no value");
+            self.found.push(
+                Diagnostic::error(Code::MissingArgument, message)
+                    .at(param.span, format!("takes {}", accepted(&param.ty)))
+                    .help(format!("give it one before the call: {name}.set({{\"{global}\": ...}})")),
+            );
+            return;
+        }
         self.found.push(
             Diagnostic::error(
                 Code::MissingArgument,
@@ -293,6 +309,8 @@ impl<'a> Binder<'a> {
 
     fn unknown(&mut self, arg: &Arg<'_>, params: &[InterfaceParam]) {
         let name = &self.overload.interface.name;
+        let params: Vec<&InterfaceParam> =
+            params.iter().filter(|param| !param.name.starts_with(GLOBAL)).collect();
         let takes = params.iter().map(|param| &*param.name).collect::<Vec<_>>().join(", ");
         let diagnostic = match arg.name {
             "" => Diagnostic::error(
@@ -416,6 +434,15 @@ impl<'a> Binder<'a> {
     }
 
     fn numbers(&mut self, param: &InterfaceParam, path: &str, slot: &Slot, numbers: &Numbers) {
+        if slot.whole.is_some() {
+            let message = format!("`{path}` takes a whole array, but got {}", numbers.describe());
+            self.found.push(
+                Diagnostic::error(Code::ArgumentType, message)
+                    .at(param.span, accepted(&param.ty))
+                    .help("pass an array"),
+            );
+            return;
+        }
         let dtype = slot.dtype;
         let described = || format!("`{path}` is {}, but got {}", shown(slot), numbers.describe());
         if param.direction.writes() {
@@ -443,7 +470,9 @@ impl<'a> Binder<'a> {
 
     fn array(&mut self, param: &InterfaceParam, path: &str, slot: &Slot, array: &ArrayView) {
         let exact = array.dtype == slot.dtype;
-        let fits = if param.direction.writes() { exact } else { array.dtype.converts_safely_to(slot.dtype) };
+        let exact = exact || slot.whole == Some(Form::Bytes);
+        let in_place = param.direction.writes() || slot.whole.is_some();
+        let fits = if in_place { exact } else { array.dtype.converts_safely_to(slot.dtype) };
         if !fits {
             let (from, to) = (array.dtype.numpy_name(), slot.dtype.numpy_name());
             self.found.push(
@@ -466,6 +495,10 @@ impl<'a> Binder<'a> {
             );
         }
         self.cost += if exact { 0 } else { 16 };
+        if let Some(Form::Tensor { rank }) = slot.whole {
+            self.cost += if array.shape.rank() == rank + slot.element_shape.rank() { -1 } else { 1 << 20 };
+            return;
+        }
         let rank = slot.element_shape.rank();
         let dims = array.shape.dims();
         if dims.len() >= rank && dims[dims.len() - rank..] == *slot.element_shape.dims() {

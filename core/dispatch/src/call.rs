@@ -103,6 +103,7 @@ impl Function {
     /// # Errors
     /// What is wrong with the arguments.
     pub fn call_all(&self, args: Args<'_>) -> Result<Vec<Tensor>, Error> {
+        let args = self.globals.with(args);
         self.check_tensors(&args)?;
         let args = to_args(&args);
         self.run(self.prepare(&args, Mode::Forward { results: &[] })?)
@@ -113,6 +114,7 @@ impl Function {
     /// # Errors
     /// What is wrong with the arguments; `no-derivative` and its kin, with the place.
     pub fn backward(&self, args: Args<'_>, cotangent: &Tensor) -> Result<Gradients, Error> {
+        let args = self.globals.with(args);
         self.check_tensors(&args)?;
         self.check_tensors(&vec![("the cotangent", Value::Tensor(cotangent))])?;
         let (names, wrt) = float_tensors(&args);
@@ -133,6 +135,7 @@ impl Function {
     /// # Errors
     /// As [`Function::backward`].
     pub fn value_and_grad(&self, args: Args<'_>) -> Result<(Vec<Tensor>, Gradients), Error> {
+        let args = self.globals.with(args);
         self.check_tensors(&args)?;
         let (names, wrt) = float_tensors(&args);
         let args = to_args(&args);

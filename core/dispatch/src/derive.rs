@@ -170,7 +170,7 @@ fn marks<'a>(count: usize, slots: impl Iterator<Item = &'a Slot>) -> Vec<bool> {
 }
 
 fn active<'a>(slots: impl Iterator<Item = &'a Slot>) -> impl Iterator<Item = &'a Slot> {
-    slots.filter(|slot| !slot.no_diff)
+    slots.filter(|slot| !slot.no_diff && !slot.is_global() && slot.whole.is_none())
 }
 
 fn wanted_slots<'a>(base: &'a Overload, wrt: &[String]) -> Vec<&'a Slot> {
@@ -197,7 +197,7 @@ fn interface(base: &Overload, derivation: &Derivation) -> Result<Interface, Diag
             .help("ask for derivatives of functions that return floats not marked no_diff"));
     }
     let mut params: Vec<InterfaceParam> =
-        from.params.iter().filter(|param| param.direction.reads()).cloned().collect();
+        base.arguments.iter().filter(|param| param.direction.reads()).cloned().collect();
     params.iter_mut().for_each(|param| param.direction = Direction::In);
     let span = base.span();
     let mut result = None;
@@ -265,7 +265,7 @@ fn interface(base: &Overload, derivation: &Derivation) -> Result<Interface, Diag
         result,
         result_no_diff: from.result_no_diff,
         differentiable: true,
-        globals: from.globals.clone(),
+        globals: Vec::new(), // among the parameters
         doc: from.doc.clone(),
     })
 }
@@ -274,6 +274,12 @@ fn interface(base: &Overload, derivation: &Derivation) -> Result<Interface, Diag
 fn asked<'a>(base: &'a Overload, wrt: &[String]) -> Result<Vec<&'a Slot>, Diagnostic> {
     wrt.iter()
         .map(|path| match base.inputs().find(|slot| slot.path == *path) {
+            Some(slot) if slot.whole.is_some() => Err(Diagnostic::error(
+                Code::UnsupportedFeature,
+                format!("`{path}` is a whole array: its gradient is a sum over lanes, not one per lane"),
+            )
+            .at(base.span(), "declared here")
+            .help("use backward, bwds or value_and_grad")),
             Some(slot) if !slot.no_diff => Ok(slot),
             Some(slot) => {
                 let why = if slot.dtype.is_float() { "is marked no_diff" } else { "is not a float" };

@@ -38,6 +38,8 @@ pub enum Accumulation {
     GroupSums,
     /// Lanes share it over some dims: stored lane by lane, then summed along those dims.
     DimSums,
+    /// Any lane may read any element of a whole array: added up atomically, in no fixed order.
+    Gathered,
 }
 
 /// How one loop is reversed.
@@ -78,6 +80,7 @@ fn of_blueprint(source: &Source, blueprint: &Blueprint<'_, '_>) -> Result<Gradie
     let arguments = blueprint.wanted.iter().map(|wanted| {
         let walk = blueprint.input_walks[wanted.input].map(|walk| blueprint.geometry.walks[walk].extent);
         let accumulation = match walk.unwrap_or(Extent::Whole) {
+            _ if blueprint.binding.inputs[wanted.input].slot.whole.is_some() => Accumulation::Gathered,
             Extent::Full => Accumulation::Stored,
             Extent::Whole => Accumulation::GroupSums,
             Extent::Partial => Accumulation::DimSums,
@@ -114,6 +117,7 @@ impl fmt::Display for Accumulation {
             Accumulation::GroupSums => {
                 "summed over groups of 256 lanes, then over the groups, in a fixed order"
             }
+            Accumulation::Gathered => "added up atomically, in no fixed order",
             Accumulation::DimSums => {
                 "stored by each lane, then summed along the broadcast dims, in a fixed order"
             }

@@ -7,11 +7,12 @@ use crate::context::Context;
 use crate::derive::{self, Derivation};
 use crate::error::Error;
 use crate::explain::{GradientExplanation, explain};
+use crate::globals::Globals;
 use crate::held::{Held, Nothing};
 use crate::mode::Mode;
 use crate::overload::Overload;
 use crate::prepare::Prepared;
-use crate::slot::Slot;
+use crate::slot::{GLOBAL, Slot};
 use crate::source::Source;
 use pullback_autodiff as autodiff;
 use pullback_base::{Code, Diagnostic};
@@ -25,11 +26,17 @@ use std::sync::Arc;
 pub struct Function {
     source: Arc<Source>,
     set: Arc<OverloadSet>,
+    /// What [`Function::set`] has given to globals.
+    pub(crate) globals: Globals,
 }
 
 impl Function {
     pub(crate) fn new(source: Arc<Source>, set: Arc<OverloadSet>) -> Self {
-        Self { source, set }
+        Self { source, set, globals: Globals::default() }
+    }
+
+    pub(crate) fn with_globals(&self, globals: Globals) -> Self {
+        Self { source: self.source.clone(), set: self.set.clone(), globals }
     }
 
     pub fn name(&self) -> &str {
@@ -84,7 +91,8 @@ impl Function {
     /// # Errors
     /// `unknown-argument` and `not-differentiable`. That there is no derivative is found by the first call.
     pub fn derived(&self, derivation: &Derivation) -> Result<Function, Error> {
-        Ok(Self { source: self.source.clone(), set: self.set.derived(&self.source, derivation)? })
+        let set = self.set.derived(&self.source, derivation)?;
+        Ok(Self { source: self.source.clone(), set, globals: self.globals.clone() })
     }
 
     /// How the gradient of the sum of the results by the marked argument leaves is made, and what it costs. Nothing runs.
@@ -121,7 +129,7 @@ impl Function {
             ir,
             texts: self.source.texts.clone(),
         };
-        Ok(Self { source: Arc::new(source), set: Arc::new(set) })
+        Ok(Self { source: Arc::new(source), set: Arc::new(set), globals: self.globals.clone() })
     }
 
     /// The slot that each leaf of the arguments fills; `None` for an array that is only written.
@@ -151,6 +159,26 @@ impl Function {
     /// The slots that arguments can fill, of the first declaration.
     pub fn input_slots(&self) -> Vec<Slot> {
         self.set.overloads.first().map_or_else(Vec::new, |overload| overload.inputs().cloned().collect())
+    }
+
+    /// That a global may be given a value: one of the declarations uses it. The name it has as an argument.
+    ///
+    /// # Errors
+    /// `unknown-argument`, with the names of those that are used.
+    pub fn global_name(&self, name: &str) -> Result<String, Error> {
+        let argument = format!("{GLOBAL}{name}");
+        let arguments = || self.set.overloads.iter().flat_map(|overload| &overload.arguments);
+        if arguments().any(|known| *known.name == *argument) {
+            return Ok(argument);
+        }
+        let message = format!("`{}` uses no global `{name}`", self.name());
+        let mut names: Vec<&str> = arguments().filter_map(|known| known.name.strip_prefix(GLOBAL)).collect();
+        names.dedup();
+        let help = match names.as_slice() {
+            [] => "it uses none".to_owned(),
+            names => format!("it uses: {}", names.join(", ")),
+        };
+        Err(Diagnostic::error(Code::UnknownArgument, message).help(help).into())
     }
 
     /// A diagnostic located at a parameter of the first declaration that has it, as an error.

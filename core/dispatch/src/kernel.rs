@@ -46,6 +46,7 @@ enum FeedParams {
     Numbers(Vec<Value>),
     Constants,
     Array(ArrayParams),
+    Whole(Vec<Value>),
 }
 
 enum SinkParams {
@@ -95,6 +96,10 @@ impl KernelBuilder {
                     (0..count).map(|_| self.b.param(Type::Scalar(feed.dtype), "number")).collect(),
                 )
             }
+            FeedFrom::Whole(types) => {
+                FeedParams::Whole(types.iter().map(|ty| self.b.param(ty.clone(), "whole")).collect())
+            }
+            FeedFrom::Gathered(_, ty) => FeedParams::Whole(vec![self.b.param(ty.clone(), "gathered")]),
             FeedFrom::Array(_, access) => FeedParams::Array(self.array_params(access, &feed.element_shape)),
         }
     }
@@ -171,7 +176,7 @@ impl KernelBuilder {
             (FeedFrom::Constants(constants), _) => {
                 args.extend(constants.iter().map(|&constant| self.b.constant(constant)));
             }
-            (_, FeedParams::Numbers(numbers)) => args.extend(numbers),
+            (_, FeedParams::Numbers(words) | FeedParams::Whole(words)) => args.extend(words),
             (FeedFrom::Array(_, access), FeedParams::Array(params)) => {
                 for address in self.addresses(access, params, &feed.element_shape) {
                     let loaded = self.b.load(address);

@@ -32,6 +32,10 @@ impl Prepared {
             buffers: SmallVec::new(),
         };
         let lanes = self.shape().count() as u64;
+        if !self.gathered.is_empty() {
+            // SAFETY: the caller's promise covers the outputs.
+            unsafe { self.zero_gathered(outputs, stream) }?;
+        }
         if lanes == 0 {
             run.host.clear(); // the call's own kernel is not launched
             for (place, output) in outputs.iter().enumerate() {
@@ -50,6 +54,13 @@ impl Prepared {
         let plan = self.plan.clone();
         let shape = self.shape().clone();
         run.pending.push((plan.kernel.clone(), Words::new(), lanes));
+        for &(word, output) in &self.gathered {
+            let array = &outputs[output];
+            self.words[word] = array.address;
+            if array.shape.count() > 0 {
+                run.host.extend(host_range(&run.context, 0, word, array, Access::ReadWrite));
+            }
+        }
         for (sink, &word) in plan.sinks.iter().zip(&self.sink_words) {
             match (sink.role, &sink.into) {
                 (Role::Given(_), _) => {}
@@ -71,6 +82,24 @@ impl Prepared {
         }
         run.pending[0].1 = std::mem::take(&mut self.words);
         // SAFETY: the caller's promise covers arguments and outputs; buffers are held by `run`.
+        unsafe { run.submit(stream) }
+    }
+
+    /// Makes the gradients zero that the call's kernel adds to.
+    ///
+    /// # Safety
+    /// As [`Prepared::launch`].
+    unsafe fn zero_gathered(&self, outputs: &[ArrayView], stream: Option<u64>) -> Result<(), Error> {
+        let mut run = Run {
+            context: self.context().clone(),
+            pending: SmallVec::new(),
+            host: HostRanges::new(),
+            buffers: SmallVec::new(),
+        };
+        for &(_, output) in &self.gathered {
+            run.fill_zero(&outputs[output])?;
+        }
+        // SAFETY: passed on to the caller.
         unsafe { run.submit(stream) }
     }
 

@@ -2,11 +2,11 @@
 //!
 //! Words: sizes of the merged dims but the outermost (only when some array is strided over two or more); then per
 //! feed, then per sink: numbers one word per leaf; arrays a pointer, then, when strided, lane strides, then, when
-//! the element is not packed, element strides; group sums one pointer per leaf.
+//! the element is not packed, element strides; whole arrays a word per leaf; group sums one pointer per leaf.
 
 use crate::vectorize::{Reach, Walk};
 use pullback_base::{DType, Shape};
-use pullback_ir::Constant;
+use pullback_ir::{Constant, Type};
 use std::ops::Range;
 
 /// How the kernel finds an array's element for a lane.
@@ -44,6 +44,10 @@ pub enum FeedFrom {
     Constants(Vec<Constant>),
     /// The walk of that number.
     Array(usize, Access),
+    /// A whole array for every lane: words as they are, of these types.
+    Whole(Vec<Type>),
+    /// The address, of that type, of the gradient that is the output of that number: zero at first, then added to.
+    Gathered(usize, Type),
 }
 
 /// Where a group of callee results goes.

@@ -2,18 +2,21 @@
 
 use crate::error::Error;
 use crate::groups::refuse_groups;
-use crate::slot::{Slot, accepted, slots};
+use crate::slot::{GLOBAL, Slot, accepted, slots};
 use crate::source::Source;
 use pullback_base::Span;
 use pullback_ir as ir;
-use pullback_ir::{FuncId, Interface};
+use pullback_ir::{Direction, FuncId, Interface, InterfaceParam, Roots};
 use std::sync::{Arc, OnceLock};
 
 /// One declaration, taken apart into slots.
 pub struct Overload {
     origin: Origin,
     pub interface: Interface,
-    /// Per parameter: its slots among the flattened parameters (none for `out`), then among the flattened results
+    /// What a call gives it: its parameters, then its globals (see [`GLOBAL`]). A derivative has those of what it is of
+    /// among its parameters.
+    pub arguments: Vec<InterfaceParam>,
+    /// Per argument: its slots among the flattened parameters (none for `out`), then among the flattened results
     /// (none for `in`). `None` when a part of its type cannot be an argument.
     pub params: Vec<Option<ParamSlots>>,
     /// The return value's slots.
@@ -50,22 +53,37 @@ impl Overload {
 
     fn of(origin: Origin, interface: Interface) -> Self {
         let returned = match &interface.result {
-            Some(ty) => slots("result", ty, interface.result_no_diff, 0),
+            Some(ty) => slots("result", ty, interface.result_no_diff, 0)
+                .filter(|slots| slots.iter().all(|slot| slot.whole.is_none())),
             None => Some(Vec::new()),
         };
         let mut next_result = interface.result.as_ref().map_or(0, |ty| ty.leaves().len());
         let mut next_param = 0;
+        let globals = interface.globals.iter().map(|global| InterfaceParam {
+            name: format!("{GLOBAL}{}", global.name).into(),
+            ty: global.ty.clone(),
+            direction: Direction::In,
+            no_diff: false,
+            default: None,
+            span: global.span,
+        });
+        let arguments: Vec<InterfaceParam> = interface.params.iter().cloned().chain(globals).collect();
         let mut params = Vec::new();
-        for param in &interface.params {
+        for param in &arguments {
             let count = param.ty.leaves().len();
             let at = |first: usize| slots(&param.name, &param.ty, param.no_diff, first);
             let inputs = if param.direction.reads() { at(next_param) } else { Some(Vec::new()) };
-            let outputs = if param.direction.writes() { at(next_result) } else { Some(Vec::new()) };
+            // What takes a whole array is written where it points, not given back.
+            let given_back = |slots: &Vec<Slot>| slots.iter().all(|slot| slot.whole.is_none());
+            let outputs = match param.direction.writes() {
+                true => at(next_result).filter(given_back),
+                false => Some(Vec::new()),
+            };
             next_param += if param.direction.reads() { count } else { 0 };
             next_result += if param.direction.writes() { count } else { 0 };
             params.push(inputs.zip(outputs).map(|(inputs, outputs)| ParamSlots { inputs, outputs }));
         }
-        Self { origin, interface, params, returned, flat: OnceLock::new() }
+        Self { origin, interface, arguments, params, returned, flat: OnceLock::new() }
     }
 
     /// The slots of the flattened parameters, in order.
@@ -97,6 +115,12 @@ impl Overload {
         let params: Vec<String> =
             self.interface.params.iter().map(|p| format!("{}: {}", p.name, accepted(&p.ty))).collect();
         format!("{}({})", self.interface.name, params.join(", "))
+    }
+
+    /// For each flattened parameter whether the function may write what it points to.
+    pub fn written(&self, source: &Source) -> Result<Vec<bool>, Error> {
+        let flat = self.flat(source)?;
+        Ok(Roots::of(&flat).written(&flat))
     }
 
     /// The function in scalar form with a flat signature.

@@ -8,6 +8,7 @@ use crate::layout::{Access, Feed, FeedFrom, Role, Sink, SinkInto};
 use crate::mode::Mode;
 use crate::overload::Overload;
 use crate::ports::Leaves;
+use crate::slot::Slot;
 use crate::source::Source;
 use crate::vectorize::{Extent, Geometry, Reach};
 use pullback_autodiff as autodiff;
@@ -75,9 +76,10 @@ pub struct Blueprint<'a, 'l> {
 impl Plan {
     pub fn build(blueprint: &Blueprint<'_, '_>) -> Result<Plan, Error> {
         let context: &Context = &blueprint.source.context;
-        let derived = blueprint.derive()?;
+        let flat = blueprint.overload.flat(blueprint.source)?;
+        let derived = blueprint.derive(flat.clone())?;
         let mut feeds: Vec<Feed> =
-            (0..blueprint.binding.inputs.len()).map(|input| blueprint.input_feed(input)).collect();
+            (0..blueprint.binding.inputs.len()).map(|input| blueprint.input_feed(&flat, input)).collect();
         feeds.extend(derived.cotangents);
         let sinks = derived.sinks;
         let dims = blueprint.geometry.dims.len();
@@ -91,10 +93,14 @@ impl Plan {
 }
 
 impl Blueprint<'_, '_> {
-    fn input_feed(&self, input: usize) -> Feed {
+    fn input_feed(&self, flat: &Function, input: usize) -> Feed {
         let bound = &self.binding.inputs[input];
         let from = match (&bound.source, self.input_walks[input]) {
             (bind::Source::Default(leaves), _) => FeedFrom::Constants(leaves.clone()),
+            (bind::Source::Leaf(_), _) if bound.slot.whole.is_some() => {
+                let params = &flat.params[bound.slot.leaves.clone()];
+                FeedFrom::Whole(params.iter().map(|&param| flat.ty(param).clone()).collect())
+            }
             (bind::Source::Leaf(_), None) => FeedFrom::Numbers,
             (bind::Source::Leaf(leaf), Some(walk)) => {
                 let memory = self.leaves.array(*leaf).map_or(bound.slot.dtype, |array| array.dtype);
@@ -105,21 +111,38 @@ impl Blueprint<'_, '_> {
     }
 
     /// The function the kernel calls, and what becomes of its results.
-    fn derive(&self) -> Result<Derived, Error> {
-        let flat = self.overload.flat(self.source)?;
+    fn derive(&self, flat: Arc<Function>) -> Result<Derived, Error> {
         if let Mode::Recorded { wrt } = self.mode {
             self.check_derivative(&flat, wrt)?;
         }
         if let Mode::Forward { .. } | Mode::Recorded { .. } = self.mode {
             return Ok(Derived { callee: flat, cotangents: Vec::new(), sinks: self.result_sinks() });
         }
-        let (request, cotangents) = self.vjp_request(&flat);
+        let (request, seeds) = self.vjp_request(&flat);
         let keep_results = request.keep_results;
         let derived = autodiff::vjp(&flat, &request).map_err(|diagnostics| self.source.error(diagnostics))?;
         let mut sinks = if keep_results { self.result_sinks() } else { Vec::new() };
         let first = if keep_results { flat.results.len() } else { 0 };
-        self.gradient_sinks(first, sinks.len(), &mut sinks);
+        let first_gradient = sinks.len();
+        self.gradient_sinks(first, first_gradient, &mut sinks);
+        let cotangents = self.gathered_feeds(&flat, first_gradient).into_iter().chain(seeds).collect();
         Ok(Derived { callee: Arc::new(derived), cotangents, sinks })
+    }
+
+    /// Where the derived function adds up the gradients of whole arrays, in the order of the flattened parameters.
+    fn gathered_feeds(&self, flat: &Function, first_output: usize) -> Vec<Feed> {
+        let wanted = self.wanted.iter().enumerate();
+        let mut gathered: Vec<(usize, &Slot)> = wanted
+            .map(|(place, wanted)| (first_output + place, &self.binding.inputs[wanted.input].slot))
+            .filter(|(_, slot)| slot.whole.is_some())
+            .collect();
+        gathered.sort_by_key(|(_, slot)| slot.leaves.start);
+        let feed = |(output, slot): (usize, &Slot)| Feed {
+            dtype: slot.dtype,
+            element_shape: slot.element_shape.clone(),
+            from: FeedFrom::Gathered(output, flat.ty(flat.params[slot.leaves.start]).clone()),
+        };
+        gathered.into_iter().map(feed).collect()
     }
 
     /// What is asked of reverse mode, and where the cotangents come from.
@@ -127,7 +150,7 @@ impl Blueprint<'_, '_> {
         let keep_results = matches!(self.mode, Mode::ValueAndGrad { .. });
         let mut active_params = vec![false; flat.params.len()];
         for wanted in self.wanted {
-            active_params[self.binding.inputs[wanted.input].slot.leaves.clone()].fill(true);
+            active_params[self.binding.inputs[wanted.input].slot.active_leaves()].fill(true);
         }
         let mut seeded_results = vec![false; flat.results.len()];
         let mut cotangents = Vec::new();
@@ -148,8 +171,9 @@ impl Blueprint<'_, '_> {
             let element_shape = output.slot.element_shape.clone();
             cotangents.push(Feed { dtype: output.slot.dtype, element_shape, from });
         }
-        let request =
-            autodiff::VjpRequest { keep_results, ..autodiff::VjpRequest::new(active_params, seeded_results) };
+        // Arrays whose gradients are not asked for are constant, and so is what they hold.
+        let plain = autodiff::VjpRequest::new(active_params, seeded_results);
+        let request = autodiff::VjpRequest { keep_results, constant_memory: true, ..plain };
         (request, cotangents)
     }
 
@@ -158,14 +182,15 @@ impl Blueprint<'_, '_> {
         let mut active_params = vec![false; flat.params.len()];
         for input in &self.binding.inputs {
             if matches!(input.source, bind::Source::Leaf(leaf) if wrt.get(leaf) == Some(&true)) {
-                active_params[input.slot.leaves.clone()].fill(true);
+                active_params[input.slot.active_leaves()].fill(true);
             }
         }
         let mut seeded_results = vec![false; flat.results.len()];
         for output in self.binding.outputs.iter().filter(|output| !output.slot.no_diff) {
             seeded_results[output.slot.leaves.clone()].fill(true);
         }
-        let request = autodiff::VjpRequest::new(active_params, seeded_results);
+        let plain = autodiff::VjpRequest::new(active_params, seeded_results);
+        let request = autodiff::VjpRequest { constant_memory: true, ..plain };
         autodiff::vjp(flat, &request).map(drop).map_err(|diagnostics| self.source.error(diagnostics))
     }
 
@@ -192,6 +217,9 @@ impl Blueprint<'_, '_> {
         let mut next = first_leaf;
         for (place, wanted) in by_param {
             let slot = &self.binding.inputs[wanted.input].slot;
+            if slot.whole.is_some() {
+                continue;
+            }
             let output = first_output + place;
             let leaves = next..next + slot.leaf_count();
             next = leaves.end;

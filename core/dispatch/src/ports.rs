@@ -39,6 +39,8 @@ pub struct Ports<'a> {
     pub outputs: SmallVec<[Option<usize>; 4]>,
     /// Of each returned result's cotangent.
     pub cotangents: SmallVec<[Option<usize>; 4]>,
+    /// Arrays that every lane has whole: which input takes each. They have no lanes.
+    pub wholes: SmallVec<[(usize, Port<'a>); 2]>,
 }
 
 impl<'a> Ports<'a> {
@@ -50,11 +52,28 @@ impl<'a> Ports<'a> {
         };
         let binding = &bound.binding;
         let mut inputs = SmallVec::new();
-        for input in &binding.inputs {
+        let mut wholes: SmallVec<[(usize, Port<'a>); 2]> = SmallVec::new();
+        for (place, input) in binding.inputs.iter().enumerate() {
             let array = match input.source {
                 Source::Leaf(leaf) => leaves.array(leaf),
                 Source::Default(_) => None,
             };
+            if let (Some(array), Some(_)) = (array, input.slot.whole) {
+                if input.written && !array.writable {
+                    return Err(read_only(&input.slot, input.span).into());
+                }
+                let role = if input.written { Role::Written } else { Role::Read };
+                let Slot { element_shape, path, .. } = &input.slot;
+                wholes.push((place, Port { array, element_shape, path, span: input.span, role }));
+                inputs.push(None);
+                continue;
+            }
+            if let Some(array) = array
+                && input.slot.is_global()
+                && array.shape != input.slot.element_shape
+            {
+                return Err(many_values(array, &input.slot, input.span).into());
+            }
             inputs.push(array.map(|array| add(array, &input.slot, input.span, Role::Read)));
         }
         let (results, given): (&[ArrayView], &[Option<ArrayView>]) = match mode {
@@ -89,11 +108,11 @@ impl<'a> Ports<'a> {
                 cotangents[index] = Some(add(array, &output.slot, output.span, Role::Cotangent));
             }
         }
-        Ok(Self { ports, inputs, outputs, cotangents })
+        Ok(Self { ports, inputs, outputs, cotangents, wholes })
     }
 
     pub fn check_places(&self, device: DeviceType) -> Result<(), Diagnostic> {
-        for port in &self.ports {
+        for port in self.ports.iter().chain(self.wholes.iter().map(|(_, port)| port)) {
             if let Location::Gpu(ordinal) = port.array.location
                 && !(device == DeviceType::Cuda && ordinal == CUDA_ORDINAL)
             {
@@ -120,6 +139,7 @@ impl<'a> Ports<'a> {
                 .at(output.span, "written by the call")
                 .help("pass an array whose elements are all apart, or a copy"))
         };
+        self.check_whole_overlaps(&refuse)?;
         for (place, output) in self.ports.iter().enumerate().filter(|(_, port)| port.role == Role::Written) {
             if output.array.overlaps_itself() {
                 return refuse(output, "some of its own elements share memory".into());
@@ -139,6 +159,45 @@ impl<'a> Ports<'a> {
         }
         Ok(())
     }
+}
+
+impl Ports<'_> {
+    /// What is written as a whole, or beside a whole array, shares memory with nothing: other lanes may read it.
+    fn check_whole_overlaps(
+        &self,
+        refuse: &impl Fn(&Port<'_>, String) -> Result<(), Diagnostic>,
+    ) -> Result<(), Diagnostic> {
+        let written = |port: &Port<'_>| port.role == Role::Written;
+        for (place, (_, whole)) in self.wholes.iter().enumerate() {
+            if written(whole) && whole.array.overlaps_itself() {
+                return refuse(whole, "some of its own elements share memory".into());
+            }
+            let others = self.wholes[place + 1..].iter().map(|(_, port)| port).chain(&self.ports);
+            for other in others.filter(|other| whole.array.overlaps(other.array)) {
+                match (written(whole), written(other)) {
+                    (true, _) => return refuse(whole, format!("shares memory with `{}`", other.path)),
+                    (_, true) => return refuse(other, format!("shares memory with `{}`", whole.path)),
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_only(slot: &Slot, span: Span) -> Diagnostic {
+    let message = format!("`{}` is written by the call, but the array is read-only", slot.path);
+    Diagnostic::error(Code::ReadOnlyOutput, message).at(span, "declared here").help("pass a writable array")
+}
+
+fn many_values(array: &ArrayView, slot: &Slot, span: Span) -> Diagnostic {
+    let message = format!(
+        "`{}` has one value of shape {} for all lanes, but got {}",
+        slot.path, slot.element_shape, array.shape
+    );
+    Diagnostic::error(Code::ElementShape, message)
+        .at(span, "declared here")
+        .help("pass one value, or make it a parameter of the function to vectorize over it")
 }
 
 fn wrong_result_count(binding: &Binding) -> Diagnostic {

@@ -1,6 +1,6 @@
 //! A prepared call: the plan of its signature and geometry, and the words of this call.
 
-use crate::args::{Arg, Leaf};
+use crate::args::{Arg, ArrayView, Leaf};
 use crate::bind::{self, Target, bind};
 use crate::cache::{BoundCall, OverloadSet};
 use crate::context::Context;
@@ -13,6 +13,7 @@ use crate::ports::{Leaves, Ports};
 use crate::signature::Signature;
 use crate::source::Source;
 use crate::vectorize::{Geometry, Reach, Role};
+use crate::whole;
 use crate::words::{HostRanges, Words, host_range};
 use pullback_base::{Code, DType, Diagnostic, Shape, bug};
 use pullback_device::Access;
@@ -37,6 +38,8 @@ pub struct Prepared {
     outputs: SmallVec<[OutputSpec; 2]>,
     /// Word of each sink's first pointer.
     pub(crate) sink_words: SmallVec<[usize; 4]>,
+    /// Of each gradient that is added to in place: its word, and the output that it is.
+    pub(crate) gathered: SmallVec<[(usize, usize); 2]>,
 }
 
 impl Prepared {
@@ -61,6 +64,7 @@ impl Prepared {
                 host: HostRanges::new(),
                 outputs,
                 sink_words: SmallVec::new(),
+                gathered: SmallVec::new(),
             };
             prepared.fill_words(blueprint.leaves, ports, geometry).map_err(|why| source.error_of(why))?;
             Ok(prepared)
@@ -106,10 +110,16 @@ impl Prepared {
 
     /// The argument leaves that the call writes.
     pub fn written_leaves(&self) -> impl Iterator<Item = usize> {
-        self.bound.binding.outputs.iter().filter_map(|output| match output.target {
+        let binding = &self.bound.binding;
+        let of_outputs = binding.outputs.iter().filter_map(|output| match output.target {
             Target::Leaf(leaf) => Some(leaf),
             Target::Returned(_) => None,
-        })
+        });
+        let of_wholes = binding.inputs.iter().filter_map(|input| match input.source {
+            bind::Source::Leaf(leaf) if input.written => Some(leaf),
+            _ => None,
+        });
+        of_outputs.chain(of_wholes)
     }
 
     fn fill_words(
@@ -126,6 +136,11 @@ impl Prepared {
         for (place, feed) in plan.feeds.iter().enumerate() {
             match &feed.from {
                 FeedFrom::Constants(_) => {}
+                FeedFrom::Whole(_) => self.whole_words(place, ports)?,
+                FeedFrom::Gathered(output, _) => {
+                    self.gathered.push((self.words.len(), *output));
+                    self.words.push(0);
+                }
                 FeedFrom::Array(walk, _) => self.array_words(*walk, ports, geometry),
                 FeedFrom::Numbers => {
                     let input = &bound.binding.inputs[place];
@@ -156,6 +171,21 @@ impl Prepared {
                 (SinkInto::Array(_), _) => self.words.push(0),
             }
         }
+        Ok(())
+    }
+
+    fn whole_words(&mut self, input: usize, ports: &Ports<'_>) -> Result<(), Diagnostic> {
+        let bound = &self.bound.binding.inputs[input];
+        let whole = ports.wholes.iter().find(|(taker, _)| *taker == input);
+        let (Some((_, port)), Some(form)) = (whole, bound.slot.whole) else {
+            bug!("dispatch", "input {input} has no whole array")
+        };
+        let words = whole::words(&bound.slot, form, port.array, bound.span)?;
+        if port.array.shape.count() > 0 {
+            let access = if bound.written { Access::ReadWrite } else { Access::Read };
+            self.host.extend(host_range(self.context(), 0, self.words.len(), port.array, access));
+        }
+        self.words.extend(words);
         Ok(())
     }
 
@@ -192,10 +222,7 @@ pub(crate) fn drafted<R>(
     go_on: impl FnOnce(&Draft<'_, '_>) -> Result<R, Error>,
 ) -> Result<R, Error> {
     let signature = Signature::of(args, mode, set.overloads.len() > 1);
-    let bound = set
-        .calls
-        .bound(signature, || held.released(|| bind(&set.overloads, args, mode)))
-        .map_err(|diagnostics| source.error(diagnostics))?;
+    let bound = set.calls.bound(signature, || held.released(|| binding(source, set, args, mode)))?;
     let leaves = Leaves::of(args);
     let ports = Ports::of(&bound, &leaves, mode)?;
     let located = |diagnostic: Diagnostic| source.error_of(diagnostic);
@@ -216,6 +243,20 @@ pub(crate) fn drafted<R>(
         cotangent_walks: &ports.cotangents,
     };
     go_on(&Draft { bound: &bound, ports: &ports, geometry: &geometry, blueprint: &blueprint })
+}
+
+/// Which argument feeds which slot of which overload.
+fn binding(
+    source: &Source,
+    set: &OverloadSet,
+    args: &[Arg<'_>],
+    mode: Mode<'_>,
+) -> Result<bind::Binding, Error> {
+    let mut binding = bind(&set.overloads, args, mode).map_err(|diagnostics| source.error(diagnostics))?;
+    if binding.has_whole_arrays() {
+        binding.note_written(&set.overloads[binding.overload].written(source)?);
+    }
+    Ok(binding)
 }
 
 /// The gradients asked for, in the order of the argument leaves.
@@ -245,6 +286,9 @@ fn wanted(
             .at(input.span, "declared here")
             .help("pass a float array"));
         }
+        if let (Some(array), Some(_)) = (leaves.array(leaf), input.slot.whole) {
+            check_gathered(array, input)?;
+        }
         if let Some(Leaf::Numbers(numbers)) = leaves.0.get(leaf)
             && numbers.shape != input.slot.element_shape
         {
@@ -263,6 +307,23 @@ fn wanted(
     }
     out.sort_by_key(|wanted| wanted.leaf);
     Ok(out)
+}
+
+/// Gradients of whole arrays lie as the arrays do, and many lanes add to them.
+fn check_gathered(array: &ArrayView, input: &bind::Input) -> Result<(), Diagnostic> {
+    let path = &input.slot.path;
+    let (message, help) = if !matches!(array.dtype, DType::F32 | DType::F64) {
+        let dtype = array.dtype.numpy_name();
+        let message =
+            format!("the gradient of `{path}` is added up in {dtype}, which no atomic operation does");
+        (message, "pass float32 or float64")
+    } else if !array.is_contiguous() {
+        let message = format!("the gradient of `{path}` needs the array's elements in C order, without gaps");
+        (message, "pass a contiguous copy: np.ascontiguousarray(x), x.contiguous()")
+    } else {
+        return Ok(());
+    };
+    Err(Diagnostic::error(Code::NotDifferentiable, message).at(input.span, "declared here").help(help))
 }
 
 fn outputs(

@@ -1,6 +1,7 @@
 //! Slots: the pieces of a parameter or result that one array or number fills. Structs come apart into their
 //! fields; a scalar, vector, matrix or array is one slot.
 
+use crate::whole::{Form, Whole};
 use pullback_base::{DType, Shape};
 use pullback_ir::Type;
 use std::ops::Range;
@@ -18,11 +19,26 @@ pub struct Slot {
     pub leaves: Range<usize>,
     /// Carries no derivative by declaration or because it is not a float.
     pub no_diff: bool,
+    /// Takes a whole array for all lanes, by its address.
+    pub whole: Option<Form>,
 }
+
+/// What the names of globals begin with, among a function's parameters.
+pub const GLOBAL: &str = "::";
 
 impl Slot {
     pub fn leaf_count(&self) -> usize {
         self.leaves.len()
+    }
+
+    /// Whether it is of a global, which has one value for all lanes.
+    pub fn is_global(&self) -> bool {
+        self.path.starts_with(GLOBAL)
+    }
+
+    /// Those of its leaves that a derivative is by: an array's address stands for its elements.
+    pub fn active_leaves(&self) -> Range<usize> {
+        if self.whole.is_some() { self.leaves.start..self.leaves.start + 1 } else { self.leaves.clone() }
     }
 }
 
@@ -42,6 +58,13 @@ fn push(
     out: &mut Vec<Slot>,
 ) -> bool {
     if let Type::Struct(structure) = ty {
+        if let Some(Whole { form, dtype, element_shape }) = Whole::of(structure, element) {
+            let leaves = *next..*next + ty.leaves().len();
+            *next = leaves.end;
+            let no_diff = no_diff || !dtype.is_float() || form == Form::Bytes;
+            out.push(Slot { path, fields, dtype, element_shape, leaves, no_diff, whole: Some(form) });
+            return true;
+        }
         return structure.fields.iter().all(|field| {
             let mut below = fields.clone();
             below.push(field.name.to_string());
@@ -54,12 +77,25 @@ fn push(
     let count = element_shape.count() as usize;
     let leaves = *next..*next + count;
     *next += count;
-    out.push(Slot { path, fields, dtype, element_shape, leaves, no_diff: no_diff || !dtype.is_float() });
+    out.push(Slot {
+        path,
+        fields,
+        dtype,
+        element_shape,
+        leaves,
+        no_diff: no_diff || !dtype.is_float(),
+        whole: None,
+    });
     true
 }
 
 /// What a parameter of that type takes, in the caller's words: `float32`, `float32 (3,)`, `struct Ray of origin, direction`.
 pub fn accepted(ty: &Type) -> String {
+    if let Type::Struct(structure) = ty
+        && let Some(whole) = Whole::of(structure, element)
+    {
+        return whole.describe();
+    }
     let mut dims = Vec::new();
     match (ty, element_dims(ty, &mut dims)) {
         (Type::Struct(structure), _) => {
@@ -70,6 +106,13 @@ pub fn accepted(ty: &Type) -> String {
         (_, Some(dtype)) => format!("{} {}", dtype.numpy_name(), Shape::from(dims)),
         (other, None) => other.to_string(),
     }
+}
+
+/// A number's dtype and dims.
+fn element(ty: &Type) -> Option<(DType, Shape)> {
+    let mut dims = Vec::new();
+    let dtype = element_dims(ty, &mut dims)?;
+    Some((dtype, Shape::from(dims)))
 }
 
 fn element_dims(ty: &Type, dims: &mut Vec<i64>) -> Option<DType> {

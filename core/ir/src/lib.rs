@@ -40,6 +40,7 @@ pub mod layout;
 pub mod ops;
 pub mod parse;
 pub mod print;
+pub mod roots;
 pub mod types;
 pub mod verify;
 pub mod visit;
@@ -56,5 +57,6 @@ pub use function::{
 };
 pub use ops::Op;
 pub use pullback_base::Scalar;
+pub use roots::Roots;
 pub use types::{Field, StructType, Type};
 pub use verify::{Verified, VerifyError, verify};

@@ -129,6 +129,12 @@ class Function:
     def signature(self) -> str:
         """The declarations that share the name, one per line."""
     def __call__(self, *args: Any, _result: Any = None, **kwargs: Any) -> Any: ...
+    def set(self, values: dict[str, Any] | None = None, /, **kwargs: Any) -> Function:
+        """The function with these values for the globals that it uses; this one stays as it is.
+
+        A uniform takes one value for all lanes, a buffer a whole array (its count is the array's number of elements), a
+        ``cbuffer`` or ``ParameterBlock`` a dict of its fields. Torch tensors among them get their gradients like arguments.
+        """
     @property
     def fwds(self) -> Function:
         """The JVP, lane by lane: takes the function's arguments, then their tangents, and gives its results, then theirs.

@@ -7,9 +7,11 @@
 mod adjoints;
 mod branch;
 mod checkpoint;
+mod gather;
 mod loops;
 mod replay;
 
+use self::gather::Gathers;
 use self::replay::Run;
 use crate::activity::Activity;
 use crate::need::{self, Writes};
@@ -19,12 +21,13 @@ use crate::site::{Site, constants};
 use crate::{Convention, VjpRequest};
 use pullback_base::{Diagnostics, bug};
 use pullback_ir::visit::Copier;
-use pullback_ir::{Block, Function, FunctionBuilder, FunctionKind, Op, StmtKind, Value};
+use pullback_ir::{Block, Effect, Function, FunctionBuilder, FunctionKind, Op, StmtKind, Type, Value};
 use rustc_hash::FxHashMap;
 
 pub(crate) fn derive(primal: &Function, request: &VjpRequest) -> Result<Function, Diagnostics> {
     let yields = &primal.body.yields;
-    let activity = Activity::of(primal, &request.active_params, &request.seeded_results);
+    let activity =
+        Activity::of(primal, &request.active_params, &request.seeded_results, request.constant_memory);
     let plans = LoopPlans::new(primal, &activity, request.loops);
     let refused = activity.refused_effects(primal, Some(&need::rerun(&primal.body, &activity, &plans)));
     if refused.has_errors() {
@@ -41,9 +44,10 @@ pub(crate) fn derive(primal: &Function, request: &VjpRequest) -> Result<Function
         adjoints: FxHashMap::default(),
         runs: FxHashMap::default(),
         writes: if request.keep_results { Writes::Run } else { Writes::Left },
+        gathers: Gathers::of(primal),
     };
     reverse.b.function_mut().shared.clone_from(&primal.shared);
-    let seeds = reverse.params(&request.seeded_results);
+    let seeds = reverse.params(&request.active_params, &request.seeded_results);
     let kept = if request.keep_results { yields.as_slice() } else { &[] };
     reverse.replay(&primal.body, kept);
     // What the sweep runs again has been run.
@@ -56,6 +60,9 @@ pub(crate) fn derive(primal: &Function, request: &VjpRequest) -> Result<Function
     reverse.b.set_span(primal.span);
     let mut results = reverse.copier.values(kept);
     for (&param, _) in primal.params.iter().zip(&request.active_params).filter(|(_, active)| **active) {
+        if matches!(primal.ty(param), Type::Pointer(_)) {
+            continue; // its cotangent is in memory already
+        }
         let adjoint = reverse.take(param);
         results.push(adjoint.unwrap_or_else(|| reverse.b.zero(primal.ty(param))));
     }
@@ -79,15 +86,18 @@ struct Reverse<'a> {
     runs: FxHashMap<Value, Run>,
     /// Whether what is run now runs its writes.
     writes: Writes,
+    /// How the cotangents of memory are reached.
+    gathers: Gathers,
 }
 
 impl<'a> Reverse<'a> {
     /// The parameters, then the cotangents of the seeded results: each result with its seed.
-    fn params(&mut self, seeded: &[bool]) -> Vec<(Value, Value)> {
+    fn params(&mut self, active: &[bool], seeded: &[bool]) -> Vec<(Value, Value)> {
         for &param in &self.primal.params {
             let copy = self.copier.define(self.b.function_mut(), param);
             self.b.function_mut().params.push(copy);
         }
+        self.memory_params(active);
         let yields = &self.primal.body.yields;
         let mut seeds = Vec::new();
         for (i, (&value, _)) in yields.iter().zip(seeded).enumerate().filter(|(_, pair)| *pair.1) {
@@ -105,7 +115,10 @@ impl<'a> Reverse<'a> {
                 StmtKind::Let { result, op, args } => self.op(*result, op, args),
                 StmtKind::If { results, .. } | StmtKind::Switch { results, .. } => self.branch(stmt, results),
                 StmtKind::Loop { .. } => self.repeat(stmt),
-                // Calls are gone, and the derivative of memory is not ours.
+                StmtKind::Effect { result: Some(result), effect: Effect::Load, args } => {
+                    self.gathered(*result, args[0]);
+                }
+                // Calls are gone, and no other effect has a derivative.
                 StmtKind::Call { .. } | StmtKind::Effect { .. } => {}
             }
         }

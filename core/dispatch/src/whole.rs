@@ -1,0 +1,124 @@
+//! Whole arrays: parameters that take an array as it is, for every lane, as a pointer and its sizes.
+//!
+//! A type does so by its form. A buffer is `{ data: ptr, count: i64 }` (or `bytes` for one of bytes). A tensor is
+//! `{ data: buffer, first: i64, shape: [u32; D], strides: [i64; D] }`: element `(i, j, ..)` is number
+//! `first + i strides[0] + j strides[1] + ..` of the buffer, which begins at the array's lowest address.
+
+use crate::args::ArrayView;
+use crate::slot::Slot;
+use crate::words::Words;
+use pullback_base::{Code, DType, Diagnostic, Shape, Span};
+use pullback_ir::{StructType, Type};
+
+/// What a whole array is passed as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    /// Elements one after another, counted.
+    Elements,
+    /// Bytes one after another, counted, of any dtype.
+    Bytes,
+    /// So many dims, by strides.
+    Tensor { rank: usize },
+}
+
+/// A parameter that takes a whole array of elements.
+pub struct Whole {
+    pub form: Form,
+    pub dtype: DType,
+    /// `(3,)` for elements of type float3.
+    pub element_shape: Shape,
+}
+
+impl Whole {
+    /// What a struct of that type takes, by its form.
+    pub fn of(structure: &StructType, element: impl Fn(&Type) -> Option<(DType, Shape)>) -> Option<Whole> {
+        let fields: Vec<(&str, &Type)> = structure.fields.iter().map(|f| (&*f.name, &f.ty)).collect();
+        match fields.as_slice() {
+            [("data", Type::Pointer(of)), ("count", count)] if **count == Type::I64 => {
+                let (dtype, element_shape) = element(of)?;
+                Some(Whole { form: Form::Elements, dtype, element_shape })
+            }
+            [("data", Type::Pointer(_)), ("bytes", bytes)] if **bytes == Type::I64 => {
+                Some(Whole { form: Form::Bytes, dtype: DType::U8, element_shape: Shape::scalar() })
+            }
+            [
+                ("data", Type::Struct(data)),
+                ("first", first),
+                ("shape", Type::Array(size, rank)),
+                ("strides", Type::Array(stride, strides)),
+            ] if rank == strides && **first == Type::I64 && **size == Type::U32 && **stride == Type::I64 => {
+                let data = Whole::of(data, element).filter(|data| data.form == Form::Elements)?;
+                Some(Whole { form: Form::Tensor { rank: *rank as usize }, ..data })
+            }
+            _ => None,
+        }
+    }
+
+    /// What may be passed.
+    pub fn describe(&self) -> String {
+        let of = match self.element_shape.rank() {
+            0 => self.dtype.numpy_name().to_owned(),
+            _ => format!("{} {}", self.dtype.numpy_name(), self.element_shape),
+        };
+        match self.form {
+            Form::Bytes => "a whole array of any dtype".to_owned(),
+            Form::Elements => format!("a whole array of {of}"),
+            Form::Tensor { rank } => format!("a whole array of {of}, of {rank} dims"),
+        }
+    }
+}
+
+/// The words of a whole array: its lowest address, then its sizes.
+///
+/// # Errors
+/// `element-shape` where the array's form is not the parameter's.
+pub fn words(slot: &Slot, form: Form, array: &ArrayView, span: Span) -> Result<Words, Diagnostic> {
+    let refuse = |what: String, help: &str| {
+        let message = format!("`{}` takes {what}, but got {}", slot.path, array.shape);
+        Err(Diagnostic::error(Code::ElementShape, message).at(span, "declared here").help(help))
+    };
+    let element = slot.element_shape.dims();
+    let Some(dims) = array.shape.dims().strip_suffix(element) else {
+        let what = format!("an array whose last dims are {}", slot.element_shape);
+        return refuse(what, "make the array's last dims those of the element's type");
+    };
+    let (address, size_bytes) = array.byte_range();
+    let elements = slot.element_shape.count().max(1);
+    let (lane_strides, inner) = array.strides.split_at(dims.len());
+    let in_order = array.shape.count() == 0
+        || match form {
+            Form::Elements | Form::Bytes => array.is_contiguous(),
+            Form::Tensor { .. } => {
+                let inner = inner.iter().zip(element).zip(slot.element_shape.contiguous_strides());
+                let sizes = lane_strides.iter().zip(dims);
+                inner.into_iter().all(|((&stride, &size), packed)| size == 1 || stride == packed)
+                    && sizes.into_iter().all(|(&stride, &size)| size == 1 || stride % elements == 0)
+            }
+        };
+    if !in_order {
+        let what = "an array whose elements lie together".to_owned();
+        return refuse(what, "pass a contiguous copy: np.ascontiguousarray(x), x.contiguous()");
+    }
+    let count = size_bytes as i64 / (elements * array.dtype.size_bytes() as i64);
+    let address = if size_bytes == 0 { 0 } else { address };
+    let mut words = Words::from_slice(&[address]);
+    match form {
+        Form::Bytes => words.push(size_bytes),
+        Form::Elements => words.push(count as u64),
+        Form::Tensor { rank } if rank != dims.len() => {
+            return refuse(format!("a tensor of {rank} dims"), "pass an array of as many dims");
+        }
+        Form::Tensor { .. } => {
+            if dims.iter().any(|&size| size > i64::from(u32::MAX)) {
+                return refuse("sizes below 2^32".into(), "pass a smaller array");
+            }
+            let strides: Vec<i64> = lane_strides.iter().map(|stride| stride / elements).collect();
+            let first: i64 =
+                dims.iter().zip(&strides).map(|(size, stride)| -((size - 1) * stride).min(0)).sum();
+            words.extend([count as u64, if size_bytes == 0 { 0 } else { first as u64 }]);
+            words.extend(dims.iter().map(|&size| size as u64));
+            words.extend(strides.iter().map(|&stride| stride as u64));
+        }
+    }
+    Ok(words)
+}
