@@ -14,5 +14,12 @@ macro_rules! sources {
 }
 
 /// The standard library: what every module can name without an import.
-pub const STD: &[Source] =
-    sources!["math.slang", "bits.slang", "vector.slang", "matrix.slang", "numbers.slang", "rare.slang"];
+pub const STD: &[Source] = sources![
+    "math.slang",
+    "bits.slang",
+    "vector.slang",
+    "matrix.slang",
+    "numbers.slang",
+    "rare.slang",
+    "optional.slang"
+];

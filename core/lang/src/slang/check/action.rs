@@ -5,6 +5,7 @@ use super::hir::{Access, Action, Expr, ExprKind, Pick};
 use super::member::Item;
 use super::memory::BufferForm;
 use super::program::GlobalKind;
+use super::tuple::TUPLE_MAKERS;
 use super::types::{Arg, Count, Elem, Ty};
 use crate::slang::ast;
 use pullback_base::{Code, Diagnostic, Scalar, Span};
@@ -74,6 +75,7 @@ impl Context<'_, '_> {
             || FENCES.contains(&&**name)
             || &**name == "__getAddress"
             || atomic(name).is_some()
+            || TUPLE_MAKERS.contains(&&**name)
             || super::wave::is_wave(name);
         let builtin = Builtin { name: name.clone(), object: None, generics: Vec::new() };
         known.then_some(Item::Builtin(builtin))
@@ -94,6 +96,9 @@ impl Context<'_, '_> {
                     return self.wrong_atomic_type(place, name, super::types::scalar_name(scalar));
                 }
                 return self.interlocked(name, op, args, span);
+            }
+            if TUPLE_MAKERS.contains(&name) {
+                return self.make_tuple(name, args, span);
             }
             if FENCES.contains(&name) {
                 return self.unsupported(&format!("fences like `{name}`"), span);

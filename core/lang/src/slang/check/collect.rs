@@ -120,7 +120,10 @@ impl<'a> Checker<'a> {
         }
         let (outer, generics) = self.generic_scope(&aggregate.generics, place);
         let scope = self.program.new_scope(Some(outer));
-        let qualified: Arc<str> = format!("{}{}", place.prefix, name.text).into();
+        // A hidden name of the library's own is shown as its users write it: `__Tuple2` is a `Tuple`.
+        let marks = |letter: char| place.is_std && (letter == '_' || letter.is_ascii_digit());
+        let shown = if name.text.starts_with("__") { name.text.trim_matches(marks) } else { &name.text };
+        let qualified: Arc<str> = format!("{}{shown}", place.prefix).into();
         let args = generics.iter().map(|&param| self.program.generic_as_arg(param)).collect();
         let this = Ty::Struct(StructId::from_index(self.program.structs.len()), args);
         let members = self.program.members.push(Members { interface: None, generics, this });

@@ -6,6 +6,8 @@ use super::program::Program;
 use super::types::{Bound, Count, Elem, Shape, Ty, join_scalars, scalar_cost};
 use pullback_base::{Code, Diagnostic, Scalar, Span};
 
+/// What it costs an overload to make a value optional.
+const WRAP_COST: u32 = 1000;
 /// What it costs an overload to forget which type a value has.
 const ERASE_COST: u32 = 1000;
 /// What a splat costs an overload: more than any change of a scalar's type.
@@ -16,6 +18,10 @@ pub fn implicit_cost(program: &Program<'_>, from: &Ty, to: &Ty) -> Option<u32> {
     match (from, to) {
         _ if from == to => Some(0),
         (Ty::Error, _) | (_, Ty::Error) => Some(0),
+        (from, to) if let Some(held) = program.held(to) => match program.is_none(from) {
+            true => Some(WRAP_COST),
+            false => implicit_cost(program, from, held).map(|cost| cost + WRAP_COST),
+        },
         (from, Ty::Interface(interface)) => program.conforms(from, interface).then_some(ERASE_COST),
         (Ty::Number(from_elem, from_shape), Ty::Number(to_elem, to_shape)) => {
             let elem_cost = match (from_elem, to_elem) {
@@ -72,7 +78,9 @@ impl Context<'_, '_> {
             None => self.mismatch(&expr, to, place),
             Some(_) => {
                 self.warn_of_loss(&expr, to);
-                let expr = if let Ty::Enum(_) = expr.ty { self.enum_tag(expr) } else { expr };
+                let to_enum = self.checker.program.held(to).is_some();
+                let expr =
+                    if let (Ty::Enum(_), false) = (&expr.ty, to_enum) { self.enum_tag(expr) } else { expr };
                 self.converted(expr, to)
             }
         }
@@ -126,6 +134,9 @@ impl Context<'_, '_> {
             return expr;
         }
         let span = expr.span;
+        if self.checker.program.held(to).is_some() {
+            return self.wrapped(expr, to);
+        }
         if let Ty::Interface(_) = to {
             return Expr { kind: ExprKind::Erase(Box::new(expr)), ty: to.clone(), span };
         }
@@ -150,7 +161,9 @@ impl Context<'_, '_> {
         {
             return Expr { kind: ExprKind::Zero, ty: to.clone(), span };
         }
-        if self.can_cast(&expr.ty, to) || self.can_cast_enum(&expr.ty, to) {
+        let wraps = self.checker.program.held(to).is_some()
+            && implicit_cost(&self.checker.program, &expr.ty, to).is_some();
+        if wraps || self.can_cast(&expr.ty, to) || self.can_cast_enum(&expr.ty, to) {
             return Expr { span, ..self.converted(expr, to) };
         }
         let (from, wanted) = (self.show(&expr.ty), self.show(to));
@@ -220,6 +233,9 @@ pub fn join(program: &Program<'_>, a: &Ty, b: &Ty) -> Option<Ty> {
             (_, Ty::Void) => Some(a.clone()),
             _ => None,
         };
+    }
+    if let Some(optional) = program.join_optional(a, b) {
+        return Some(optional);
     }
     let ((a_elem, a_shape), (b_elem, b_shape)) = (a.number()?, b.number()?);
     let elem = match (a_elem, b_elem) {

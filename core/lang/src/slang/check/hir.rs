@@ -197,6 +197,11 @@ pub enum ExprKind {
         value: Box<Expr>,
         gives_old: bool,
     },
+    /// Gives the local its value, and gives that.
+    Hold {
+        local: LocalId,
+        value: Box<Expr>,
+    },
     Conditional {
         condition: Box<Expr>,
         then: Box<Expr>,

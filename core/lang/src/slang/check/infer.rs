@@ -116,7 +116,11 @@ impl Inference<'_, '_> {
                 }
                 Ok(())
             }
-            _ => Ok(()),
+            _ if self.program.is_none(given) => Ok(()),
+            (wanted, given) => match self.program.held(wanted) {
+                Some(held) => self.unify(held, given),
+                None => Ok(()),
+            },
         }
     }
 

@@ -94,6 +94,9 @@ impl Context<'_, '_> {
             let builtin = Builtin { name: name.text.clone(), object: Some(value), generics: Vec::new() };
             return Item::Builtin(builtin);
         }
+        if let Some(picked) = self.tuple_swizzle(&value, &name.text, span) {
+            return Item::Value(picked);
+        }
         let swizzled = match value.ty.number() {
             Some((_, Shape::Matrix(rows, columns))) => {
                 self.matrix_swizzle(&value, rows, columns, &name.text, span)

@@ -190,3 +190,113 @@ fn initial_values_are_of_their_fields_and_have_no_circle() {
         "#]],
     );
 }
+
+#[test]
+fn optional_values_are_asked_before_use_and_written_whole() {
+    check(
+        "float f(float? x) { float y = x; x.value = 2.0; if (let z = y) return z; return x; }\n\
+         bool g(int? a, int? b) { return a == b; }\n",
+        expect![[r#"
+            error[type-mismatch]: the initializer needs `float`, not `Optional<float>`
+              ┌─ t.slang:1:31
+              │
+            1 │ float f(float? x) { float y = x; x.value = 2.0; if (let z = y) return z; return x; }
+              │                               ^ is `Optional<float>`
+              │
+              = help: convert one of the values explicitly
+
+            error[not-assignable]: a part of an optional value cannot be assigned
+              ┌─ t.slang:1:34
+              │
+            1 │ float f(float? x) { float y = x; x.value = 2.0; if (let z = y) return z; return x; }
+              │                                  ^^^^^^^ written here
+              │
+              = help: assign a value, or `none`, to the whole
+
+            error[type-mismatch]: the result needs `float`, not `Optional<float>`
+              ┌─ t.slang:1:81
+              │
+            1 │ float f(float? x) { float y = x; x.value = 2.0; if (let z = y) return z; return x; }
+              │                                                                                 ^ is `Optional<float>`
+              │
+              = help: convert one of the values explicitly
+
+            error[type-mismatch]: `==` does not take `Optional<int>` and `Optional<int>`
+              ┌─ t.slang:2:35
+              │
+            2 │ bool g(int? a, int? b) { return a == b; }
+              │                                 - ^^ - is `Optional<int>`
+              │                                 │ │   
+              │                                 │ cannot be applied
+              │                                 is `Optional<int>`
+              │
+              = help: convert one of the values explicitly
+        "#]],
+    );
+}
+
+#[test]
+fn tuples_have_the_elements_they_are_made_of() {
+    check(
+        "float f(Tuple<float, int> t) { t._1_0 = t; return t._2; }\n\
+         int g() { let t = makeTuple(1, 2, 3, 4, 5, 6, 7, 8, 9); return concat(1, 2); }\n\
+         bool h(Tuple<float2, int> t) { return t == t; }\nvoid k(Tuple<void> t, Tuple<3> u) {}\n",
+        expect![[r#"
+            error[not-assignable]: this cannot be assigned
+              ┌─ t.slang:1:32
+              │
+            1 │ float f(Tuple<float, int> t) { t._1_0 = t; return t._2; }
+              │                                ^^^^^^ not a variable or part of one
+              │
+              = help: assign to a variable, a parameter, or a part of one
+
+            error[unknown-name]: `Tuple<float, int>` has no member `_2`
+              ┌─ t.slang:1:53
+              │
+            1 │ float f(Tuple<float, int> t) { t._1_0 = t; return t._2; }
+              │                                                     ^^ not a member
+              │
+              = help: declare it, or check its spelling
+
+            error[unsupported-feature]: tuples of more than 8 elements are not supported yet
+              ┌─ t.slang:2:19
+              │
+            2 │ int g() { let t = makeTuple(1, 2, 3, 4, 5, 6, 7, 8, 9); return concat(1, 2); }
+              │                   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ part of the language, but not yet of Pullback
+              │
+              = help: write it without this construct
+
+            error[type-mismatch]: `concat` takes tuples, not `int`
+              ┌─ t.slang:2:71
+              │
+            2 │ int g() { let t = makeTuple(1, 2, 3, 4, 5, 6, 7, 8, 9); return concat(1, 2); }
+              │                                                                       ^ is `int`
+              │
+              = help: convert one of the values explicitly
+
+            error[unsupported-feature]: comparisons of tuples that hold vectors are not supported yet
+              ┌─ t.slang:3:39
+              │
+            3 │ bool h(Tuple<float2, int> t) { return t == t; }
+              │                                       ^^^^^^ part of the language, but not yet of Pullback
+              │
+              = help: write it without this construct
+
+            error[type-mismatch]: no tuple holds `void`
+              ┌─ t.slang:4:8
+              │
+            4 │ void k(Tuple<void> t, Tuple<3> u) {}
+              │        ^^^^^^^^^^^ here
+              │
+              = help: convert one of the values explicitly
+
+            error[type-mismatch]: a tuple is made of types
+              ┌─ t.slang:4:23
+              │
+            4 │ void k(Tuple<void> t, Tuple<3> u) {}
+              │                       ^^^^^^^^ not of numbers
+              │
+              = help: convert one of the values explicitly
+        "#]],
+    );
+}

@@ -24,6 +24,7 @@ mod interface;
 mod member;
 pub mod memory;
 mod operator;
+mod optional;
 mod overload;
 mod place;
 mod pointer;
@@ -35,6 +36,7 @@ mod signature;
 mod stmt;
 pub mod suggest;
 mod switch;
+mod tuple;
 pub mod types;
 mod wave;
 

@@ -61,6 +61,12 @@ impl Context<'_, '_> {
         if let Some(result) = self.declared_binary(op, &left, &right, span) {
             return result;
         }
+        if let Some(result) = self.none_comparison(op, &left, &right, span) {
+            return result;
+        }
+        if let Some(result) = self.tuple_comparison(op, &left, &right, op_span, span) {
+            return result;
+        }
         if let Some(result) = self.enum_binary(op, &left, &right, op_span, span) {
             return result;
         }

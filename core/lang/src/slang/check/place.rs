@@ -57,6 +57,14 @@ impl Context<'_, '_> {
             ExprKind::Pick(base, Pick::Property(accessors)) => {
                 self.property_is_assignable(base, accessors, place.span)
             }
+            ExprKind::Pick(base, _) if self.checker.program.held(&base.ty).is_some() => {
+                self.report(
+                    Diagnostic::error(Code::NotAssignable, "a part of an optional value cannot be assigned")
+                        .at(place.span, "written here")
+                        .help("assign a value, or `none`, to the whole"),
+                );
+                false
+            }
             ExprKind::Pick(base, pick) => {
                 let (repeats, what) = match pick {
                     Pick::Swizzle(picks) => (repeats(picks), "swizzle"),

@@ -117,7 +117,10 @@ pub fn walk<'h>(expr: &'h Expr, f: &mut dyn FnMut(&'h Expr)) {
         | ExprKind::Compose(inner)
         | ExprKind::Action(_, inner)
         | ExprKind::Comma(inner) => inner.iter().for_each(|expr| walk(expr, f)),
-        ExprKind::Convert(inner) | ExprKind::Erase(inner) | ExprKind::Address(inner) => walk(inner, f),
+        ExprKind::Convert(inner)
+        | ExprKind::Erase(inner)
+        | ExprKind::Address(inner)
+        | ExprKind::Hold { value: inner, .. } => walk(inner, f),
         // Its types are of another declaration: who looks within takes its bindings into account.
         ExprKind::Under(..) => {}
         ExprKind::Tangent(_, inner) => inner.iter().for_each(|expr| walk(expr, f)),

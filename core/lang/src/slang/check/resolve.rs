@@ -57,7 +57,7 @@ impl Checker<'_> {
 
 /// Types that Slang has and the checker does not know yet: better refused by name than called unknown.
 fn is_known_foreign_type(name: &str) -> bool {
-    const STEMS: [&str; 18] = [
+    const STEMS: [&str; 16] = [
         "Texture",
         "RWTexture",
         "Buffer",
@@ -71,8 +71,6 @@ fn is_known_foreign_type(name: &str) -> bool {
         "Sampler",
         "ConstantBuffer",
         "ParameterBlock",
-        "Optional",
-        "Tuple",
         "Tensor",
         "String",
         "Atomic",
@@ -412,6 +410,9 @@ impl Context<'_, '_> {
         if name == "Differential" {
             let this = self.self_ty()?;
             return Some(self.differential_type(&this, span));
+        }
+        if name == "Tuple" {
+            return Some(self.tuple_type(args, span));
         }
         let wanted = match name {
             "vector" => 2,

@@ -17,7 +17,7 @@ impl Context<'_, '_> {
     }
 
     /// A statement in a block of its own: the arm of an `if`, the body of a loop.
-    fn nested(&mut self, stmt: &ast::Stmt) -> Vec<Stmt> {
+    pub fn nested(&mut self, stmt: &ast::Stmt) -> Vec<Stmt> {
         self.scoped(|context| match &stmt.kind {
             Ast::Block(block) => context.block(block),
             _ => {
@@ -36,6 +36,10 @@ impl Context<'_, '_> {
             Ast::Expr(expr) => StmtKind::Expr(self.expr(expr)),
             Ast::If { condition, then, otherwise } => {
                 self.branch_attributes(&stmt.attributes);
+                if let ast::Condition::Let(decl) = condition {
+                    let stmts = self.if_let(decl, then, otherwise.as_deref(), span);
+                    return out.push(Stmt { kind: StmtKind::Block(stmts), span });
+                }
                 let condition = self.condition_of(condition);
                 let then = self.nested(then);
                 let otherwise = otherwise.as_ref().map_or_else(Vec::new, |stmt| self.nested(stmt));
@@ -110,7 +114,7 @@ impl Context<'_, '_> {
                 let expr = self.expr(expr);
                 self.condition(expr)
             }
-            ast::Condition::Let(decl) => self.unsupported("`if (let ...)` conditions", decl.span),
+            ast::Condition::Let(decl) => self.unsupported("`while (let ...)` loops", decl.span),
         }
     }
 

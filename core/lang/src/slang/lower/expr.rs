@@ -134,6 +134,11 @@ impl FunctionLowerer<'_, '_> {
                 self.write_place(&place, after);
                 if *gives_old { before } else { after }
             }
+            ExprKind::Hold { local, value } => {
+                let value = self.expr(value);
+                self.vars[local.index()] = Some(self.ssa.declare_with(value, None));
+                value
+            }
             ExprKind::Conditional { condition, then, otherwise } => {
                 let condition = self.expr(condition);
                 if is_leaf(then) && is_leaf(otherwise) {

@@ -2,6 +2,7 @@
 //!
 //! The rules, in the order tried:
 //! - A statement that begins `Type name` declares. `a < b > c` declares, as in C#.
+//! - `T?` is a type when `= ; ,` follows the name behind it, or `) > ,` the mark itself.
 //! - `base < ... >` is a generic application when the part between the angles could be generic arguments and
 //!   the token behind cannot go on from a comparison: one of `( ) [ ] { } , ; : . :: ? = == != && || > EOF`.
 //! - `(T) e` is a cast when `T` has the form of a type and `e` can begin an operand. Where `T` is certainly a
@@ -63,6 +64,9 @@ impl Parser<'_> {
                 return Some(TypeForm { end: behind_stars, certain: true });
             }
         }
+        if self.token_at(at).kind == TokenKind::Question && self.marks_optional(at) {
+            return Some(TypeForm { end: at + 1, certain: true });
+        }
         Some(TypeForm { end: at, certain })
     }
 
@@ -71,6 +75,14 @@ impl Parser<'_> {
             at += 1;
         }
         at
+    }
+
+    /// Whether the `?` makes the type before it optional: no condition is chosen on there.
+    fn marks_optional(&self, at: usize) -> bool {
+        use TokenKind::*;
+        let next = self.token_at(at + 1).kind;
+        let names = next == Word && matches!(self.token_at(at + 2).kind, Eq | Semicolon | Comma);
+        names || matches!(next, RParen | Greater | Comma)
     }
 
     fn scan_brackets(&self, open: usize) -> Option<usize> {
@@ -114,6 +126,7 @@ impl Parser<'_> {
                     word::TRUE | word::FALSE | word::SIZEOF => {}
                     _ => return None,
                 },
+                Question if self.marks_optional(at) => {}
                 Word | Number | Comma | Dot | ColonColon | Plus | Minus | Star | Slash | Percent => {}
                 _ => return None,
             }

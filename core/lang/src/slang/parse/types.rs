@@ -64,8 +64,11 @@ impl Parser<'_> {
                 return Err(self.too_deep());
             }
         }
-        if self.is(TokenKind::Question) && angles_open {
-            return Err(self.unsupported(self.span(), "optional types", ""));
+        if angles_open && self.is(TokenKind::Question) {
+            let mark = self.bump().span;
+            let name = Name { text: "Optional".into(), span: mark };
+            let segment = PathSegment { name, args: vec![GenericArg::Type(ty)] };
+            ty = TypeExpr { kind: TypeExprKind::Path(vec![segment]), span: self.since(start) };
         }
         Ok(ty)
     }

@@ -47,7 +47,7 @@ fn what_an_import_imports_is_seen_only_when_exported() {
             2 │ float f() { return one(); }
               │                    ^^^ not declared
               │
-              = help: declare it, or check its spelling
+              = help: did you mean `none`?
         "#]],
     );
 }

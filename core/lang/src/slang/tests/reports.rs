@@ -240,14 +240,6 @@ fn what_is_not_supported_yet_is_refused_by_name() {
               │
               = help: use an interface with one method
 
-            error[unsupported-feature]: optional types are not supported yet
-              ┌─ t.slang:4:13
-              │
-            4 │ void i(float? x, some IFoo y) {}
-              │             ^ used here
-              │
-              = help: write it without this construct
-
             error[unsupported-feature]: interface-typed values are not supported yet
               ┌─ t.slang:4:18
               │
