@@ -21,5 +21,6 @@ pub const STD: &[Source] = sources![
     "matrix.slang",
     "numbers.slang",
     "rare.slang",
-    "optional.slang"
+    "optional.slang",
+    "packed.slang",
 ];

@@ -34,11 +34,6 @@ impl Program<'_> {
         }
     }
 
-    pub fn optional(&self, held: Ty) -> Ty {
-        let id = self.std_struct("Optional");
-        id.map_or(Ty::Error, |id| Ty::Struct(id, [Arg::Type(held)].into()))
-    }
-
     /// Whether it is the type of `none`.
     pub fn is_none(&self, ty: &Ty) -> bool {
         matches!(ty, Ty::Struct(id, args) if args.is_empty() && self.std_struct("none_t") == Some(*id))
