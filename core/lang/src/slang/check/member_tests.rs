@@ -203,7 +203,7 @@ fn optional_values_are_asked_before_use_and_written_whole() {
             1 │ float f(float? x) { float y = x; x.value = 2.0; if (let z = y) return z; return x; }
               │                               ^ is `Optional<float>`
               │
-              = help: convert one of the values explicitly
+              = help: use a value of the type that is needed, or convert explicitly
 
             error[not-assignable]: a part of an optional value cannot be assigned
               ┌─ t.slang:1:34
@@ -219,7 +219,7 @@ fn optional_values_are_asked_before_use_and_written_whole() {
             1 │ float f(float? x) { float y = x; x.value = 2.0; if (let z = y) return z; return x; }
               │                                                                                 ^ is `Optional<float>`
               │
-              = help: convert one of the values explicitly
+              = help: use a value of the type that is needed, or convert explicitly
 
             error[type-mismatch]: `==` does not take `Optional<int>` and `Optional<int>`
               ┌─ t.slang:2:35
@@ -230,7 +230,7 @@ fn optional_values_are_asked_before_use_and_written_whole() {
               │                                 │ cannot be applied
               │                                 is `Optional<int>`
               │
-              = help: convert one of the values explicitly
+              = help: declare a function `operator==` that takes them
         "#]],
     );
 }
@@ -246,7 +246,7 @@ fn tuples_have_the_elements_they_are_made_of() {
               ┌─ t.slang:1:32
               │
             1 │ float f(Tuple<float, int> t) { t._1_0 = t; return t._2; }
-              │                                ^^^^^^ not a variable or part of one
+              │                                ^^^^^^ a constant or a computed value, not a variable or part of one
               │
               = help: assign to a variable, a parameter, or a part of one
 
@@ -272,7 +272,7 @@ fn tuples_have_the_elements_they_are_made_of() {
             2 │ int g() { let t = makeTuple(1, 2, 3, 4, 5, 6, 7, 8, 9); return concat(1, 2); }
               │                                                                       ^ is `int`
               │
-              = help: convert one of the values explicitly
+              = help: use a value of the type that is needed, or convert explicitly
 
             error[unsupported-feature]: comparisons of tuples that hold vectors are not supported yet
               ┌─ t.slang:3:39
@@ -288,7 +288,7 @@ fn tuples_have_the_elements_they_are_made_of() {
             4 │ void k(Tuple<void> t, Tuple<3> u) {}
               │        ^^^^^^^^^^^ here
               │
-              = help: convert one of the values explicitly
+              = help: use a value of the type that is needed, or convert explicitly
 
             error[type-mismatch]: a tuple is made of types
               ┌─ t.slang:4:23
@@ -296,7 +296,7 @@ fn tuples_have_the_elements_they_are_made_of() {
             4 │ void k(Tuple<void> t, Tuple<3> u) {}
               │                       ^^^^^^^^ not of numbers
               │
-              = help: convert one of the values explicitly
+              = help: use a value of the type that is needed, or convert explicitly
         "#]],
     );
 }

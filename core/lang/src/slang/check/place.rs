@@ -57,7 +57,9 @@ impl Context<'_, '_> {
             ExprKind::Pick(base, Pick::Property(accessors)) => {
                 self.property_is_assignable(base, accessors, place.span)
             }
-            ExprKind::Pick(base, _) if self.checker.program.held(&base.ty).is_some() => {
+            ExprKind::Pick(base, _)
+                if self.checker.program.held(&base.ty).is_some() && !self.in_library() =>
+            {
                 self.report(
                     Diagnostic::error(Code::NotAssignable, "a part of an optional value cannot be assigned")
                         .at(place.span, "written here")
@@ -103,6 +105,10 @@ impl Context<'_, '_> {
 }
 
 impl Context<'_, '_> {
+    fn in_library(&self) -> bool {
+        self.function.is_some_and(|id| self.checker.program.functions[id].is_std)
+    }
+
     /// Whether what is in memory there can be written.
     fn writable_memory(&mut self, access: &Access, span: Span) -> bool {
         let (Access::Element { buffer, .. } | Access::Bytes { buffer, .. }) = access else { return true };
