@@ -5,7 +5,7 @@ use crate::runs::{arguments, compare};
 use pullback_interp::{Complex64, Exact, Number, Value};
 use pullback_ir::{Constant, Function, Module, Op, Scalar, StmtKind, Verified, visit};
 use pullback_tests::corpus::{self, Case, Subject};
-use pullback_tests::directive::Kind;
+use pullback_tests::directive::{Call, Expected, Kind};
 use pullback_tests::failures::Failures;
 use pullback_tests::lanes::{self, Lane};
 use pullback_tests::random::Random;
@@ -89,6 +89,23 @@ fn numbers<N: Number>(values: &[Value<N>]) -> Vec<f64> {
     values.iter().map(|value| value.as_f64().unwrap_or(f64::NAN)).collect()
 }
 
+/// Whether the gradient is what the line says, and what complex steps give.
+pub fn check_grad_line(
+    case: &Case,
+    call: &Call,
+    expected: Option<&Expected>,
+    smooth: bool,
+) -> Result<(), String> {
+    let derived = Derived::of(case, case.subject(&call.function))?;
+    let lane = arguments(case, call)?;
+    if let Some(expected) = expected {
+        let found = derived.gradient(&lane, Exact::from_constant)?;
+        let found: Lane = found.iter().filter_map(Value::as_constant).collect();
+        compare(expected, &found)?;
+    }
+    if smooth { derived.check_by_complex_steps(&lane) } else { Ok(()) }
+}
+
 #[test]
 fn gradient_lines_hold() {
     let (cases, _) = corpus::load();
@@ -97,14 +114,7 @@ fn gradient_lines_hold() {
         for directive in &case.directives {
             let Kind::Grad { call, expected, smooth } = &directive.kind else { continue };
             failures.check(&format!("{}:{}", case.name, directive.line), || {
-                let derived = Derived::of(case, case.subject(&call.function))?;
-                let lane = arguments(case, call)?;
-                if let Some(expected) = expected {
-                    let found = derived.gradient(&lane, Exact::from_constant)?;
-                    let found: Lane = found.iter().filter_map(Value::as_constant).collect();
-                    compare(expected, &found)?;
-                }
-                if *smooth { derived.check_by_complex_steps(&lane) } else { Ok(()) }
+                check_grad_line(case, call, expected.as_ref(), *smooth)
             });
         }
     }

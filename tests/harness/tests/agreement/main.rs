@@ -6,6 +6,7 @@ mod errors;
 mod fuzz;
 mod golden;
 mod gradients;
+mod language;
 mod loops;
 mod runs;
 mod sums;

@@ -42,7 +42,8 @@ pub fn alike(a: Constant, b: Constant) -> bool {
     a == b || a.as_f64() == b.as_f64() && a.scalar().is_float() || a.as_f64().is_nan() && b.as_f64().is_nan()
 }
 
-fn run(case: &Case, function: &str, lane: &[Constant], flat: bool) -> Result<Lane, String> {
+/// A call on the interpreter, of the function as written or in scalar form.
+pub fn run(case: &Case, function: &str, lane: &[Constant], flat: bool) -> Result<Lane, String> {
     let subject = case.subject(function);
     let inputs = lane.iter().map(|&number| Value::<Exact>::constant(number));
     let results = if flat {

@@ -1,0 +1,107 @@
+//! The pages of `tests/spec/language`: each example's `run` and `grad` lines hold on the interpreter and the CPU, and
+//! each wrong program is refused with the code its block names.
+
+use crate::gradients::check_grad_line;
+use crate::runs::{arguments, compare, run};
+use pullback_device::cpu::CpuDevice;
+use pullback_lang::{Language, Options, compile};
+use pullback_tests::corpus::{Case, tests_folder};
+use pullback_tests::directive::Kind;
+use pullback_tests::failures::Failures;
+use pullback_tests::jobs::{Job, check_on_device};
+use pullback_tests::lanes::Lane;
+use pullback_tests::tolerance::Target;
+use std::path::PathBuf;
+
+/// The names and texts of the pages.
+fn pages() -> Vec<(String, String)> {
+    let folder = tests_folder().join("spec/language");
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    let read = |file: PathBuf| {
+        let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{error}"));
+        (file.file_stem().unwrap_or_default().to_string_lossy().into_owned(), text)
+    };
+    files.into_iter().map(read).collect()
+}
+
+/// The fenced blocks of a page: what stands behind the opening fence, and the content.
+fn blocks(page: &str) -> Vec<(&str, &str)> {
+    let mut out = Vec::new();
+    let mut rest = page;
+    while let Some((_, after)) = rest.split_once("```") {
+        let Some((kind, after)) = after.split_once('\n') else { break };
+        let Some((content, after)) = after.split_once("```") else { break };
+        out.push((kind, content));
+        rest = after;
+    }
+    out
+}
+
+fn check_example(name: &str, text: &str, jobs: &mut Vec<Job>) -> Result<(), String> {
+    let case = Case::compile(name, &format!("{name}.slang"), text, Language::Slang)?;
+    for directive in &case.directives {
+        match &directive.kind {
+            Kind::Run { call, expected } => {
+                let lane = arguments(&case, call)?;
+                compare(expected, &run(&case, &call.function, &lane, false)?)
+                    .map_err(|why| format!("line {}: {why}", directive.line))?;
+            }
+            Kind::Grad { call, expected, smooth } => {
+                check_grad_line(&case, call, expected.as_ref(), *smooth)
+                    .map_err(|why| format!("line {}: {why}", directive.line))?;
+            }
+            Kind::Floats(..) | Kind::Ints(..) => {}
+        }
+    }
+    for subject in &case.subjects {
+        let calls = case.directives.iter().filter_map(|directive| match &directive.kind {
+            Kind::Run { call, .. } | Kind::Grad { call, .. } if call.function == subject.name => Some(call),
+            _ => None,
+        });
+        let lanes: Vec<Lane> = calls.map(|call| arguments(&case, call)).collect::<Result<_, _>>()?;
+        let oracle = (&case.module, subject.id);
+        jobs.push(Job::new(format!("{name} {}", subject.name), &subject.flat, oracle, lanes)?);
+    }
+    Ok(())
+}
+
+fn check_wrong(code: &str, text: &str) -> Result<(), String> {
+    let compiled = compile(Language::Slang, "wrong.slang", text, &Options::default());
+    let found: Vec<&str> = compiled.diagnostics.iter().map(|diagnostic| diagnostic.code.text()).collect();
+    if found.is_empty() || found.iter().any(|&found| found != code) {
+        return Err(format!("is to be refused with {code}, and gives {found:?}:\n{text}"));
+    }
+    Ok(())
+}
+
+#[test]
+fn every_page_of_the_language_is_true() {
+    let mut failures = Failures::default();
+    let mut jobs = Vec::new();
+    for (name, page) in pages() {
+        let blocks = blocks(&page);
+        if name != "index" && blocks.is_empty() {
+            failures.extend([format!("{name}: the page has no example")]);
+        }
+        for (kind, content) in blocks {
+            match kind.strip_prefix("wrong ") {
+                Some(code) => failures.check(&name, || check_wrong(code, content)),
+                None if kind == "slang" => failures.check(&name, || check_example(&name, content, &mut jobs)),
+                None => failures.check(&name, || Err(format!("there are no blocks of `{kind}`"))),
+            };
+        }
+    }
+    check_on_device(Target::Cpu, &CpuDevice::new(), &jobs, &mut failures);
+    failures.finish();
+}
+
+#[test]
+fn the_index_lists_every_page() {
+    let pages = pages();
+    let index = pages.iter().find(|(name, _)| name == "index").map_or("", |(_, text)| text.as_str());
+    for (name, _) in pages.iter().filter(|(name, _)| name != "index") {
+        assert!(index.contains(&format!("({name}.md)")), "the index leaves out {name}");
+    }
+}
