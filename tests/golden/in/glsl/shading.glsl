@@ -1,6 +1,6 @@
 // Functions of GLSL: inout, matrices of columns, loops, and gradients through them.
 // run: polynomial(2, 8, 3) == 42
-// grad: polynomial(2, 8, 3) == 9, 3, 20
+// grad: polynomial(2, 8, 3) == (9, 3, 20)
 // run: power(2, 3) == 8
 // grad: power(2, 3) == 12
 #version 450

@@ -295,8 +295,10 @@ impl Origin<'_> {
         let text = self.input.text();
         let mut after = None;
         // SPIR-V has no text, and its functions may have no name.
-        let rest = text.get(from..).filter(|_| !name.is_empty()).unwrap_or("");
-        for (at, _) in rest.match_indices(name) {
+        if name.is_empty() {
+            return Span::NONE;
+        }
+        for (at, _) in text.get(from..).unwrap_or("").match_indices(name) {
             let at = from + at;
             let (before, rest) = (&text[..at], &text[at + name.len()..]);
             if before.ends_with(is_word) || rest.starts_with(is_word) {
