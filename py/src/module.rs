@@ -107,7 +107,8 @@ fn load(
         let refused = Diagnostic::error(Code::UnsupportedFeature, "modules are not linked yet");
         return Err(diagnostic(py, refused.help("include the other file's text instead")));
     }
-    let mut load_options = LoadOptions { include_paths: device.include_paths.clone(), defines: Vec::new() };
+    let mut load_options =
+        LoadOptions { include_paths: device.include_paths.clone(), ..LoadOptions::default() };
     for (key, value) in options.into_iter().flat_map(|options| options.iter()) {
         match key.extract::<String>()?.as_str() {
             "include_paths" => load_options.include_paths.extend(value.extract::<Vec<PathBuf>>()?),

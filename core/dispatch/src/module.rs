@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::function::Function;
 use crate::source::Source;
 use pullback_base::{Code, Diagnostic, Diagnostics};
-use pullback_lang as lang;
+use pullback_lang::{self as lang, TypeConformance};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +19,10 @@ pub struct LoadOptions {
     pub include_paths: Vec<PathBuf>,
     /// Preprocessor definitions, name and replacement text.
     pub defines: Vec<(String, String)>,
+    /// The numbers by which `createDynamicObject` knows types.
+    pub type_conformances: Vec<TypeConformance>,
+    /// Instances of generic functions to make, like `f<float>`.
+    pub instances: Vec<String>,
 }
 
 /// A module on a device. Clones share it.
@@ -75,7 +79,12 @@ impl Module {
                 .ok_or_else(|| format!("`{requested}` is not in {}", shown(&paths)))
                 .map(|(path, text)| (path.to_string_lossy().into_owned(), text))
         };
-        let lang_options = lang::Options { defines: &options.defines, includes: Some(&include) };
+        let lang_options = lang::Options {
+            defines: &options.defines,
+            includes: Some(&include),
+            type_conformances: &options.type_conformances,
+            instances: &options.instances,
+        };
         Self::of(context, name, lang::compile(language, name, text, &lang_options))
     }
 

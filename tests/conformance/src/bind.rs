@@ -41,7 +41,7 @@ pub fn bind(entry: &EntryPoint, inputs: &[Input], groups: [u32; 3], rules: Rules
         match input {
             Input::Bind { name: Some(name), value, .. } => binder.by_name(name, value)?,
             Input::Bind { name: None, value, at } => binder.by_order(*at, entry, value)?,
-            Input::Conformance { .. } => {}
+            Input::Conformance { .. } | Input::Type(_) => {}
             Input::Unknown(form) => return Err(format!("`TEST_INPUT: {form}`")),
         }
     }
@@ -152,6 +152,7 @@ impl Binder<'_> {
             return Ok(());
         }
         match value {
+            InputValue::Memory(_) if tags(ty) => Err(format!("memory for the interface value {ty}")),
             InputValue::Memory(bytes) | InputValue::Buffer { bytes, is_output: false } => {
                 let leaves = constants::read(ty, bytes, self.rules)
                     .ok_or_else(|| format!("memory for the resources of `{}`", self.globals[global].name))?;
@@ -160,7 +161,15 @@ impl Binder<'_> {
                 }
                 Ok(())
             }
-            InputValue::Object { fields, .. } => self.fields(global, first, ty, fields),
+            InputValue::Object { fields, .. } => match conforming(ty, value) {
+                Some((place, tag)) => {
+                    self.assign(global, first, &Type::U32, &InputValue::Integer(tag))?;
+                    let (offset, element) =
+                        descend(ty, &[&place.to_string()]).ok_or("a type without a place")?;
+                    self.fields(global, first + offset, &element, fields)
+                }
+                None => self.fields(global, first, ty, fields),
+            },
             InputValue::List(items) => {
                 let items: Vec<_> = items.iter().map(|item| (None, item.clone())).collect();
                 self.fields(global, first, ty, &items)
@@ -204,7 +213,49 @@ impl Binder<'_> {
     }
 }
 
+/// Whether values of an interface's type are within: what memory holds of one is another compiler's.
+fn tags(ty: &Type) -> bool {
+    match ty {
+        Type::Struct(structure) => {
+            structure.fields.first().is_some_and(|field| &*field.name == "tag" && field.ty == Type::U32)
+                || structure.fields.iter().any(|field| tags(&field.ty))
+        }
+        Type::Array(element, _) => tags(element),
+        _ => false,
+    }
+}
+
+/// A value of an interface's type is a tag and a place for each conforming type, `as_N` for tag N: the place of the
+/// value's own type, by number, and its tag.
+fn conforming(ty: &Type, value: &InputValue) -> Option<(usize, i64)> {
+    let (Type::Struct(structure), InputValue::Object { ty: Some(name), .. }) = (ty, value) else {
+        return None;
+    };
+    if structure.fields.first().is_none_or(|field| &*field.name != "tag") {
+        return None;
+    }
+    structure.fields.iter().enumerate().find_map(|(place, field)| match &field.ty {
+        Type::Struct(of) if *of.name == **name => {
+            Some((place, field.name.strip_prefix("as_").and_then(|tag| tag.parse().ok())?))
+        }
+        _ => None,
+    })
+}
+
 fn push_leaves(ty: &Type, value: &InputValue, leaves: &mut Vec<Constant>) -> Result<(), String> {
+    if let Some((place, tag)) = conforming(ty, value) {
+        for index in 0..ty.element_count() {
+            let Some(element) = ty.element(index) else { continue };
+            if index == 0 {
+                leaves.extend(element.scalar().map(|scalar| Constant::int(scalar, tag)));
+            } else if index as usize == place {
+                push_leaves(&element, value, leaves)?;
+            } else {
+                leaves.extend(element.leaves().iter().filter_map(Type::scalar).map(Constant::zero));
+            }
+        }
+        return Ok(());
+    }
     match value {
         InputValue::Integer(_) | InputValue::Float(_) if ty.is_scalar() => {
             leaves.extend(ty.scalar().map(|scalar| number(value, scalar)));
@@ -346,8 +397,24 @@ mod tests {
     }
 
     #[test]
+    fn a_value_behind_an_interface_takes_its_types_place_and_tag() {
+        let ball = Type::structure("Ball", vec![field("r", Type::U32)]);
+        let cube = Type::structure("Cube", vec![field("a", Type::U32), field("b", Type::U32)]);
+        let shape = Type::structure(
+            "IShape",
+            vec![field("tag", Type::U32), field("as_1", ball), field("as_2", cube)],
+        );
+        let text = "//TEST_INPUT: set one = new Cube{5, 6}\n\
+                    //TEST_INPUT: set all = new StructuredBuffer<IShape>[new Ball{7}, new Cube{8, 9}]";
+        let bound = bound(&[("one", shape.clone()), ("all", buffer_of(shape))], text).expect("binds");
+        assert_eq!(bound.args[..4].iter().map(|&arg| scalar(arg)).collect::<Vec<_>>(), [2, 0, 5, 6]);
+        let words: Vec<u32> = bound.buffers[1].chunks(4).map(|w| w[0].into()).collect();
+        assert_eq!(words, [1, 7, 0, 0, 2, 0, 8, 9]);
+    }
+
+    #[test]
     fn foreign_resources_are_refused_by_name() {
         assert!(bound(&[], "//TEST_INPUT: Sampler:name=s").is_err_and(|why| why.contains("Sampler")));
-        assert!(bound(&[], "//TEST_INPUT: type Ball").is_err_and(|why| why.contains("type")));
+        assert!(bound(&[], "//TEST_INPUT: global_type Ball").is_err_and(|why| why.contains("global_type")));
     }
 }

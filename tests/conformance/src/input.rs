@@ -15,6 +15,8 @@ pub enum Input {
     },
     /// `type_conformance Type:Interface = id`: the number of a type among those behind an interface.
     Conformance { ty: String, interface: String, id: u32 },
+    /// `type T`: a generic argument of the entry point.
+    Type(String),
     /// A form that is not understood, with the word that shows which.
     Unknown(String),
 }
@@ -61,14 +63,12 @@ fn parse(text: &str, at: usize) -> Result<Option<Input>, String> {
         // Where an array is made of parts that are bound one by one.
         "array" => return Ok(None),
         // Which type stands behind an interface is told by the value there.
-        "globalExistentialType" | "entryPointExistentialType" => return Ok(None),
-        word @ ("type"
-        | "global_type"
+        "globalExistentialType"
+        | "entryPointExistentialType"
         | "globalSpecializationArg"
-        | "entryPointSpecializationArg"
-        | "begin_object"
-        | "begin_buffer"
-        | "end") => Input::Unknown(word.to_owned()),
+        | "entryPointSpecializationArg" => return Ok(None),
+        "type" => Input::Type(text[word_end..].trim().to_owned()),
+        word @ ("global_type" | "begin_object" | "begin_buffer" | "end") => Input::Unknown(word.to_owned()),
         _ => {
             let (value, rest) = value::parse(text)?;
             let (name, is_output) = options(rest);
@@ -138,11 +138,11 @@ mod tests {
     }
 
     #[test]
-    fn specialization_is_not_understood_and_says_so() {
-        assert_eq!(
-            one("//TEST_INPUT: globalExistentialType Ball"),
-            Input::Unknown("globalExistentialType".into())
-        );
+    fn arguments_of_the_entry_point_are_read_and_other_specialization_is_refused_or_needless() {
+        assert_eq!(one("//TEST_INPUT: global_type Ball"), Input::Unknown("global_type".into()));
+        assert_eq!(one("//TEST_INPUT:type Ball<1,2>"), Input::Type("Ball<1,2>".into()));
+        assert_eq!(parse_all("//TEST_INPUT: globalExistentialType Ball"), Ok(Vec::new()));
+        assert_eq!(parse_all("//TEST_INPUT: globalSpecializationArg Ball"), Ok(Vec::new()));
     }
 
     #[test]

@@ -4,14 +4,14 @@ use crate::bind::bind;
 use crate::constants::Rules;
 use crate::directive::{Directive, Selection, select};
 use crate::expected;
-use crate::input::parse_all;
+use crate::input::{Input, parse_all};
 use crate::outcome::Outcome;
 use crate::print::print;
 use pullback_base::{Diagnostic, Diagnostics, SourceMap};
 use pullback_device::{Device, DeviceType, open};
 use pullback_interp::run_kernel;
 use pullback_ir::{EntryPoint, Module, Verified, verify};
-use pullback_lang::{Compiled, Language, Options, compile};
+use pullback_lang::{Compiled, Language, Options, TypeConformance, compile};
 use pullback_passes::pipeline;
 use pullback_tests::emit::emit;
 use pullback_tests::launch::on_device;
@@ -52,6 +52,9 @@ impl Executor {
     }
 }
 
+/// Asks for other results outside of buffers than the zeros that are promised here.
+const OTHER_BOUNDS: &str = "SLANG_ENABLE_BOUND_ZERO_INDEX";
+
 /// Runs the test at `path`; it passes when it does on every executor.
 pub fn run(path: &Path, executors: &[Executor]) -> Outcome {
     let text = match fs::read(path) {
@@ -61,6 +64,9 @@ pub fn run(path: &Path, executors: &[Executor]) -> Outcome {
     let Selection::Run(directive) = select(&text) else {
         return Outcome::unsupported("no executable directive");
     };
+    if directive.defines.iter().any(|(name, _)| name == OTHER_BOUNDS) {
+        return Outcome::unsupported("what is outside of a buffer reads as its first element");
+    }
     match prepare(path, &text, &directive) {
         Ok(prepared) => {
             let failed = executors.iter().find_map(|executor| {
@@ -84,7 +90,13 @@ fn prepare(path: &Path, text: &str, directive: &Directive) -> Result<Prepared, O
     let includes = |wanted: &str, from: &str| {
         include(path, wanted, from).map_err(|error| format!("`{wanted}` cannot be read: {error}"))
     };
-    let options = Options { defines: &directive.defines, includes: Some(&includes) };
+    let inputs = parse_all(text).map_err(Outcome::unsupported)?;
+    let options = Options {
+        defines: &directive.defines,
+        includes: Some(&includes),
+        type_conformances: &numbers(&inputs),
+        instances: &instances(&inputs, &directive.entry),
+    };
     let name = path.to_string_lossy();
     let Compiled { module, sources, diagnostics } = compile(Language::Slang, &name, text, &options);
     refuse_errors(diagnostics, &sources)?;
@@ -95,12 +107,15 @@ fn prepare(path: &Path, text: &str, directive: &Directive) -> Result<Prepared, O
             module
         }
     };
-    let Some(entry) = module.entry_points.iter().find(|entry| *entry.name == *directive.entry).cloned()
-    else {
+    // An instance of a generic entry point has its arguments behind its name.
+    let is_meant = |name: &str| {
+        let rest = name.strip_prefix(directive.entry.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('<'))
+    };
+    let Some(entry) = module.entry_points.iter().find(|entry| is_meant(&entry.name)).cloned() else {
         return Err(Outcome::unsupported(format!("no entry point `{}`", directive.entry)));
     };
     let rules = Rules { host: directive.host_layout, row_major: directive.row_major };
-    let inputs = parse_all(text).map_err(Outcome::unsupported)?;
     let bound = bind(&entry, &inputs, directive.groups, rules).map_err(Outcome::unsupported)?;
     if let Err(errors) = verify(module.clone()) {
         return Err(Outcome::Fail(format!("panic: the module does not verify: {:?}", errors.first())));
@@ -113,6 +128,27 @@ fn prepare(path: &Path, text: &str, directive: &Directive) -> Result<Prepared, O
         }
     };
     Ok(Prepared { kernel, entry, bound })
+}
+
+/// The numbers that a test gives to types behind interfaces.
+fn numbers(inputs: &[Input]) -> Vec<TypeConformance> {
+    let number = |input: &Input| match input {
+        Input::Conformance { ty, interface, id } => {
+            Some(TypeConformance { ty: ty.clone(), interface: interface.clone(), id: *id })
+        }
+        _ => None,
+    };
+    inputs.iter().filter_map(number).collect()
+}
+
+/// The instance of a generic entry point that a test launches.
+fn instances(inputs: &[Input], entry: &str) -> Vec<String> {
+    let argument = |input: &Input| match input {
+        Input::Type(ty) => Some(ty.clone()),
+        _ => None,
+    };
+    let arguments: Vec<String> = inputs.iter().filter_map(argument).collect();
+    if arguments.is_empty() { Vec::new() } else { vec![format!("{entry}<{}>", arguments.join(", "))] }
 }
 
 impl Prepared {

@@ -17,7 +17,7 @@ mod print;
 #[cfg(test)]
 mod tests;
 
-pub use preprocess::{IncludeResolver, ParseOptions};
+pub use preprocess::{IncludeResolver, ParseOptions, TypeConformance};
 
 use crate::Compiled;
 use pullback_base::{Diagnostics, FileId, SourceMap};
@@ -54,7 +54,8 @@ pub fn compile(name: &str, text: &str, options: &ParseOptions<'_>) -> Compiled {
     let mut diagnostics = Diagnostics::new();
     let file = sources.add(name, text);
     let units = modules::load(&mut sources, file, options, &mut diagnostics);
-    let checked = check::check(library.program.clone(), &units);
+    let asked = check::request::read(&mut sources, options, &mut diagnostics);
+    let checked = check::check(library.program.clone(), &units, &asked);
     let module = lower::lower(&checked);
     diagnostics.extend(checked.diagnostics);
     let diagnostics = in_order(diagnostics);

@@ -5,6 +5,7 @@ use super::hir::{Access, Action, Expr, ExprKind, Pick};
 use super::member::Item;
 use super::memory::BufferForm;
 use super::program::GlobalKind;
+use super::reinterpret;
 use super::tuple::TUPLE_MAKERS;
 use super::types::{Arg, Count, Elem, Ty};
 use crate::slang::ast;
@@ -76,7 +77,8 @@ impl Context<'_, '_> {
             || &**name == "__getAddress"
             || atomic(name).is_some()
             || TUPLE_MAKERS.contains(&&**name)
-            || super::wave::is_wave(name);
+            || super::wave::is_wave(name)
+            || reinterpret::is_known(name);
         let builtin = Builtin { name: name.clone(), object: None, generics: Vec::new() };
         known.then_some(Item::Builtin(builtin))
     }
@@ -99,6 +101,9 @@ impl Context<'_, '_> {
             }
             if TUPLE_MAKERS.contains(&name) {
                 return self.make_tuple(name, args, span);
+            }
+            if reinterpret::is_known(name) {
+                return self.reinterpreted(name, &builtin.generics, args, span);
             }
             if FENCES.contains(&name) {
                 return self.unsupported(&format!("fences like `{name}`"), span);

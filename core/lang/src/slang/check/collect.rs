@@ -101,8 +101,8 @@ impl<'a> Checker<'a> {
         let modifiers = &decl.modifiers;
         let constant = modifiers.has(ModifierKind::Const) && modifiers.has(ModifierKind::Static);
         if constant && var.init.is_some() {
-            let id =
-                self.program.constants.push(Constant { ast: var, scope: place.scope, value: Lazy::Pending });
+            let (scope, owner, value) = (place.scope, place.owner, Lazy::Pending);
+            let id = self.program.constants.push(Constant { ast: var, scope, owner, value });
             return self.declare(place.scope, &var.name, Symbol::Constant(id));
         }
         if !constant {
@@ -244,7 +244,7 @@ impl<'a> Checker<'a> {
                 ast::GenericParamKind::Type { .. } => {
                     GenericKind::Type { bound: Bound::ANY, interfaces: Vec::new(), default: None }
                 }
-                ast::GenericParamKind::Value { .. } => GenericKind::Count { default: None },
+                ast::GenericParamKind::Value { .. } => GenericKind::Count { ty: Ty::INT, default: None },
             };
             let name = param.name.text.clone();
             let id =

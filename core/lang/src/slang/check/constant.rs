@@ -4,7 +4,7 @@ use super::Checker;
 use super::context::Context;
 use super::hir::{Callee, Expr, ExprKind, Literal, Pick};
 use super::program::Program;
-use super::types::{Shape, Ty};
+use super::types::{Arg, Count, Shape, Ty};
 use pullback_base::{Code, Scalar, Span};
 use pullback_ir::{Constant, Op};
 
@@ -83,6 +83,21 @@ pub fn evaluate(checker: &mut Checker<'_>, expr: &Expr) -> Result<Tree, Span> {
     match &expr.kind {
         ExprKind::Literal(literal) => scalar.map_or(fail, |scalar| Ok(Tree::Leaf(literal.constant(scalar)))),
         ExprKind::Zero => zero(checker, &expr.ty).ok_or(expr.span),
+        ExprKind::Param(param) => match (checker.bound.get(param), scalar) {
+            (Some(Arg::Count(Count::Known(number))), Some(scalar)) => {
+                Ok(Tree::Leaf(Literal::Int(i128::from(*number)).constant(scalar)))
+            }
+            _ => fail,
+        },
+        ExprKind::Under(bindings, inner) => {
+            let bound =
+                bindings.iter().map(|(param, arg)| (*param, arg.subst(&checker.program, &checker.bound)));
+            let bound = bound.collect();
+            let outer = std::mem::replace(&mut checker.bound, bound);
+            let value = evaluate(checker, inner);
+            checker.bound = outer;
+            value.map_err(|_| expr.span)
+        }
         ExprKind::Constant(id) => {
             let value = checker.constant(*id, expr.span);
             evaluate(checker, &value).map_err(|_| expr.span)

@@ -1,11 +1,11 @@
 //! Entry points: which functions are launched as they are, and what the system gives to their parameters.
 
-use super::Checker;
 use super::context::Context;
 use super::hir::{Action, Expr, ExprKind};
-use super::program::{FnId, GlobalKind, StructId};
+use super::program::{FnId, Function, GlobalKind, StructId};
 use super::recursion::each_expr;
-use super::types::{Count, Elem, Shape, Ty};
+use super::types::{Arg, Count, Elem, Shape, Subst, Ty};
+use super::{Checker, Instance};
 use crate::slang::ast;
 use pullback_base::{Code, Diagnostic, GROUP_LANES, Scalar, Span};
 
@@ -16,6 +16,7 @@ const MAX_GROUP_LANES: u32 = 1024;
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub function: FnId,
+    pub generics: Vec<Arg>,
     /// `[numthreads(x, y, z)]`; one lane without it.
     pub group: [u32; 3],
     /// What each parameter is given.
@@ -54,8 +55,9 @@ impl SystemValue {
 }
 
 impl Checker<'_> {
-    /// Notes the function if it is an entry point. Whether it is one that cannot be launched, which was reported.
-    pub fn note_entry_point(&mut self, id: FnId) -> bool {
+    /// Notes the function if it is an entry point: a generic one for each of its instances that were asked for. Whether it is one
+    /// that cannot be launched, which was reported.
+    pub fn note_entry_point(&mut self, id: FnId, instances: &[Instance]) -> bool {
         let function = self.program.functions[id].clone();
         let named =
             |name: &str| function.decl.attributes.iter().find(|a| a.name.text.eq_ignore_ascii_case(name));
@@ -76,27 +78,29 @@ impl Checker<'_> {
             None => Some([1, 1, 1]),
         };
         let Some(group) = group else { return true };
-        if !function.ast.generics.params.is_empty() {
-            self.unsupported("generic entry points", span);
-            return true;
-        }
         let signature = self.signature(id);
         if !matches!(signature.result, Ty::Void | Ty::Error) {
             self.unsupported("results of entry points", span);
             return true;
         }
-        let mut params = Vec::new();
-        for (param, ast) in signature.params.iter().zip(&function.ast.params) {
-            if param.direction.writes() {
-                self.unsupported("`out` parameters of entry points", param.span);
-                return true;
+        let asked = instances.iter().filter(|(asked, _)| *asked == id).map(|(_, args)| args.clone());
+        let plain = signature.generics.is_empty().then(Vec::new);
+        for generics in plain.into_iter().chain(asked) {
+            let subst: Subst = signature.generics.iter().copied().zip(generics.iter().cloned()).collect();
+            let mut params = Vec::new();
+            for (param, ast) in signature.params.iter().zip(&function.ast.params) {
+                if param.direction.writes() {
+                    self.unsupported("`out` parameters of entry points", param.span);
+                    return true;
+                }
+                let ty = param.ty.subst(&self.program, &subst);
+                match self.source(&ty, &ast.semantics, param.span) {
+                    Some(source) => params.push(source),
+                    None => return true,
+                }
             }
-            match self.source(&param.ty, &ast.semantics, param.span) {
-                Some(source) => params.push(source),
-                None => return true,
-            }
+            self.program.entries.push(Entry { function: id, generics, group, params });
         }
-        self.program.entries.push(Entry { function: id, group, params });
         signature.broken
     }
 
@@ -176,6 +180,12 @@ impl Checker<'_> {
 fn counts_lanes(ty: &Ty) -> bool {
     let small = matches!(ty, Ty::Number(_, Shape::Scalar | Shape::Vector(Count::Known(1..=3))));
     small && matches!(ty, Ty::Number(Elem::Scalar(Scalar::I32 | Scalar::U32), _))
+}
+
+/// Whether the function is declared as an entry point.
+pub fn is_launched(function: &Function<'_>) -> bool {
+    let names = |attribute: &ast::Attribute, name: &str| attribute.name.text.eq_ignore_ascii_case(name);
+    function.decl.attributes.iter().any(|it| names(it, "shader") || names(it, "numthreads"))
 }
 
 fn is_compute(shader: &ast::Attribute) -> bool {

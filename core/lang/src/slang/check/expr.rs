@@ -215,8 +215,10 @@ impl Context<'_, '_> {
             Symbol::Namespace(scope) => Item::Namespace(scope),
             Symbol::Generic(param) => match self.checker.program.generics[param].kind {
                 GenericKind::Type { .. } => Item::Type(Ty::Number(Elem::Param(param), Shape::Scalar)),
-                GenericKind::Count { .. } => {
-                    Item::Value(Expr { kind: ExprKind::Param(param), ty: Ty::INT, span })
+                GenericKind::Count { ref ty, .. } => {
+                    let ty = ty.clone();
+                    self.broken |= ty.is_error();
+                    Item::Value(Expr { kind: ExprKind::Param(param), ty, span })
                 }
             },
             Symbol::Refused => Item::Value(self.silent_error(span)),

@@ -172,6 +172,13 @@ pub enum ExprKind {
     Convert(Box<Expr>),
     /// The value as one of an interface's type.
     Erase(Box<Expr>),
+    /// The bytes of the value, as it lies in memory, as those of the expression's type.
+    Reinterpret(Box<Expr>),
+    /// A value of an interface's type: the bytes as a value of the conforming type that has the number `id`.
+    Object {
+        id: Box<Expr>,
+        bytes: Box<Expr>,
+    },
     /// An aggregate from its elements.
     Construct(Vec<Expr>),
     /// A vector or matrix from all components of the operands in order.

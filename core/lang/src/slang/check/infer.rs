@@ -183,7 +183,7 @@ impl Program<'_> {
     pub fn default_of(&self, param: ParamId, subst: &Subst) -> Option<Arg> {
         let default = match &self.generics[param].kind {
             GenericKind::Type { default, .. } => default.clone().map(Arg::Type),
-            GenericKind::Count { default } => default.map(Arg::Count),
+            GenericKind::Count { default, .. } => default.map(Arg::Count),
         };
         default.map(|default| default.subst(self, subst))
     }

@@ -5,7 +5,7 @@ use super::hir::{Body, Callee, ExprKind};
 use super::program::{FnId, Program};
 use super::recursion::{each_callee, each_expr};
 use super::types::{Arg, Subst, Ty};
-use super::{Checker, done};
+use super::{Checker, Instance, done};
 use pullback_base::{Code, Diagnostic, Span};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -15,8 +15,6 @@ const MAX_INSTANCES: usize = 20_000;
 
 /// How many generic structs may be inside of values of interfaces' types.
 const MAX_ERASED: usize = 256;
-
-type Instance = (FnId, Vec<Arg>);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -40,7 +38,7 @@ struct Walk<'w, 'a> {
 
 impl Checker<'_> {
     /// Drops the functions whose instances cannot be lowered. Programs without requirements have no such.
-    pub fn check_instances(&mut self, functions: &[FnId]) {
+    pub fn check_instances(&mut self, roots: &[Instance]) {
         if self.headers_broken {
             self.bodies.clear();
             return;
@@ -53,7 +51,7 @@ impl Checker<'_> {
         // What is put into values of an interface's type is known when all instances are, and makes more of them.
         let walk = loop {
             let mut walk = Walk::new(&self.program, &self.bodies);
-            walk.roots(functions);
+            walk.roots(roots);
             if walk.erased.is_empty() || self.program.erased.len() > MAX_ERASED {
                 break walk;
             }
@@ -105,13 +103,12 @@ impl<'w, 'a> Walk<'w, 'a> {
         Walk { program, bodies, states: FxHashMap::default(), found, erased, wrong, endless: false }
     }
 
-    /// Goes through the functions that are not generic.
-    fn roots(&mut self, functions: &[FnId]) {
-        for &id in functions {
-            let is_root = matches!(self.bodies.get(&id), Some(Some(_)))
-                && done(&self.program.functions[id].signature).is_some_and(|it| it.generics.is_empty());
-            if is_root && self.instance((id, Vec::new()), 0) == State::Wrong {
-                self.wrong.push(id);
+    /// Goes through what users call.
+    fn roots(&mut self, roots: &[Instance]) {
+        for root in roots {
+            let has_body = matches!(self.bodies.get(&root.0), Some(Some(_)));
+            if has_body && self.instance(root.clone(), 0) == State::Wrong {
+                self.wrong.push(root.0);
             }
         }
     }

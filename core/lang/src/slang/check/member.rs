@@ -4,7 +4,7 @@ use super::action::Builtin;
 use super::call::FunctionSet;
 use super::context::Context;
 use super::hir::{Expr, ExprKind, Pick};
-use super::program::{ScopeId, Symbol};
+use super::program::{ConstId, ScopeId, Symbol};
 use super::suggest::nearest;
 use super::types::{Count, Shape, Ty};
 use crate::slang::ast;
@@ -75,11 +75,26 @@ impl Context<'_, '_> {
             Symbol::Struct(_) | Symbol::Alias(_) | Symbol::Requirement(_) => {
                 Item::Type(self.symbol_type(&symbol, Some(of), &[], span).unwrap_or(Ty::Error))
             }
+            Symbol::Constant(id) => Item::Value(self.constant_of(id, of, span)),
             _ => match self.symbol_item(symbol, name, object, span) {
                 Item::Functions(set) => Item::Functions(FunctionSet { of: Some(of.clone()), ..set }),
                 item => item,
             },
         }
+    }
+
+    /// A `static const` of a type, at the generic arguments that the type has.
+    fn constant_of(&mut self, id: ConstId, of: &Ty, span: Span) -> Expr {
+        let ty = self.checker.constant(id, span).ty.clone();
+        self.broken |= ty.is_error();
+        let plain = Expr { kind: ExprKind::Constant(id), ty, span };
+        let owner = self.checker.program.constants[id].owner;
+        let bindings = owner.and_then(|owner| self.checker.program.members_subst(owner, of));
+        let Some(bindings) = bindings.filter(|bindings| !bindings.is_empty()) else { return plain };
+        let ty = plain.ty.subst(&self.checker.program, &bindings);
+        let mut bindings: Vec<_> = bindings.into_iter().collect();
+        bindings.sort_by_key(|(param, _)| *param);
+        Expr { kind: ExprKind::Under(bindings, Box::new(plain)), ty, span }
     }
 
     fn value_member(&mut self, value: Expr, name: &ast::Name, span: Span) -> Item {

@@ -31,6 +31,8 @@ mod pointer;
 pub mod program;
 mod property;
 pub mod recursion;
+mod reinterpret;
+pub mod request;
 mod resolve;
 mod signature;
 mod stmt;
@@ -53,6 +55,8 @@ use self::collect::Place;
 use self::hir::Body;
 use self::interface::{First, Obligation};
 use self::program::{AliasId, FnId, Lazy, Program, Role, ScopeId, StructId};
+use self::request::Requests;
+use self::types::{Arg, Subst};
 use super::ast;
 use super::modules::Unit;
 use pullback_base::{Code, Diagnostic, Diagnostics, Span, ids::Id};
@@ -62,6 +66,9 @@ use std::sync::Arc;
 /// The scope of the standard library, which encloses every module.
 const STD_SCOPE: usize = 0;
 
+/// A function and what its generic parameters stand for, in their order.
+pub type Instance = (FnId, Vec<Arg>);
+
 /// A program with checked bodies.
 pub struct Checked<'a> {
     pub program: Program<'a>,
@@ -69,6 +76,8 @@ pub struct Checked<'a> {
     pub bodies: FxHashMap<FnId, Arc<Body>>,
     /// The functions of the module itself, in the order of their declarations.
     pub functions: Vec<FnId>,
+    /// Instances of generic functions that users call.
+    pub instances: Vec<Instance>,
     pub diagnostics: Diagnostics,
 }
 
@@ -82,6 +91,8 @@ pub struct Checker<'a> {
     wanted: Vec<FnId>,
     /// What was put off until all conformances are known.
     obligations: Vec<Obligation>,
+    /// What generic parameters stand for in the constant expression that is being evaluated.
+    bound: Subst,
     headers_done: bool,
     /// A conformance was wrong, and reported: what is generic cannot be lowered.
     headers_broken: bool,
@@ -100,7 +111,7 @@ pub fn declare_std<'a>(modules: impl Iterator<Item = &'a ast::Module>) -> (Progr
 }
 
 /// Checks modules on top of the standard library, each after those it imports; the last is the one asked for.
-pub fn check<'a>(std: Program<'a>, units: &'a [Unit]) -> Checked<'a> {
+pub fn check<'a>(std: Program<'a>, units: &'a [Unit], asked: &Requests) -> Checked<'a> {
     let first = First::of(&std);
     let mut checker = Checker::new(std);
     let mut first_own = first.functions;
@@ -115,10 +126,15 @@ pub fn check<'a>(std: Program<'a>, units: &'a [Unit]) -> Checked<'a> {
         }
     }
     checker.resolve_declarations(&first);
+    let mut instances = Vec::new();
+    if let Some(&scope) = scopes.last() {
+        checker.number_types(asked, scope);
+        instances = checker.asked_instances(asked, scope);
+    }
     let of_program = (first.functions..checker.program.functions.len()).map(FnId::from_index);
     let (imported, functions): (Vec<FnId>, Vec<FnId>) = of_program.partition(|id| id.index() < first_own);
     for &function in &functions {
-        let broken = checker.note_entry_point(function);
+        let broken = checker.note_entry_point(function, &instances);
         checker.check_body(function);
         if broken {
             checker.bodies.insert(function, None);
@@ -135,9 +151,13 @@ pub fn check<'a>(std: Program<'a>, units: &'a [Unit]) -> Checked<'a> {
     checker.refuse_recursion(&all);
     checker.drop_callers_of_broken();
     checker.drop_all_if_an_initial_is_broken();
-    checker.check_instances(&all);
+    let plain =
+        |id: &FnId| done(&checker.program.functions[*id].signature).is_some_and(|it| it.generics.is_empty());
+    let mut roots: Vec<Instance> = all.into_iter().filter(plain).map(|id| (id, Vec::new())).collect();
+    roots.extend(instances.iter().cloned());
+    checker.check_instances(&roots);
     let bodies = checker.bodies.into_iter().filter_map(|(id, body)| Some((id, body?))).collect();
-    Checked { program: checker.program, bodies, functions, diagnostics: checker.diagnostics }
+    Checked { program: checker.program, bodies, functions, instances, diagnostics: checker.diagnostics }
 }
 
 impl<'a> Checker<'a> {
@@ -148,6 +168,7 @@ impl<'a> Checker<'a> {
             bodies: FxHashMap::default(),
             wanted: Vec::new(),
             obligations: Vec::new(),
+            bound: Subst::default(),
             headers_done: false,
             headers_broken: false,
         }

@@ -99,8 +99,16 @@ pub struct Fact {
 
 #[derive(Clone)]
 pub enum GenericKind {
-    Type { bound: Bound, interfaces: Vec<InterfaceRef>, default: Option<Ty> },
-    Count { default: Option<Count> },
+    Type {
+        bound: Bound,
+        interfaces: Vec<InterfaceRef>,
+        default: Option<Ty>,
+    },
+    /// A number, `bool` or case of an enum.
+    Count {
+        ty: Ty,
+        default: Option<Count>,
+    },
 }
 
 /// The members of a type: who declares them shares its generic parameters and its `This`.
@@ -163,6 +171,14 @@ pub struct Extension<'a> {
     /// Holds its generic parameters and members.
     pub scope: ScopeId,
     pub members: MembersId,
+}
+
+/// The number of a type among those behind an interface.
+#[derive(Clone)]
+pub struct Number {
+    pub ty: Ty,
+    pub interface: InterfaceRef,
+    pub id: u32,
 }
 
 /// What makes a type conform to an interface.
@@ -322,6 +338,8 @@ pub struct Param {
 pub struct Constant<'a> {
     pub ast: &'a ast::Var,
     pub scope: ScopeId,
+    /// The type whose member it is.
+    pub owner: Option<MembersId>,
     pub value: Lazy<Arc<Expr>>,
 }
 
@@ -381,6 +399,8 @@ pub struct Program<'a> {
     pub entries: Vec<Entry>,
     pub aliases: IdVec<AliasId, Alias<'a>>,
     pub generics: IdVec<ParamId, Generic>,
+    /// The numbers that whoever compiles gave to types behind interfaces.
+    pub numbers: Vec<Number>,
 }
 
 impl Program<'_> {
@@ -560,7 +580,7 @@ impl Program<'_> {
 
     pub fn show_count(&self, count: Count) -> String {
         match count {
-            Count::Known(n) if n < 0 => String::new(),
+            super::resolve::UNSIZED => String::new(),
             Count::Known(n) => n.to_string(),
             Count::Param(param) => self.generics[param].name.to_string(),
         }

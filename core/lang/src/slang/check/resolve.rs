@@ -1,18 +1,18 @@
 //! What a type expression means, and what to say of a name that means nothing.
 
-use super::Checker;
 use super::context::Context;
 use super::hir::ExprKind;
 use super::interface::Obligation;
 use super::program::{AliasId, GenericKind, Lazy, MembersId, ScopeId, Symbol};
 use super::suggest::nearest;
 use super::types::{Arg, Bound, Count, Elem, ParamId, Shape, Subst, Ty, type_from_name};
+use super::{Checker, constant};
 use crate::slang::ast::{self, GenericArg, TypeExpr, TypeExprKind};
 use pullback_base::{Code, Diagnostic, Span};
 use std::sync::Arc;
 
 /// The size of `T[]`, to be told by an initializer.
-pub const UNSIZED: Count = Count::Known(-1);
+pub const UNSIZED: Count = Count::Known(i64::MIN);
 /// Arrays and structs are values: larger ones belong in memory.
 pub const MAX_LEAVES: u64 = 65536;
 
@@ -145,10 +145,29 @@ impl Context<'_, '_> {
         if value.is_error() {
             return None;
         }
+        let integer = value.ty.known_scalar().is_some_and(|scalar| scalar.is_integer());
+        if let (ExprKind::Param(param), true) = (&value.kind, integer) {
+            return Some(Count::Param(*param));
+        }
+        self.constant_int(&value).map(Count::Known)
+    }
+
+    /// What a generic value stands for: an integer, a `bool` or a case of an enum, which are numbers all.
+    pub fn generic_value(&mut self, expr: &ast::Expr) -> Option<Count> {
+        let value = self.expr(expr);
         if let ExprKind::Param(param) = value.kind {
             return Some(Count::Param(param));
         }
-        self.constant_int(&value).map(Count::Known)
+        if value.ty != Ty::BOOL && !matches!(value.ty, Ty::Enum(_)) {
+            return self.constant_int(&value).map(Count::Known);
+        }
+        match constant::evaluate(self.checker, &value) {
+            Ok(constant::Tree::Leaf(constant)) => Some(Count::Known(constant.as_i64())),
+            _ => {
+                self.not_constant("this", value.span);
+                None
+            }
+        }
     }
 
     fn resolve_path(&mut self, path: &[ast::PathSegment], span: Span) -> Ty {
@@ -490,7 +509,7 @@ impl Context<'_, '_> {
     /// A generic argument; a plain name may be a type or a number.
     pub fn generic_arg(&mut self, arg: &GenericArg) -> Option<Arg> {
         match arg {
-            GenericArg::Value(expr) => self.count(expr).map(Arg::Count),
+            GenericArg::Value(expr) => self.generic_value(expr).map(Arg::Count),
             GenericArg::Type(ty) => {
                 if let TypeExprKind::Path(path) = &ty.kind
                     && let [segment] = &path[..]
@@ -498,11 +517,24 @@ impl Context<'_, '_> {
                     && self.names_a_number(&segment.name.text)
                 {
                     let kind = ast::ExprKind::Name(segment.name.clone());
-                    return self.count(&ast::Expr { kind, span: ty.span }).map(Arg::Count);
+                    return self.generic_value(&ast::Expr { kind, span: ty.span }).map(Arg::Count);
+                }
+                if let Some(case) = self.enum_case_named(ty) {
+                    return self.generic_value(&case).map(Arg::Count);
                 }
                 Some(Arg::Type(self.resolve_type(ty)))
             }
         }
+    }
+
+    /// `Color.Red` where a type may stand.
+    fn enum_case_named(&self, ty: &TypeExpr) -> Option<ast::Expr> {
+        let TypeExprKind::Path(path) = &ty.kind else { return None };
+        let [first, case] = &path[..] else { return None };
+        let Some(Symbol::Enum(_)) = self.lookup(&first.name.text) else { return None };
+        let base = ast::Expr { kind: ast::ExprKind::Name(first.name.clone()), span: first.name.span };
+        let kind = ast::ExprKind::Member { base: Box::new(base), name: case.name.clone() };
+        Some(ast::Expr { kind, span: ty.span })
     }
 
     fn names_a_number(&self, name: &str) -> bool {

@@ -129,11 +129,15 @@ impl<'a> Checker<'a> {
                 }
                 GenericParamKind::Value { ty, default } => {
                     let resolved = context.resolve_type(ty);
-                    if !resolved.is_error() && !matches!(resolved, Ty::INT | Ty::UINT) {
-                        context.unsupported("generic values other than `int`", ty.span);
+                    let whole = resolved.known_scalar().is_some_and(|scalar| !scalar.is_float());
+                    if !(resolved.is_error()
+                        || resolved.is_scalar() && whole
+                        || matches!(resolved, Ty::Enum(_)))
+                    {
+                        context.unsupported("generic values other than integers, `bool` and enums", ty.span);
                     }
-                    let default = default.as_ref().and_then(|value| context.count(value));
-                    GenericKind::Count { default }
+                    let default = default.as_ref().and_then(|value| context.generic_value(value));
+                    GenericKind::Count { ty: resolved, default }
                 }
             };
             right &= !context.broken;
@@ -326,7 +330,10 @@ impl Context<'_, '_> {
             (false, true) => Direction::Out,
             _ => Direction::In,
         };
-        let ty = if direction == Direction::In && self.names_interface(&param.ty) {
+        // What whoever launches gives is a value of the interface's type; other parameters are of any type that conforms.
+        let launched =
+            self.function.is_some_and(|id| super::entry::is_launched(&self.checker.program.functions[id]));
+        let ty = if direction == Direction::In && !launched && self.names_interface(&param.ty) {
             self.interface_param(&param.ty, generics)
         } else {
             let ty = self.resolve_value_type(&param.ty);

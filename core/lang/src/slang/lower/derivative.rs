@@ -47,7 +47,7 @@ impl Lowerer<'_> {
         let derivatives = match self.queue[id.index()].0.clone() {
             Task::Instance(id, args) => self.derivatives_of(id, &args),
             Task::Derived(derived) => self.derivatives(derived.of).of_derivative(derived.mode),
-            Task::Outermost(_) | Task::Kernel(_) => bug!("lower", "nothing calls {id}"),
+            Task::Outermost(..) | Task::Kernel(_) => bug!("lower", "nothing calls {id}"),
         };
         self.derivatives.insert(id, derivatives.clone());
         derivatives

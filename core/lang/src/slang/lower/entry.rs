@@ -6,7 +6,7 @@ use super::function::FunctionLowerer;
 use crate::slang::check::entry::{Entry, Source, SystemValue};
 use crate::slang::check::hir::Body;
 use crate::slang::check::program::FnId;
-use crate::slang::check::types::{Subst, Ty};
+use crate::slang::check::types::{Arg, Subst, Ty};
 use crate::ssa::Ssa;
 use pullback_base::{IdVec, Scalar, Span, bug};
 use pullback_ir::{
@@ -37,10 +37,12 @@ pub fn start<'l, 'c>(
 /// The kernel that launches an entry point.
 pub fn kernel(lowerer: &mut Lowerer<'_>, entry: &Entry, name: &str, id: FuncId) -> (Function, EntryPoint) {
     let declared = &lowerer.program.functions[entry.function];
-    let (span, public_name) = (declared.ast.name.span, declared.qualified.clone());
+    let (span, generics) = (declared.ast.name.span, &entry.generics);
+    let public_name = lowerer.public_name(entry.function, generics);
     let signature = lowerer.signature(entry.function);
-    let used = lowerer.globals_to_start(entry.function);
+    let used = lowerer.globals_to_start(entry.function, generics);
     let mut this = start(lowerer, name, FunctionKind::Kernel, span);
+    this.subst = signature.generics.iter().copied().zip(generics.iter().cloned()).collect();
     let mut globals = Vec::new();
     for id in this.lowerer.uniforms(&used) {
         let global = this.lowerer.ir_global(id);
@@ -73,10 +75,13 @@ pub fn kernel(lowerer: &mut Lowerer<'_>, entry: &Entry, name: &str, id: FuncId) 
         .zip(uniform)
         .map(|((param, source), uniform)| match uniform {
             Some(value) => value,
-            None => this.sourced(&param.ty, source, &lane),
+            None => {
+                let ty = param.ty.subst(this.lowerer.program, &this.subst);
+                this.sourced(&ty, source, &lane)
+            }
         })
         .collect();
-    this.call_instance(entry.function, Vec::new(), Vec::new(), &args);
+    this.call_instance(entry.function, generics.clone(), Vec::new(), &args);
     let point = EntryPoint { name: public_name, kernel: id, group: entry.group, globals, span };
     (this.ssa.finish(&[]), point)
 }
@@ -111,18 +116,21 @@ pub fn size_groups(module: &mut Module) {
 }
 
 /// The function as users call it, where it uses `static` variables: they begin anew with each call.
-pub fn outermost(lowerer: &mut Lowerer<'_>, id: FnId, name: &str) -> Function {
+pub fn outermost(lowerer: &mut Lowerer<'_>, id: FnId, generics: &[Arg], name: &str) -> Function {
     let span = lowerer.program.functions[id].ast.name.span;
-    let Some(interface) = lowerer.interface(id) else { bug!("lower", "`{name}` is not for users") };
-    let used = lowerer.globals_to_start(id);
+    let Some(interface) = lowerer.interface(id, generics) else { bug!("lower", "`{name}` is not for users") };
+    let used = lowerer.globals_to_start(id, generics);
+    let own = lowerer.signature(id).generics.iter().copied();
+    let subst = own.zip(generics.iter().cloned()).collect();
     let mut this = start(lowerer, name, FunctionKind::Plain, span);
+    this.subst = subst;
     let reading = interface.params.iter().filter(|param| param.direction.reads());
     let args: Vec<Value> = reading.map(|param| this.ssa.param(param.ty.clone(), &param.name)).collect();
     let uniforms = this.lowerer.uniforms(&used);
     this.global_params(&uniforms);
     this.start_globals(&used);
     let results = this.result_types(id);
-    let values = this.call_instance(id, Vec::new(), results, &args);
+    let values = this.call_instance(id, generics.to_vec(), results, &args);
     this.ssa.function_mut().interface = Some(interface);
     let results: Vec<_> = values.into_iter().map(|value| this.ssa.declare_with(value, None)).collect();
     this.ssa.finish(&results)

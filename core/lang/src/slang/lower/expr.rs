@@ -43,8 +43,12 @@ impl FunctionLowerer<'_, '_> {
             }
             ExprKind::Param(param) => match self.subst.get(param) {
                 Some(crate::slang::check::types::Arg::Count(count)) => {
-                    let count = super::known(*count);
-                    self.ssa.constant(Constant::int(Scalar::I32, i64::from(count)))
+                    let scalar = self.lowerer.program.scalar_of(&expr.ty).unwrap_or(Scalar::I32);
+                    let Some(number) = count.known() else { bug!("lower", "a generic number is not known") };
+                    self.ssa.constant(match scalar {
+                        Scalar::Bool => Constant::bool(number != 0),
+                        scalar => Constant::int(scalar, number),
+                    })
                 }
                 other => bug!("lower", "a generic number is {other:?}"),
             },
@@ -100,6 +104,12 @@ impl FunctionLowerer<'_, '_> {
                 let value = self.expr(inner);
                 self.erased(value, &inner.ty, &expr.ty)
             }
+            ExprKind::Reinterpret(inner) => {
+                let value = self.expr(inner);
+                let to = self.ty(&expr.ty);
+                self.reinterpreted(value, &to)
+            }
+            ExprKind::Object { id, bytes } => self.object(id, bytes, &expr.ty),
             ExprKind::Construct(elements) => {
                 let elements: Vec<Value> = elements.iter().map(|element| self.expr(element)).collect();
                 let ty = self.ty(&expr.ty);
@@ -294,7 +304,7 @@ impl FunctionLowerer<'_, '_> {
         }
     }
 
-    fn push_components(&mut self, value: Value, out: &mut Vec<Value>) {
+    pub fn push_components(&mut self, value: Value, out: &mut Vec<Value>) {
         let count = self.ssa.ty(value).element_count();
         if count == 0 {
             return out.push(value);

@@ -139,8 +139,8 @@ impl Lowerer<'_> {
 
     /// What must be there to call the function when nothing is yet: besides its globals, those that the initial
     /// values of its `static` variables use.
-    pub fn globals_to_start(&mut self, id: FnId) -> Vec<GlobalId> {
-        let mut found: BTreeSet<GlobalId> = self.globals_of(id, &[]).iter().copied().collect();
+    pub fn globals_to_start(&mut self, id: FnId, args: &[Arg]) -> Vec<GlobalId> {
+        let mut found: BTreeSet<GlobalId> = self.globals_of(id, args).iter().copied().collect();
         let mut open: Vec<GlobalId> = found.iter().copied().collect();
         while let Some(global) = open.pop() {
             let Lazy::Done(declared) = &self.program.globals[global].declared else { continue };
@@ -243,7 +243,7 @@ impl FunctionLowerer<'_, '_> {
         values
     }
 
-    /// The types of what a function without generic parameters gives, in order.
+    /// The types of what a function gives, in order, at the generic arguments that hold here.
     pub fn result_types(&mut self, id: FnId) -> Vec<Type> {
         let signature = self.lowerer.signature(id);
         let written = signature.params.iter().filter(|param| param.direction.writes()).map(|param| &param.ty);

@@ -2,6 +2,7 @@
 //! Cannot fail: what is wrong was found before.
 
 mod action;
+mod bits;
 mod derivative;
 mod dispatch;
 mod entry;
@@ -16,11 +17,12 @@ mod stmt;
 #[cfg(test)]
 mod tests;
 
+use super::check::entry::Entry;
 use super::check::hir::{Body, Expr, ExprKind};
 use super::check::memory::BufferForm;
 use super::check::program::{FnId, GlobalId, GlobalKind, Lazy, MembersId, Program, Role, Signature};
 use super::check::types::{Arg, Count, Elem, Shape, Subst, Ty};
-use super::check::{Checked, is_differentiable};
+use super::check::{Checked, Instance, is_differentiable};
 use pullback_base::{Scalar, bug, ids::Id};
 use pullback_ir::derivative::pair_type;
 use pullback_ir::{
@@ -36,6 +38,7 @@ pub fn lower(checked: &Checked<'_>) -> Module {
     let mut lowerer = Lowerer {
         program: &checked.program,
         bodies: &checked.bodies,
+        asked: &checked.instances,
         instances: FxHashMap::default(),
         queue: Vec::new(),
         names: FxHashSet::default(),
@@ -44,17 +47,19 @@ pub fn lower(checked: &Checked<'_>) -> Module {
         derivatives: BTreeMap::new(),
         derived: FxHashMap::default(),
     };
-    for &id in &checked.functions {
-        if checked.bodies.contains_key(&id) && lowerer.signature(id).generics.is_empty() {
-            let entry = checked.program.entries.iter().position(|entry| entry.function == id);
-            if entry.is_none() && lowerer.has_statics(id) {
-                lowerer.enqueue(Task::Outermost(id), &checked.program.functions[id].qualified);
-            }
-            lowerer.instance(id, Vec::new());
-            if let Some(entry) = entry {
-                let name = format!("{}.kernel", checked.program.functions[id].qualified);
-                lowerer.enqueue(Task::Kernel(entry), &name);
-            }
+    let plain = checked.functions.iter().filter(|&&id| lowerer.signature(id).generics.is_empty());
+    let plain: Vec<Instance> = plain.map(|&id| (id, Vec::new())).collect();
+    let roots = plain.into_iter().chain(checked.instances.iter().cloned());
+    for (id, args) in roots.filter(|(id, _)| checked.bodies.contains_key(id)) {
+        let is_launched = |entry: &Entry| entry.function == id && entry.generics == args;
+        let entry = checked.program.entries.iter().position(is_launched);
+        let name = lowerer.instance_name(id, &args);
+        if entry.is_none() && lowerer.has_statics(id, &args) {
+            lowerer.enqueue(Task::Outermost(id, args.clone()), &name);
+        }
+        lowerer.instance(id, args);
+        if let Some(entry) = entry {
+            lowerer.enqueue(Task::Kernel(entry), &format!("{name}.kernel"));
         }
     }
     let mut module = Module::new();
@@ -66,7 +71,7 @@ pub fn lower(checked: &Checked<'_>) -> Module {
                 Some(dispatch) => dispatch::lower(&mut lowerer, id, &args, &name, dispatch),
                 None => function::lower(&mut lowerer, id, &args, &name),
             },
-            Task::Outermost(id) => entry::outermost(&mut lowerer, id, &name),
+            Task::Outermost(id, args) => entry::outermost(&mut lowerer, id, &args, &name),
             Task::Kernel(index) => {
                 let (kernel, point) =
                     entry::kernel(&mut lowerer, &checked.program.entries[index], &name, next);
@@ -90,7 +95,7 @@ enum Task {
     /// A function with its generic arguments.
     Instance(FnId, Vec<Arg>),
     /// A function for users around one that needs `static` variables.
-    Outermost(FnId),
+    Outermost(FnId, Vec<Arg>),
     /// The kernel of the entry point of that number.
     Kernel(usize),
     /// A derivative of another function.
@@ -100,6 +105,8 @@ enum Task {
 struct Lowerer<'c> {
     program: &'c Program<'c>,
     bodies: &'c FxHashMap<FnId, Arc<Body>>,
+    /// Instances of generic functions that users call.
+    asked: &'c [Instance],
     instances: FxHashMap<(FnId, Vec<Arg>), FuncId>,
     /// In the order of their ids; those past the module's length are still to be lowered.
     queue: Vec<(Task, Arc<str>)>,
@@ -148,8 +155,8 @@ impl<'c> Lowerer<'c> {
     }
 
     /// Whether users of the function need `static` variables set up.
-    fn has_statics(&mut self, id: FnId) -> bool {
-        self.globals_of(id, &[]).iter().any(|&global| self.global_kind(global) == GlobalKind::Static)
+    fn has_statics(&mut self, id: FnId, args: &[Arg]) -> bool {
+        self.globals_of(id, args).iter().any(|&global| self.global_kind(global) == GlobalKind::Static)
     }
 
     /// `dot.f32.3`
@@ -238,19 +245,30 @@ impl<'c> Lowerer<'c> {
         self.ty(&self.program.members[owner].this, subst)
     }
 
+    /// `f`, or `f<float, 3>`.
+    fn public_name(&self, id: FnId, args: &[Arg]) -> Arc<str> {
+        let name = self.program.functions[id].public_name();
+        if args.is_empty() {
+            return name;
+        }
+        let args: Vec<String> = args.iter().map(|arg| self.program.show_arg(arg)).collect();
+        format!("{name}<{}>", args.join(", ")).into()
+    }
+
     /// How users see the function.
-    fn interface(&mut self, id: FnId) -> Option<Interface> {
+    fn interface(&mut self, id: FnId, args: &[Arg]) -> Option<Interface> {
         let function = &self.program.functions[id];
         let signature = self.signature(id);
-        if function.is_std || !signature.generics.is_empty() {
+        let is_asked = || self.asked.iter().any(|(asked, of)| *asked == id && of == args);
+        if function.is_std || !(signature.generics.is_empty() || is_asked()) {
             return None;
         }
-        let none = Subst::default();
+        let own: Subst = signature.generics.iter().copied().zip(args.iter().cloned()).collect();
         let mut params = Vec::new();
         if let (Role::Method { mutating }, Some(owner)) = (function.role, function.owner) {
             params.push(InterfaceParam {
                 name: "this".into(),
-                ty: self.this_ty(owner, &none),
+                ty: self.this_ty(owner, &own),
                 direction: if mutating { Direction::InOut } else { Direction::In },
                 no_diff: false,
                 default: None,
@@ -260,19 +278,19 @@ impl<'c> Lowerer<'c> {
         for param in &signature.params {
             params.push(InterfaceParam {
                 name: param.name.clone(),
-                ty: self.ty(&param.ty, &none),
+                ty: self.ty(&param.ty, &own),
                 direction: param.direction,
                 no_diff: param.no_diff,
                 default: param.default.as_ref().map(|default| constant_leaves(self.program, default)),
                 span: param.span,
             });
         }
-        let used = self.globals_to_start(id);
+        let used = self.globals_to_start(id, args);
         let globals = self.uniforms(&used).into_iter().map(|id| self.ir_global(id)).collect();
         Some(Interface {
-            name: function.public_name(),
+            name: self.public_name(id, args),
             params,
-            result: (signature.result != Ty::Void).then(|| self.ty(&signature.result, &none)),
+            result: (signature.result != Ty::Void).then(|| self.ty(&signature.result, &own)),
             result_no_diff: signature.result_no_diff,
             differentiable: is_differentiable(function.decl),
             doc: function.decl.doc.clone().unwrap_or_else(|| "".into()),
@@ -294,7 +312,8 @@ fn push_args(out: &mut String, args: &[Arg], program: &Program<'_>) {
         out.push('.');
         match arg {
             Arg::Type(ty) => push_type_name(out, ty, program),
-            Arg::Count(count) => out.push_str(&program.show_count(*count)),
+            // A minus is no letter of names.
+            Arg::Count(count) => out.push_str(&program.show_count(*count).replace('-', "m")),
         }
     }
 }

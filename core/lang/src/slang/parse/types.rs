@@ -30,11 +30,9 @@ impl Parser<'_> {
             if self.is_word(word::FUNCTYPE) && self.kind_ahead(1) == TokenKind::LParen {
                 return Err(self.unsupported(start, "function types", "use an interface with one method"));
             }
-            if (self.is_word(word::SOME) || self.is_word(word::DYN)) && next_is_word {
-                let help = "use a generic parameter, `<T : IName>`";
-                return Err(self.unsupported(start, "interface-typed values", help));
-            }
-            if self.is_word(word::STRUCT) && next_is_word {
+            // `some IName`, `dyn IName`: a value of the interface's type either way.
+            let says_little = [word::SOME, word::DYN, word::STRUCT].iter().any(|&word| self.is_word(word));
+            if says_little && next_is_word {
                 self.bump();
             }
             loop {

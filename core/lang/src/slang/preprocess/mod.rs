@@ -21,6 +21,19 @@ pub struct ParseOptions<'a> {
     pub defines: &'a [(String, String)],
     /// Without one, every `#include` is an error.
     pub includes: Option<&'a IncludeResolver<'a>>,
+    /// The numbers by which `createDynamicObject` knows types.
+    pub type_conformances: &'a [TypeConformance],
+    /// Instances of generic functions to make, like `f<float>`.
+    pub instances: &'a [String],
+}
+
+/// The number of a type among those behind an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypeConformance {
+    /// As it is written in the module: `Ball<float>`.
+    pub ty: String,
+    pub interface: String,
+    pub id: u32,
 }
 
 /// How deep files may include one another.

@@ -193,7 +193,7 @@ fn included_files_keep_their_names_and_are_read_once_when_they_ask() {
         _ => Err(format!("no file `{path}` beside `{from}`")),
     };
     let defines = [("N".to_owned(), "7".to_owned())];
-    let options = ParseOptions { defines: &defines, includes: Some(&resolve) };
+    let options = ParseOptions { defines: &defines, includes: Some(&resolve), ..ParseOptions::default() };
     let text = "#include \"a.h\"\n#include \"a.h\"\n#include \"c.h\"\nint c = N;\n";
     let (module, diagnostics, sources) = run_with(text, &options);
     assert_eq!(print(&module), "typed b : int = ?\ntyped a : int\ntyped c : int = 7\n");

@@ -3,6 +3,7 @@
 mod macros;
 mod modules;
 mod reports;
+mod requests;
 mod robustness;
 mod trees;
 

@@ -240,14 +240,6 @@ fn what_is_not_supported_yet_is_refused_by_name() {
               │
               = help: use an interface with one method
 
-            error[unsupported-feature]: interface-typed values are not supported yet
-              ┌─ t.slang:4:18
-              │
-            4 │ void i(float? x, some IFoo y) {}
-              │                  ^^^^ used here
-              │
-              = help: use a generic parameter, `<T : IName>`
-
             error[unsupported-feature]: variables declared along with their struct are not supported yet
               ┌─ t.slang:5:21
               │
