@@ -167,7 +167,7 @@ fn check_floats(
     let mut found = Diagnostics::new();
     for (i, (&value, _)) in values.iter().zip(asked).enumerate().filter(|(_, pair)| *pair.1) {
         let decl = &primal.values[value];
-        if !decl.ty.has_float() && !(memory && may_point_to_floats(&decl.ty)) {
+        if !(decl.ty.has_float() || memory && may_point_to_floats(&decl.ty)) {
             let name = decl.name.as_ref().map_or_else(|| format!("{i}"), |name| format!("`{name}`"));
             let message = format!("{what} {name} has no gradient: its type is {}", decl.ty);
             found.push(

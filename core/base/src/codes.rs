@@ -77,8 +77,8 @@ codes! {
         "mend the text at the mark";
     InvalidGlsl "invalid-glsl" Compile "The GLSL front end refused the text."
         "correct the text at the place shown";
-    InvalidSpirv "invalid-spirv" Compile "The SPIR-V front end refused the module."
-        "look at the module with spirv-val; keep to functions without pipeline bindings";
+    InvalidModule "invalid-module" Compile "The bytes of a compiled module were refused."
+        "look at the module with its format's validator";
     UnknownFunction "unknown-function" Bind "The module has no function of that name."
         "call one of the functions that the module has";
     MissingArgument "missing-argument" Bind "A parameter without a default value got no argument."

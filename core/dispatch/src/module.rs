@@ -43,7 +43,7 @@ impl Module {
     pub fn load_from_file(context: &Context, path: &Path, options: &LoadOptions) -> Result<Module, Error> {
         if path.extension().is_some_and(|extension| extension == "spv") {
             let (found, bytes) = read_file(path, &options.include_paths, |path| std::fs::read(path).ok())?;
-            return Self::of(context, &found, lang::compile_spirv(&found, &bytes));
+            return Self::of(context, &found, lang::compile_binary(&found, &bytes));
         }
         let language = language_of(path)?;
         let (found, text) = read_file(path, &options.include_paths, read_text)?;

@@ -35,9 +35,9 @@ pub fn compile(language: Language, name: &str, text: &str, options: &Options<'_>
     }
 }
 
-/// Reads a SPIR-V module's named functions. Never fails, as [`compile`].
-pub fn compile_spirv(name: &str, bytes: &[u8]) -> Compiled {
-    imported(name, import::naga::Input::SpirV(bytes))
+/// Reads a compiled module's named functions. Never fails, as [`compile`].
+pub fn compile_binary(name: &str, bytes: &[u8]) -> Compiled {
+    imported(name, import::naga::Input::Binary(bytes))
 }
 
 fn imported(name: &str, input: import::naga::Input<'_>) -> Compiled {

@@ -47,15 +47,15 @@ const STACK_BYTES: usize = 64 << 20;
 pub enum Input<'a> {
     Wgsl(&'a str),
     Glsl(&'a str),
-    /// A module's bytes, whose functions have names (`OpName`).
-    SpirV(&'a [u8]),
+    /// The bytes of a SPIR-V module, whose functions have names (`OpName`).
+    Binary(&'a [u8]),
 }
 
 impl<'a> Input<'a> {
     fn text(self) -> &'a str {
         match self {
             Input::Wgsl(text) | Input::Glsl(text) => text,
-            Input::SpirV(_) => "",
+            Input::Binary(_) => "",
         }
     }
 
@@ -63,7 +63,7 @@ impl<'a> Input<'a> {
         match self {
             Input::Wgsl(_) => "WGSL",
             Input::Glsl(_) => "GLSL",
-            Input::SpirV(_) => "SPIR-V",
+            Input::Binary(_) => "SPIR-V",
         }
     }
 
@@ -72,7 +72,7 @@ impl<'a> Input<'a> {
         match self {
             Input::Wgsl(_) => Code::InvalidWgsl,
             Input::Glsl(_) => Code::InvalidGlsl,
-            Input::SpirV(_) => Code::InvalidSpirv,
+            Input::Binary(_) => Code::InvalidModule,
         }
     }
 }
@@ -135,7 +135,7 @@ fn parse(file: FileId, input: Input<'_>) -> Result<(naga::Module, ModuleInfo), D
     let source = match input {
         Input::Wgsl(text) => parse_wgsl(file, text)?,
         Input::Glsl(text) => parse_glsl(file, text)?,
-        Input::SpirV(bytes) => parse_spirv(bytes)?,
+        Input::Binary(bytes) => parse_spirv(bytes)?,
     };
     let mut validator = Validator::new(ValidationFlags::all(), Capabilities::all());
     let checked = validator.validate(&source).map_err(|error| invalid(file, input, &error))?;
@@ -181,7 +181,7 @@ fn has_main(text: &str) -> bool {
 fn parse_spirv(bytes: &[u8]) -> Result<naga::Module, Diagnostic> {
     let options = naga::front::spv::Options::default();
     naga::front::spv::parse_u8_slice(bytes, &options)
-        .map_err(|error| Diagnostic::error(Code::InvalidSpirv, sentence(&error.to_string())))
+        .map_err(|error| Diagnostic::error(Code::InvalidModule, sentence(&error.to_string())))
 }
 
 /// The innermost cause is the message, and the innermost place its own; what encloses it says only that it is

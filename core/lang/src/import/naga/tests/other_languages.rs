@@ -64,8 +64,8 @@ fn faults_of_glsl_are_located() {
 #[test]
 fn what_is_no_spirv_is_refused() {
     for bytes in [&b""[..], b"not a module", &[3, 2, 35, 7, 0, 0, 1, 0]] {
-        let compiled = crate::compile_spirv("shade.spv", bytes);
-        assert_eq!(compiled.diagnostics.iter().next().map(|found| found.code.text()), Some("invalid-spirv"));
+        let compiled = crate::compile_binary("shade.spv", bytes);
+        assert_eq!(compiled.diagnostics.iter().next().map(|found| found.code.text()), Some("invalid-module"));
     }
 }
 
@@ -98,5 +98,5 @@ fn twice() -> Vec<u8> {
 
 #[test]
 fn named_functions_of_spirv_can_be_called() {
-    assert_eq!(results(crate::compile_spirv("twice.spv", &twice()), "twice", &[f(21.0)]), [42.0]);
+    assert_eq!(results(crate::compile_binary("twice.spv", &twice()), "twice", &[f(21.0)]), [42.0]);
 }
