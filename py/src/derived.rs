@@ -3,8 +3,9 @@
 use crate::argnums;
 use crate::args::Parsed;
 use crate::errors::{diagnostic, guard, to_py};
-use crate::function::{Globals, PyFunction, by_argument, prepare, wanted};
-use crate::output::{self, Library, Output};
+use crate::function::{
+    Globals, PyFunction, by_argument, launch_with_gradients, prepare, refuse_cut_graph, wanted,
+};
 use crate::place::Place;
 use pullback_base::{Code, Diagnostic};
 use pullback_dispatch::args::{Leaf, leaves};
@@ -140,6 +141,7 @@ impl PyBackward {
             keywords.into_iter().partition(|(name, _)| self.is_cotangent(name));
         let mut parsed = Parsed::new(py, &self.0);
         parsed.read(args, &keywords)?;
+        refuse_cut_graph(py, &parsed)?;
         let slots = self.0.leaf_slots(&parsed.args).map_err(|e| to_py(py, &e))?;
         let wrt = differentiable_arrays(&parsed.args, &slots);
         let returned = self.0.returned_slots(&parsed.args).map_err(|e| to_py(py, &e))?;
@@ -150,25 +152,17 @@ impl PyBackward {
             let value = seeds.value(Place::Name(name), value)?;
             self.seed(py, name, &value, &returned, &mut cotangents)?;
         }
+        refuse_cut_graph(py, &seeds)?;
         let mode = match given.is_empty() {
             true => Mode::ValueAndGrad { wrt: &wrt },
             false => Mode::Backward { wrt: &wrt, cotangents: &cotangents },
         };
         let prepared = prepare(py, &self.0, &parsed.args, mode)?;
-        let wanted: Vec<usize> = (0..wrt.len()).filter(|&leaf| wrt[leaf]).collect();
-        let results = prepared.outputs().len() - wanted.len();
-        let library = |place: usize| match place.checked_sub(results) {
-            None => Library::of(&parsed),
-            Some(gradient) => Library::of_leaf(wanted[gradient], &parsed),
-        };
-        let outputs = output::make_all(py, self.0.context(), &prepared, library)?;
-        // SAFETY: arguments, cotangents and outputs are Python objects that this frame keeps alive.
-        unsafe { output::launch(py, prepared, &outputs, output::stream(&parsed)) }?;
-        let gradients =
-            outputs.into_iter().skip(results).map(Output::finish).collect::<PyResult<Vec<_>>>()?;
+        let (_, gradients) = launch_with_gradients(py, &self.0, &parsed, prepared, &wrt)?;
         let by_name = PyDict::new(py);
-        for (leaf, gradient) in wanted.into_iter().zip(gradients) {
-            if let Some(slot) = &slots[leaf] {
+        let asked = slots.iter().zip(&wrt).filter(|(_, wanted)| **wanted);
+        for ((slot, _), gradient) in asked.zip(gradients) {
+            if let Some(slot) = slot {
                 insert(&by_name, &slot.path, gradient)?;
             }
         }

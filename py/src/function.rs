@@ -263,34 +263,54 @@ impl PyFunction {
         }
         let mut parsed = Parsed::new(py, &self.0);
         parsed.read(args, &keywords)?;
-        if parsed.exchange.is_some()
-            && let Some(torch) = Torch::get(py)
-        {
-            refuse_tangents(py, torch, &parsed)?;
-            if torch.grad_enabled(py) && needs_grad(&parsed)?.is_some() {
-                let message = "an argument requires grad, but torch cannot differentiate what this gives";
-                let found = Diagnostic::error(Code::NoSecondDerivative, message);
-                return Err(diagnostic(py, found.help("pass x.detach(), or call under torch.no_grad()")));
-            }
-        }
+        refuse_cut_graph(py, &parsed)?;
         let places = argnums::places(argnums, &self.0, &parsed.args)?;
         let wrt = wanted(&places, &parsed.args);
         let prepared = prepare(py, &self.0, &parsed.args, Mode::ValueAndGrad { wrt: &wrt })?;
-        let wanted: Vec<usize> = (0..wrt.len()).filter(|&leaf| wrt[leaf]).collect();
-        let results = prepared.outputs().len() - wanted.len();
-        let paths = result_paths(&prepared, results);
-        let library = |place: usize| match place.checked_sub(results) {
-            None => Library::of(&parsed),
-            Some(gradient) => Library::of_leaf(wanted[gradient], &parsed),
-        };
-        let outputs = output::make_all(py, self.0.context(), &prepared, library)?;
-        // SAFETY: arguments and outputs are Python objects that this frame keeps alive.
-        unsafe { output::launch(py, prepared, &outputs, output::stream(&parsed)) }?;
-        let mut finished: SmallVec<[Bound<'py, PyAny>; 4]> =
-            outputs.into_iter().map(Output::finish).collect::<PyResult<_>>()?;
-        let gradients: Vec<_> = finished.drain(results..).collect();
-        Ok((finish(py, &paths, finished)?, by_argument(py, &places, &parsed.args, gradients)?))
+        let gradients = wrt.iter().filter(|wanted| **wanted).count();
+        let paths = result_paths(&prepared, prepared.outputs().len() - gradients);
+        let (results, gradients) = launch_with_gradients(py, &self.0, &parsed, prepared, &wrt)?;
+        Ok((finish(py, &paths, results)?, by_argument(py, &places, &parsed.args, gradients)?))
     }
+}
+
+/// What a backward launch gives is new to torch: what it would have to record is refused, not cut off.
+pub fn refuse_cut_graph(py: Python<'_>, parsed: &Parsed<'_, '_>) -> PyResult<()> {
+    if parsed.exchange.is_some()
+        && let Some(torch) = Torch::get(py)
+    {
+        refuse_tangents(py, torch, parsed)?;
+        if torch.grad_enabled(py) && needs_grad(parsed)?.is_some() {
+            let message = "an argument requires grad, but torch cannot differentiate what this gives";
+            let found = Diagnostic::error(Code::NoSecondDerivative, message);
+            return Err(diagnostic(py, found.help("pass x.detach(), or call under torch.no_grad()")));
+        }
+    }
+    Ok(())
+}
+
+type Arrays<'py> = SmallVec<[Bound<'py, PyAny>; 4]>;
+
+/// Launches a call that gives results, if any, then the gradients of the leaves that `wrt` marks: each in its library.
+pub fn launch_with_gradients<'py>(
+    py: Python<'py>,
+    function: &Function,
+    parsed: &Parsed<'_, 'py>,
+    prepared: Prepared,
+    wrt: &[bool],
+) -> PyResult<(Arrays<'py>, Vec<Bound<'py, PyAny>>)> {
+    let wanted: Vec<usize> = (0..wrt.len()).filter(|&leaf| wrt[leaf]).collect();
+    let results = prepared.outputs().len() - wanted.len();
+    let library = |place: usize| match place.checked_sub(results) {
+        None => Library::of(parsed),
+        Some(gradient) => Library::of_leaf(wanted[gradient], parsed),
+    };
+    let outputs = output::make_all(py, function.context(), &prepared, library)?;
+    // SAFETY: arguments, cotangents and outputs are Python objects that the caller's frame and this one keep alive.
+    unsafe { output::launch(py, prepared, &outputs, output::stream(parsed)) }?;
+    let mut finished: Arrays<'py> = outputs.into_iter().map(Output::finish).collect::<PyResult<_>>()?;
+    let gradients = finished.drain(results..).collect();
+    Ok((finished, gradients))
 }
 
 /// A mark for each argument leaf: whether it is of an argument in `places`.

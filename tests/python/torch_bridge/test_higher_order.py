@@ -93,3 +93,16 @@ def test_jacobians_are_recorded(module, close):
     found = torch.autograd.grad(pb.jacobian(module.mixed, "v")(a, v).square().sum(), v)[0]
     (first,) = torch.autograd.grad(mixed(a, v).sum(), v, create_graph=True)
     close(found, torch.autograd.grad(first.square().sum(), v)[0])
+
+
+def test_a_backward_call_never_cuts_torchs_graph(module):
+    a, v = uniform(4), uniform(4, 3, seed=1)
+    cotangent = torch.ones(4, requires_grad=True)
+    for given in ((a, v), (a.detach(), v)):
+        with pytest.raises(pb.GradientError) as caught:
+            module.mixed.bwds(*given)
+        assert caught.value.code == "no-second-derivative"
+    with pytest.raises(pb.GradientError):
+        module.mixed.bwds(a.detach(), v.detach(), d_result=cotangent)
+    with torch.no_grad():
+        assert module.mixed.bwds(a, v, d_result=cotangent)["v"].shape == (4, 3)
