@@ -1,10 +1,9 @@
 //! Which values carry a derivative: those that depend on an active parameter and that a seeded result depends on.
 
+use crate::calls::{Calls, Custom};
 use crate::mutation::{Bug, on};
-use crate::need::Values;
 use crate::rules::{Rule, rule};
-use pullback_base::{Code, Diagnostic, Diagnostics};
-use pullback_ir::{Block, Effect, Function, Op, Roots, Stmt, StmtKind, Type, Value, visit};
+use pullback_ir::{Block, Effect, FuncId, Function, Op, Roots, StmtKind, Type, Value};
 use rustc_hash::FxHashSet;
 
 /// The derivative-carrying values of a function.
@@ -16,6 +15,7 @@ pub(crate) struct Activity {
     /// Has a use that is never switched off (module documentation of the crate, "zero times infinity").
     exposed: FxHashSet<Value>,
     memory: Memory,
+    calls: Calls,
 }
 
 /// Which memory has a derivative.
@@ -30,6 +30,7 @@ struct Memory {
 impl Activity {
     pub fn of(
         function: &Function,
+        calls: Calls,
         active_params: &[bool],
         seeded_results: &[bool],
         others_constant: bool,
@@ -38,16 +39,31 @@ impl Activity {
         let (active, varied) =
             varied.into_iter().partition(|value| matches!(function.ty(*value), Type::Pointer(_)));
         let memory = Memory { roots: Roots::of(function), active, others_constant };
-        let mut varied = Varied { function, memory: &memory, set: varied };
+        let mut varied = Varied { function, memory: &memory, calls: &calls, set: varied };
         varied.block(&function.body);
         let varied = varied.set;
         let useful = pick(&function.body.yields, seeded_results);
-        let mut useful = Useful { function, set: useful };
+        let mut useful = Useful { function, calls: &calls, set: useful };
         useful.block(&function.body);
         let exposed = FxHashSet::default();
-        let mut activity = Self { varied, useful: useful.set, exposed, memory };
+        let mut activity = Self { varied, useful: useful.set, exposed, memory, calls };
         activity.expose(&function.body, &function.params, seeded_results);
         activity
+    }
+
+    /// The function that is called, with its derivative.
+    pub fn custom(&self, callee: FuncId) -> &Custom {
+        self.calls.get(callee)
+    }
+
+    /// Whether derivatives by memory are asked for.
+    pub fn has_active_memory(&self) -> bool {
+        !self.memory.active.is_empty()
+    }
+
+    /// Whether the derivative of what is at the address is known.
+    pub fn knows_memory(&self, address: Value) -> bool {
+        self.memory.knows(address)
     }
 
     /// The active parameter that the address comes from: what is there has a derivative.
@@ -122,72 +138,6 @@ impl Activity {
             self.exposed.clone_from(&outer);
         }
     }
-
-    /// The effects that hide a derivative. Reverse mode runs values again, `rerun`: no write must change them meanwhile,
-    /// and none is run twice.
-    pub fn refused_effects(&self, function: &Function, rerun: Option<&Values>) -> Diagnostics {
-        let is_rerun = |result: Option<Value>| {
-            result.is_some_and(|value| rerun.is_some_and(|rerun| rerun.contains(&value)))
-        };
-        // Of global memory, of shared memory.
-        let mut reloads = [false; 2];
-        let mut in_heads: FxHashSet<*const Stmt> = FxHashSet::default();
-        visit::each_stmt(&function.body, &mut |stmt| match &stmt.kind {
-            StmtKind::Effect { result, effect, .. } if is_rerun(*result) => {
-                reloads[usize::from(effect.shared().is_some())] = true;
-            }
-            // A condition is asked once more than there are trips, and by each loop that a loop becomes.
-            StmtKind::Loop { results, head, .. } if self.any_active(results) => {
-                visit::each_stmt(head, &mut |stmt| {
-                    in_heads.insert(std::ptr::from_ref(stmt));
-                });
-            }
-            _ => {}
-        });
-        let reverse = rerun.is_some();
-        let mut found = Diagnostics::new();
-        let gathers = !self.memory.active.is_empty();
-        visit::each_stmt(&function.body, &mut |stmt| {
-            let StmtKind::Effect { result, effect, args } = &stmt.kind else { return };
-            let useful = result.is_some_and(|value| self.is_useful(value));
-            let (message, label) = match effect {
-                Effect::Wave(_) if useful => {
-                    ("what lanes compute together has no known derivative", "the result depends on this")
-                }
-                // Lanes that run it again are not those that ran it first.
-                Effect::Wave(_) if reverse => {
-                    ("reverse mode does not run again what lanes compute together", "this")
-                }
-                Effect::Load if useful && self.memory.knows(args[0]) => return,
-                _ if useful => {
-                    ("a value loaded from memory has no known derivative", "the result depends on this load")
-                }
-                _ if !effect.writes() => return,
-                _ if gathers => {
-                    ("a derivative by a whole array does not flow past a write to memory", "this write")
-                }
-                _ if args.iter().any(|&arg| self.is_varied(arg)) => {
-                    ("a derivative does not flow through memory", "this write takes a differentiable value")
-                }
-                Effect::Barrier | Effect::GroupSum if reverse => {
-                    ("reverse mode does not go through what lanes do together", "this")
-                }
-                _ if is_rerun(*result) => {
-                    ("reverse mode needs this value again, and does not write twice", "this write gives it")
-                }
-                _ if reverse && reloads[usize::from(effect.shared().is_some())] => {
-                    ("reverse mode loads again from memory, which this may change", "this write")
-                }
-                _ if reverse && in_heads.contains(&std::ptr::from_ref(stmt)) => {
-                    ("reverse mode does not go through a write in a loop's condition", "this write")
-                }
-                _ => return,
-            };
-            let help = "pass the data as an argument, or `detach` it if its derivative is not wanted";
-            found.push(Diagnostic::error(Code::NoDerivative, message).at(stmt.span, label).help(help));
-        });
-        found
-    }
 }
 
 impl Memory {
@@ -227,6 +177,7 @@ fn flow(set: &mut FxHashSet<Value>, from: &[Value], to: &[Value]) {
 struct Varied<'a> {
     function: &'a Function,
     memory: &'a Memory,
+    calls: &'a Calls,
     set: FxHashSet<Value>,
 }
 
@@ -263,7 +214,11 @@ impl Varied<'_> {
                         self.set.insert(*result);
                     }
                 }
-                StmtKind::Call { .. } | StmtKind::Effect { .. } => {}
+                // A derivative may come from what no argument tells of: the function that computes it decides.
+                StmtKind::Call { results, callee, .. } => {
+                    self.set.extend(self.calls.get(*callee).differentiable_results(results));
+                }
+                StmtKind::Effect { .. } => {}
             }
         }
     }
@@ -271,6 +226,7 @@ impl Varied<'_> {
 
 struct Useful<'a> {
     function: &'a Function,
+    calls: &'a Calls,
     set: FxHashSet<Value>,
 }
 
@@ -301,7 +257,13 @@ impl Useful<'_> {
                     }
                     flow(&mut self.set, params, inits);
                 }
-                StmtKind::Call { .. } | StmtKind::Effect { .. } => {}
+                StmtKind::Call { results, callee, args } => {
+                    let custom = self.calls.get(*callee);
+                    if custom.differentiable_results(results).any(|result| self.set.contains(result)) {
+                        self.set.extend(custom.differentiable_args(args));
+                    }
+                }
+                StmtKind::Effect { .. } => {}
             }
         }
     }

@@ -3,14 +3,15 @@
 //! A derivative's body takes pairs apart into leaves, runs the flat derivative of the function, and packs what comes
 //! out as the language's signature wants it.
 
-use crate::{Convention, LoopOptions, VjpRequest, jvp_by, vjp};
+use crate::calls::not_given;
+use crate::{Convention, Primal, VjpRequest, jvp_by, vjp};
 use pullback_base::{Code, Diagnostic, Diagnostics, Span};
-use pullback_ir::visit::{Copier, each_stmt};
+use pullback_ir::visit::each_stmt;
 use pullback_ir::{
     DerivativeMode, Derivatives, Differentiable, FuncId, Function, FunctionBuilder, FunctionKind, Module,
     StmtKind, Value,
 };
-use pullback_passes::flatten;
+use pullback_passes::primal;
 use rustc_hash::FxHashSet;
 
 /// Derives every function that is a derivative of another one.
@@ -56,6 +57,11 @@ impl Expander {
         }
         self.active.pop();
         if self.problems.has_errors() {
+            return;
+        }
+        let of = &self.module.functions[derived.of];
+        if of.derivatives.as_ref().is_some_and(|of| of.given_only && of.custom(derived.mode).is_none()) {
+            self.problems.push(not_given(of, derived.mode));
             return;
         }
         match body(&self.module, id, derived.of, derived.mode) {
@@ -105,12 +111,12 @@ fn body(module: &Module, id: FuncId, of: FuncId, mode: DerivativeMode) -> Result
     let yields = match (derivatives.custom(mode), mode) {
         (Some(custom), _) => b.call(custom, &shell.results, &params),
         (None, DerivativeMode::Forward) => {
-            let flat = flatten(module, derivatives.substitute.unwrap_or(of))?;
-            Wrapper { b: &mut b, derivatives }.forward(&flat, &params)?
+            let flat = primal(module, derivatives.substitute.unwrap_or(of))?;
+            Wrapper { module, b: &mut b, derivatives }.forward(&flat, &params)?
         }
         (None, DerivativeMode::Backward) => {
-            let flat = flatten(module, derivatives.substitute.unwrap_or(of))?;
-            Wrapper { b: &mut b, derivatives }.backward(&flat, &params)?
+            let flat = primal(module, derivatives.substitute.unwrap_or(of))?;
+            Wrapper { module, b: &mut b, derivatives }.backward(&flat, &params)?
         }
     };
     let mut function = b.finish(yields);
@@ -121,6 +127,7 @@ fn body(module: &Module, id: FuncId, of: FuncId, mode: DerivativeMode) -> Result
 }
 
 struct Wrapper<'a> {
+    module: &'a Module,
     b: &'a mut FunctionBuilder,
     derivatives: &'a Derivatives,
 }
@@ -132,10 +139,11 @@ impl Wrapper<'_> {
         for (param, &value) in read.zip(params) {
             self.split(&param.value, value, &mut primals, &mut tangents, &mut active);
         }
+        let flat = Primal { function: flat, module: Some(self.module) };
         let derived = jvp_by(flat, &active, Convention::default())?;
         primals.extend(tangents);
-        let values = self.paste(&derived, primals);
-        let (primals, tangents) = values.split_at(flat.results.len());
+        let values = self.b.paste(&derived, &primals);
+        let (primals, tangents) = values.split_at(flat.function.results.len());
         let (mut primals, mut tangents) = (primals.iter().copied(), tangents.iter().copied());
         let written = self.derivatives.params.iter().filter(|param| param.direction.writes());
         let results: Vec<&Differentiable> =
@@ -251,17 +259,10 @@ impl Wrapper<'_> {
                 self.seed(&param.value, dual, &mut seeds, &mut seeded);
             }
         }
-        let request = VjpRequest {
-            active_params: active,
-            seeded_results: seeded,
-            keep_results: false,
-            convention: Convention::default(),
-            loops: LoopOptions::default(),
-            constant_memory: false,
-        };
-        let derived = vjp(flat, &request)?;
+        let flat = Primal { function: flat, module: Some(self.module) };
+        let derived = vjp(flat, &VjpRequest::new(active, seeded))?;
         primals.extend(seeds);
-        let mut cotangents = self.paste(&derived, primals).into_iter();
+        let mut cotangents = self.b.paste(&derived, &primals).into_iter();
         Ok(pairs.into_iter().map(|(shape, value)| self.answer(shape, value, &mut cotangents)).collect())
     }
 
@@ -292,14 +293,5 @@ impl Wrapper<'_> {
         let leaves = shape.tangent.iter().flat_map(|tangent| &tangent.leaves);
         let of_leaf: Vec<Option<Value>> = leaves.map(|leaf| leaf.and_then(|_| cotangents.next())).collect();
         self.pair(shape, primal, &of_leaf)
-    }
-
-    /// Puts a function's body here.
-    fn paste(&mut self, function: &Function, args: Vec<Value>) -> Vec<Value> {
-        let mut copier = Copier::new(function);
-        copier.map.extend(function.params.iter().copied().zip(args));
-        let body = copier.block(self.b.function_mut(), &function.body);
-        body.stmts.into_iter().for_each(|stmt| self.b.push_stmt(stmt));
-        body.yields
     }
 }

@@ -1,11 +1,11 @@
 //! What a reverse derivative costs and refuses, said before it is made: per loop, how it is reversed and what is stored.
 
-use crate::VjpRequest;
 use crate::activity::Activity;
-use crate::need;
+use crate::calls::Primal;
 use crate::plan::{LoopPlan, LoopPlans, Storage, words};
+use crate::{VjpRequest, effects, need};
 use pullback_base::{Diagnostics, Span};
-use pullback_ir::{Block, Function, StmtKind, Type, Value};
+use pullback_ir::{Block, DerivativeMode, Function, StmtKind, Type, Value};
 use std::fmt;
 
 /// What `vjp` makes of a request.
@@ -74,14 +74,19 @@ impl fmt::Display for Strategy {
 }
 
 /// What [`crate::vjp`] does with this request.
-pub fn explain(function: &Function, request: &VjpRequest) -> Explanation {
-    let activity =
-        Activity::of(function, &request.active_params, &request.seeded_results, request.constant_memory);
-    let plans = LoopPlans::new(function, &activity, request.loops);
-    let refused = activity.refused_effects(function, Some(&need::rerun(&function.body, &activity, &plans)));
-    let mut out = Explanation { loops: Vec::new(), refused };
-    block(function, &function.body, &activity, &plans, 0, &mut out.loops);
-    out
+pub fn explain<'a>(primal: impl Into<Primal<'a>>, request: &VjpRequest) -> Explanation {
+    let mut loops = Vec::new();
+    let (function, calls) = match primal.into().settled(DerivativeMode::Backward) {
+        Ok(settled) => settled,
+        Err(refused) => return Explanation { loops, refused },
+    };
+    let (params, results) = (&request.active_params, &request.seeded_results);
+    let activity = Activity::of(&function, calls, params, results, request.constant_memory);
+    let plans = LoopPlans::new(&function, &activity, request.loops);
+    let rerun = need::rerun(&function.body, &activity, &plans);
+    let refused = effects::refused(&function, &activity, Some(&rerun));
+    block(&function, &function.body, &activity, &plans, 0, &mut loops);
+    Explanation { loops, refused }
 }
 
 fn block(

@@ -1,24 +1,28 @@
 //! Forward mode: each statement is followed by its tangent.
 
-use crate::Convention;
 use crate::activity::Activity;
+use crate::calls::Calls;
 use crate::mutation::{Bug, on};
 use crate::rules::{Rule, rule};
 use crate::site::{Site, constants};
+use crate::{Convention, effects};
 use pullback_base::{Diagnostics, bug};
 use pullback_ir::function::Args;
 use pullback_ir::visit::Copier;
-use pullback_ir::{Block, Function, FunctionBuilder, FunctionKind, Op, Stmt, StmtKind, Value};
+use pullback_ir::{
+    Block, DerivativeMode, FuncId, Function, FunctionBuilder, FunctionKind, Op, Stmt, StmtKind, Value,
+};
 use rustc_hash::FxHashMap;
 
 pub(crate) fn derive(
     primal: &Function,
+    calls: Calls,
     active_params: &[bool],
     convention: Convention,
 ) -> Result<Function, Diagnostics> {
     let floats: Vec<bool> = primal.results.iter().map(|ty| ty.has_float()).collect();
-    let activity = Activity::of(primal, active_params, &floats, false);
-    let refused = activity.refused_effects(primal, None);
+    let activity = Activity::of(primal, calls, active_params, &floats, false);
+    let refused = effects::refused(primal, &activity, None);
     if refused.has_errors() {
         return Err(refused);
     }
@@ -95,7 +99,8 @@ impl<'a> Forward<'a> {
             }
             StmtKind::If { results, .. } | StmtKind::Switch { results, .. } => self.branch(stmt, results),
             StmtKind::Loop { .. } => self.repeat(stmt),
-            StmtKind::Call { .. } | StmtKind::Effect { .. } => self.copy(stmt),
+            StmtKind::Call { results, callee, args } => self.call(results, *callee, args),
+            StmtKind::Effect { .. } => self.copy(stmt),
         }
     }
 
@@ -135,6 +140,40 @@ impl<'a> Forward<'a> {
         // Every partial may be flat: then the tangent is zero.
         if let Some(tangent) = tangent {
             self.tangents.insert(result, tangent);
+        }
+    }
+
+    /// The derivative that the author gave, in the call's place: it gives values and tangents.
+    fn call(&mut self, results: &[Value], callee: FuncId, args: &[Value]) {
+        let custom = self.activity.custom(callee);
+        let (derivatives, derivative) = (custom.derivatives.clone(), custom.derivative);
+        let types = custom.derivative_results(DerivativeMode::Forward);
+        let mut operands = Vec::new();
+        let mut rest = args;
+        for param in derivatives.params.iter().filter(|param| param.direction.reads()) {
+            let (leaves, after) = rest.split_at(param.value.ty.leaves().len());
+            rest = after;
+            operands.extend(self.copier.values(leaves));
+            let Some(tangent) = &param.value.tangent else { continue };
+            let parts = tangent.parts().into_iter().zip(tangent.ty.leaves());
+            operands.extend(parts.map(|(leaf, ty)| match leaf {
+                Some(leaf) => self.tangent(leaves[leaf]),
+                None => self.b.zero(&ty),
+            }));
+        }
+        let mut given = self.b.call(derivative, &types, &operands).into_iter();
+        let mut rest = results;
+        let written = derivatives.params.iter().filter(|param| param.direction.writes());
+        for value in derivatives.result.iter().chain(written.map(|param| &param.value)) {
+            let (leaves, after) = rest.split_at(value.ty.leaves().len());
+            rest = after;
+            self.copier.map.extend(leaves.iter().copied().zip(given.by_ref()));
+            let Some(tangent) = &value.tangent else { continue };
+            for (part, given) in tangent.parts().into_iter().zip(given.by_ref()) {
+                if let Some(leaf) = part.filter(|&leaf| self.activity.is_varied(leaves[leaf])) {
+                    self.tangents.insert(leaves[leaf], given);
+                }
+            }
         }
     }
 

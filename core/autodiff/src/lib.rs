@@ -1,7 +1,7 @@
 //! Differentiation, IR to IR: forward mode ([`jvp`]) and reverse mode ([`vjp`]).
 //!
-//! Both take a plain function in scalar form without calls, and give one: print it, verify it, differentiate it
-//! again. One table (`rules`) holds the derivative of every op; both modes are generated from it.
+//! Both take a plain function in scalar form, and give one: print it, verify it, differentiate it again. What it calls
+//! are functions whose derivatives their authors gave ([`Primal`]), and so in what comes out, which may call those derivatives too. One table (`rules`) holds the derivative of every op; both modes are generated from it.
 //!
 //! # The contract
 //!
@@ -24,6 +24,8 @@
 //! factor that has overflowed (`1 / (1 + exp(-x))` at `x = -1000`) stays NaN, as in PyTorch: their product is unknown.
 
 mod activity;
+mod calls;
+mod effects;
 mod expand;
 mod explain;
 mod forward;
@@ -39,11 +41,12 @@ mod rules;
 mod site;
 mod slice;
 
+use calls::Calls;
+pub use calls::Primal;
 pub use expand::expand;
-
 pub use explain::{Explanation, LoopExplanation, Strategy, TripCount, explain};
 use pullback_base::{Code, Diagnostic, Diagnostics, bug};
-use pullback_ir::{Function, FunctionKind, Scalar, StmtKind, Type, Value, visit};
+use pullback_ir::{DerivativeMode, Function, FunctionKind, Scalar, StmtKind, Type, Value, visit};
 
 /// What derivatives are taken to be where functions have none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -95,22 +98,23 @@ impl VjpRequest {
 ///
 /// # Errors
 /// A diagnostic for each construct that hides a derivative.
-pub fn jvp(function: &Function, active_params: &[bool]) -> Result<Function, Diagnostics> {
-    jvp_by(function, active_params, Convention::Torch)
+pub fn jvp<'a>(primal: impl Into<Primal<'a>>, active_params: &[bool]) -> Result<Function, Diagnostics> {
+    jvp_by(primal, active_params, Convention::Torch)
 }
 
 /// As [`jvp`], by a convention of choice.
 ///
 /// # Errors
 /// A diagnostic for each construct that hides a derivative.
-pub fn jvp_by(
-    function: &Function,
+pub fn jvp_by<'a>(
+    primal: impl Into<Primal<'a>>,
     active_params: &[bool],
     convention: Convention,
 ) -> Result<Function, Diagnostics> {
-    check_form(function);
-    check_floats(function, &function.params, active_params, "parameter", false)?;
-    forward::derive(function, active_params, convention)
+    let (function, calls) = primal.into().settled(DerivativeMode::Forward)?;
+    check_form(&function, &calls);
+    check_floats(&function, &function.params, active_params, "parameter", false)?;
+    forward::derive(&function, calls, active_params, convention)
 }
 
 /// `f$vjp(params, cotangents of the seeded results) -> (results if kept, cotangents of the active params)`.
@@ -120,15 +124,16 @@ pub fn jvp_by(
 ///
 /// # Errors
 /// A diagnostic for each construct that hides a derivative.
-pub fn vjp(function: &Function, request: &VjpRequest) -> Result<Function, Diagnostics> {
-    check_form(function);
-    check_floats(function, &function.params, &request.active_params, "parameter", true)?;
-    check_floats(function, &function.body.yields, &request.seeded_results, "result", false)?;
-    reverse::derive(function, request)
+pub fn vjp<'a>(primal: impl Into<Primal<'a>>, request: &VjpRequest) -> Result<Function, Diagnostics> {
+    let (function, calls) = primal.into().settled(DerivativeMode::Backward)?;
+    check_form(&function, &calls);
+    check_floats(&function, &function.params, &request.active_params, "parameter", true)?;
+    check_floats(&function, &function.body.yields, &request.seeded_results, "result", false)?;
+    reverse::derive(&function, calls, request)
 }
 
-/// Stops on a function that is not plain, in scalar form and without calls.
-fn check_form(function: &Function) {
+/// Stops on a function that is not plain, not in scalar form, or with calls whose derivatives are not known.
+fn check_form(function: &Function, calls: &Calls) {
     let is_leaf = |ty: &Type| ty.is_scalar() || matches!(ty, Type::Pointer(_));
     let fits = |ty: &Type| is_leaf(ty) || matches!(ty, Type::Array(element, _) if is_leaf(element));
     if function.kind != FunctionKind::Plain {
@@ -138,7 +143,9 @@ fn check_form(function: &Function) {
     let mut defined = function.params.clone();
     visit::each_stmt(&function.body, &mut |stmt| {
         defined.extend(stmt.kind.results());
-        if matches!(stmt.kind, StmtKind::Call { .. }) {
+        if let StmtKind::Call { callee, .. } = stmt.kind
+            && !calls.contains(callee)
+        {
             bug!("autodiff", "`{}` has a call", function.name);
         }
     });

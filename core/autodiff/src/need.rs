@@ -40,9 +40,8 @@ pub(crate) fn reads(block: &Block, activity: &Activity, plans: &LoopPlans) -> Va
                     out.extend(plan.state.iter().map(|&i| params[i]));
                 }
             }
-            // Where a gathered element's cotangent goes.
-            StmtKind::Effect { args, .. } => out.extend(args),
-            StmtKind::Call { .. } => {}
+            // Where a gathered element's cotangent goes; what a given derivative takes.
+            StmtKind::Effect { args, .. } | StmtKind::Call { args, .. } => out.extend(args),
         }
     }
     out
@@ -90,10 +89,10 @@ impl Writes {
     }
 }
 
-/// Whether a statement is or holds a write.
+/// Whether a statement is or holds a write. A call may be one: if it is not, expanding it tells.
 pub(crate) fn writes(stmt: &StmtKind) -> bool {
     match stmt {
-        StmtKind::Effect { effect, .. } => effect.writes(),
+        StmtKind::Effect { .. } | StmtKind::Call { .. } => stmt.has_effect(),
         _ => stmt.blocks().iter().any(|block| block.stmts.iter().any(|stmt| writes(&stmt.kind))),
     }
 }

@@ -8,6 +8,7 @@ use crate::overload::Overload;
 use crate::slot::Slot;
 use crate::source::Source;
 use pullback_autodiff as autodiff;
+use pullback_autodiff::Primal;
 use pullback_base::{Code, DType, Diagnostic, Shape, Span};
 use pullback_ir as ir;
 use pullback_ir::{Constant, Direction, FunctionBuilder, FunctionKind, Interface, InterfaceParam, Type};
@@ -39,7 +40,7 @@ pub fn derive(
         match interface(base, derivation) {
             Ok(interface) => {
                 let (base, derivation) = (base.clone(), derivation.clone());
-                let make = move |source: &Source| flat(source, &base, &derivation);
+                let make = move |source: &Source| primal(source, &base, &derivation);
                 derived.push(Arc::new(Overload::derived(interface, make)));
             }
             Err(why) => refused = refused.or(Some(why)),
@@ -51,21 +52,23 @@ pub fn derive(
     }
 }
 
-/// The derived function in scalar form, with a flat signature.
-fn flat(source: &Source, base: &Overload, derivation: &Derivation) -> Result<ir::Function, Error> {
-    let primal = base.flat(source)?;
+/// The derived function as differentiation takes it again.
+fn primal(source: &Source, base: &Overload, derivation: &Derivation) -> Result<ir::Function, Error> {
+    let primal = base.primal(source)?;
+    let primal = source.primal(&primal);
     let derived = match derivation {
-        Derivation::Forward => forward(&primal, base),
-        Derivation::Reverse { wrt } => reverse(&primal, base, wrt),
-        Derivation::Jacobian { wrt } => jacobian(&primal, base, wrt),
+        Derivation::Forward => forward(primal, base),
+        Derivation::Reverse { wrt } => reverse(primal, base, wrt),
+        Derivation::Jacobian { wrt } => jacobian(primal, base, wrt),
     };
-    derived.map(pullback_passes::optimize).map_err(|diagnostics| source.error(diagnostics))
+    source.derived(derived.map_err(|diagnostics| source.error(diagnostics))?)
 }
 
 type Derived = Result<ir::Function, pullback_base::Diagnostics>;
 
-fn forward(primal: &ir::Function, base: &Overload) -> Derived {
-    let mut derived = autodiff::jvp(primal, &marks(primal.params.len(), active(base.inputs())))?;
+fn forward(primal: Primal<'_>, base: &Overload) -> Derived {
+    let mut derived = autodiff::jvp(primal, &marks(primal.function.params.len(), active(base.inputs())))?;
+    let primal = primal.function;
     // The JVP gives the tangents of all float results; those of `no_diff` ones are nobody's.
     let mut tangents = vec![None; primal.results.len()];
     let floats = (0..primal.results.len()).filter(|&leaf| primal.results[leaf].is_float());
@@ -80,11 +83,11 @@ fn forward(primal: &ir::Function, base: &Overload) -> Derived {
     Ok(derived)
 }
 
-fn reverse(primal: &ir::Function, base: &Overload, wrt: &[String]) -> Derived {
+fn reverse(primal: Primal<'_>, base: &Overload, wrt: &[String]) -> Derived {
     let wanted = wanted_slots(base, wrt);
     let request = autodiff::VjpRequest::new(
-        marks(primal.params.len(), wanted.iter().copied()),
-        marks(primal.results.len(), active(base.outputs())),
+        marks(primal.function.params.len(), wanted.iter().copied()),
+        marks(primal.function.results.len(), active(base.outputs())),
     );
     let mut derived = autodiff::vjp(primal, &request)?;
     let order = places(&request.active_params);
@@ -95,21 +98,19 @@ fn reverse(primal: &ir::Function, base: &Overload, wrt: &[String]) -> Derived {
 }
 
 /// One JVP per input number or one VJP per result number, whichever are fewer; the primal is shared by them all.
-fn jacobian(primal: &ir::Function, base: &Overload, wrt: &[String]) -> Derived {
+fn jacobian(differentiated: Primal<'_>, base: &Overload, wrt: &[String]) -> Derived {
+    let primal = differentiated.function;
     let wanted = wanted_slots(base, wrt);
     let outputs: Vec<usize> = active(base.outputs()).flat_map(|slot| slot.leaves.clone()).collect();
     let inputs: Vec<usize> = wanted.iter().flat_map(|slot| slot.leaves.clone()).collect();
     let active_params = marks(primal.params.len(), wanted.iter().copied());
     let by_input = inputs.len() <= outputs.len();
     let derived = if by_input {
-        autodiff::jvp(primal, &active_params)?
+        autodiff::jvp(differentiated, &active_params)?
     } else {
         let seeded_results = marks(primal.results.len(), active(base.outputs()));
-        autodiff::vjp(primal, &autodiff::VjpRequest::new(active_params.clone(), seeded_results))?
+        autodiff::vjp(differentiated, &autodiff::VjpRequest::new(active_params.clone(), seeded_results))?
     };
-    let mut module = ir::Module::new();
-    let types = derived.results.clone();
-    let callee = module.add(derived);
     let mut b = FunctionBuilder::new(&format!("{}$jacobian", primal.name), FunctionKind::Plain);
     b.set_span(primal.span);
     let params: Vec<ir::Value> =
@@ -131,7 +132,7 @@ fn jacobian(primal: &ir::Function, base: &Overload, wrt: &[String]) -> Derived {
             args.extend(
                 seeded.iter().enumerate().map(|(i, ty)| b.number(ty, if i == one { 1.0 } else { 0.0 })),
             );
-            b.call(callee, &types, &args)
+            b.paste(&derived, &args)
         })
         .collect();
     // The JVP's answers are the results, then the tangents of all float results.
@@ -148,8 +149,7 @@ fn jacobian(primal: &ir::Function, base: &Overload, wrt: &[String]) -> Derived {
             }
         }
     }
-    let id = module.add(b.finish(yields));
-    pullback_passes::flatten(&module, id)
+    Ok(b.finish(yields))
 }
 
 /// For each mark that is set, how many are set before it.

@@ -72,10 +72,13 @@ pub fn explain(
 fn of_blueprint(source: &Source, blueprint: &Blueprint<'_, '_>) -> Result<GradientExplanation, Error> {
     let flat = blueprint.overload.flat(source)?;
     let (request, _) = blueprint.vjp_request(&flat);
-    let explanation = autodiff::explain(&flat, &request);
-    let (derived, refused) = match autodiff::vjp(&flat, &request) {
-        Ok(derived) => (Some(statements(&pullback_passes::optimize(derived))), None),
-        Err(why) => (None, Some(source.error(why))),
+    let primal = blueprint.overload.primal(source)?;
+    let primal = source.primal(&primal);
+    let explanation = autodiff::explain(primal, &request);
+    let derived = autodiff::vjp(primal, &request).map_err(|why| source.error(why));
+    let (derived, refused) = match derived.and_then(|derived| source.expanded(derived)) {
+        Ok(derived) => (Some(statements(&derived)), None),
+        Err(why) => (None, Some(why)),
     };
     let arguments = blueprint.wanted.iter().map(|wanted| {
         let walk = blueprint.input_walks[wanted.input].map(|walk| blueprint.geometry.walks[walk].extent);

@@ -215,16 +215,17 @@ impl Function {
     }
 
     fn dump_derived(&self, overload: &Overload, stage: &str) -> Result<String, Error> {
-        let flat = overload.flat(&self.source)?;
+        let flat = overload.primal(&self.source)?;
         let active: Vec<bool> = flat.params.iter().map(|&param| flat.ty(param).is_float()).collect();
         let derived = match stage {
-            "jvp" => autodiff::jvp(&flat, &active),
+            "jvp" => autodiff::jvp(self.source.primal(&flat), &active),
             _ => {
                 let seeded_results = flat.results.iter().map(ir::Type::is_float).collect();
-                autodiff::vjp(&flat, &autodiff::VjpRequest::new(active, seeded_results))
+                let request = autodiff::VjpRequest::new(active, seeded_results);
+                autodiff::vjp(self.source.primal(&flat), &request)
             }
         };
         let derived = derived.map_err(|d| self.source.error(d))?;
-        Ok(pullback_passes::pipeline::optimize(derived).to_string())
+        Ok(self.source.derived(derived)?.to_string())
     }
 }

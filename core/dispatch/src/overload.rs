@@ -1,7 +1,6 @@
 //! One declaration of a function, taken apart into the slots that arguments fill.
 
 use crate::error::Error;
-use crate::groups::refuse_groups;
 use crate::slot::{GLOBAL, Slot, accepted, slots};
 use crate::source::Source;
 use pullback_base::Span;
@@ -21,13 +20,14 @@ pub struct Overload {
     pub params: Vec<Option<ParamSlots>>,
     /// The return value's slots.
     pub returned: Option<Vec<Slot>>,
+    primal: OnceLock<Result<Arc<ir::Function>, Error>>,
     flat: OnceLock<Result<Arc<ir::Function>, Error>>,
 }
 
 /// Where a declaration comes from.
 enum Origin {
     Written(FuncId),
-    /// What makes the function in scalar form.
+    /// What makes the function as differentiation takes it.
     Derived(Box<Make>),
 }
 
@@ -43,12 +43,12 @@ impl Overload {
         Self::of(Origin::Written(id), interface.clone())
     }
 
-    /// A function that is made of others, in scalar form, when it is first called.
+    /// A function that is made of others, as differentiation takes it, when it is first called.
     pub fn derived(
         interface: Interface,
-        flat: impl Fn(&Source) -> Result<ir::Function, Error> + Send + Sync + 'static,
+        primal: impl Fn(&Source) -> Result<ir::Function, Error> + Send + Sync + 'static,
     ) -> Self {
-        Self::of(Origin::Derived(Box::new(flat)), interface)
+        Self::of(Origin::Derived(Box::new(primal)), interface)
     }
 
     fn of(origin: Origin, interface: Interface) -> Self {
@@ -83,7 +83,15 @@ impl Overload {
             next_result += if param.direction.writes() { count } else { 0 };
             params.push(inputs.zip(outputs).map(|(inputs, outputs)| ParamSlots { inputs, outputs }));
         }
-        Self { origin, interface, arguments, params, returned, flat: OnceLock::new() }
+        Self {
+            origin,
+            interface,
+            arguments,
+            params,
+            returned,
+            primal: OnceLock::new(),
+            flat: OnceLock::new(),
+        }
     }
 
     /// The slots of the flattened parameters, in order.
@@ -123,16 +131,25 @@ impl Overload {
         Ok(Roots::of(&flat).written(&flat))
     }
 
-    /// The function in scalar form with a flat signature.
+    /// The function as differentiation takes it: in scalar form with a flat signature, with calls of functions that have
+    /// derivatives of their authors'.
+    pub fn primal(&self, source: &Source) -> Result<Arc<ir::Function>, Error> {
+        let make = || {
+            let primal = match &self.origin {
+                Origin::Written(id) => pullback_passes::primal(&source.ir, *id)
+                    .map_err(|diagnostics| source.error(diagnostics))?,
+                Origin::Derived(make) => make(source)?,
+            };
+            Ok(Arc::new(primal))
+        };
+        self.primal.get_or_init(make).clone()
+    }
+
+    /// The function in scalar form with a flat signature, without calls.
     pub fn flat(&self, source: &Source) -> Result<Arc<ir::Function>, Error> {
         let flatten = || {
-            let flat = match &self.origin {
-                Origin::Written(id) => pullback_passes::pipeline::flatten(&source.ir, *id)
-                    .map_err(|diagnostics| source.error(diagnostics))?,
-                Origin::Derived(flat) => flat(source)?,
-            };
-            let refused = refuse_groups(&flat);
-            if refused.has_errors() { Err(source.error(refused)) } else { Ok(Arc::new(flat)) }
+            let primal = self.primal(source)?;
+            source.expanded(ir::Function::clone(&primal)).map(Arc::new)
         };
         self.flat.get_or_init(flatten).clone()
     }

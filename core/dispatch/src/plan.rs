@@ -120,7 +120,7 @@ impl Blueprint<'_, '_> {
         }
         let (request, seeds) = self.vjp_request(&flat);
         let keep_results = request.keep_results;
-        let derived = autodiff::vjp(&flat, &request).map_err(|diagnostics| self.source.error(diagnostics))?;
+        let derived = self.vjp(&request)?;
         let mut sinks = if keep_results { self.result_sinks() } else { Vec::new() };
         let first = if keep_results { flat.results.len() } else { 0 };
         let first_gradient = sinks.len();
@@ -191,7 +191,15 @@ impl Blueprint<'_, '_> {
         }
         let plain = autodiff::VjpRequest::new(active_params, seeded_results);
         let request = autodiff::VjpRequest { constant_memory: true, ..plain };
-        autodiff::vjp(flat, &request).map(drop).map_err(|diagnostics| self.source.error(diagnostics))
+        self.vjp(&request).map(drop)
+    }
+
+    /// The derived function, without calls.
+    fn vjp(&self, request: &autodiff::VjpRequest) -> Result<Function, Error> {
+        let primal = self.overload.primal(self.source)?;
+        let derived = autodiff::vjp(self.source.primal(&primal), request)
+            .map_err(|diagnostics| self.source.error(diagnostics))?;
+        self.source.expanded(derived)
     }
 
     fn result_sinks(&self) -> Vec<Sink> {

@@ -1,6 +1,7 @@
 //! Builds functions: open regions are a stack of blocks, types follow from the op table.
 
 use crate::function::{Args, ValueDecl};
+use crate::visit::Copier;
 use crate::{
     Block, Constant, Effect, FuncId, Function, FunctionKind, LoopHints, Op, Scalar, Stmt, StmtKind, Type,
     Value,
@@ -269,6 +270,15 @@ impl FunctionBuilder {
         let results: Vec<Value> = result_types.iter().map(|ty| self.new_value(ty.clone())).collect();
         self.push(StmtKind::Call { results: results.clone(), callee, args: Args::from_slice(args) });
         results
+    }
+
+    /// Puts a function's body here, with these values for its parameters; gives the results.
+    pub fn paste(&mut self, function: &Function, args: &[Value]) -> Vec<Value> {
+        let mut copier = Copier::new(function);
+        copier.map.extend(function.params.iter().copied().zip(args.iter().copied()));
+        let body = copier.block(self.function_mut(), &function.body);
+        body.stmts.into_iter().for_each(|stmt| self.push_stmt(stmt));
+        body.yields
     }
 
     /// `if`: each arm gives the values it yields; the results take the first arm's types.

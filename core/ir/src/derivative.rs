@@ -45,6 +45,8 @@ pub struct Derivatives {
     pub backward: Option<FuncId>,
     /// Is differentiated in the function's place.
     pub substitute: Option<FuncId>,
+    /// What is given is all there is: no derivative comes from the body.
+    pub given_only: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,6 +187,15 @@ impl Differentiable {
 }
 
 impl Tangent {
+    /// For each leaf of `ty` the leaf of the primal type whose derivative it is, if it is one's.
+    pub fn parts(&self) -> Vec<Option<usize>> {
+        let mut parts = vec![None; self.ty.leaves().len()];
+        for (leaf, part) in self.leaves.iter().enumerate().filter_map(|(leaf, part)| Some((leaf, (*part)?))) {
+            parts[part as usize] = Some(leaf);
+        }
+        parts
+    }
+
     /// Tangents are their own tangents.
     fn of_tangent(&self) -> Differentiable {
         let leaves = self.ty.leaves();
@@ -222,6 +233,7 @@ impl Derivatives {
             forward: None,
             backward: None,
             substitute: None,
+            given_only: false,
         }
     }
 }

@@ -310,7 +310,8 @@ impl<'a> Parser<'a> {
         let mut function = |word| if self.accept(word) { self.callee().map(Some) } else { Ok(None) };
         let (forward, backward, substitute) =
             (function("forward")?, function("backward")?, function("substitute")?);
-        Ok(Derivatives { params, result, hidden, forward, backward, substitute })
+        let given_only = self.accept("only");
+        Ok(Derivatives { params, result, hidden, forward, backward, substitute, given_only })
     }
 
     fn differentiable(&mut self) -> Result<Differentiable> {

@@ -94,6 +94,9 @@ impl Printer<'_> {
             write!(f, " {word} ")?;
             self.callee(f, function)?;
         }
+        if derivatives.given_only {
+            f.write_str(" only")?;
+        }
         f.write_char('\n')
     }
 

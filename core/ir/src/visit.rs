@@ -67,6 +67,13 @@ pub fn has_effects(block: &Block) -> bool {
     found
 }
 
+/// Whether a block or one within holds a call.
+pub fn has_calls(block: &Block) -> bool {
+    let mut found = false;
+    each_stmt(block, &mut |stmt| found |= matches!(stmt.kind, StmtKind::Call { .. }));
+    found
+}
+
 /// Copies statements from one function into another (or the same), giving each definition a new value.
 ///
 /// `map` translates operands; a value it lacks is kept as it is, which is right only within one function.

@@ -3,8 +3,8 @@
 use crate::scalarize::scalarize;
 use crate::substitution::Substitution;
 use pullback_base::{Code, Diagnostic, Diagnostics, Span};
-use pullback_ir::visit::{Copier, each_stmt};
-use pullback_ir::{Block, FuncId, Function, Module, Stmt, StmtKind, Type};
+use pullback_ir::visit::{Copier, has_calls};
+use pullback_ir::{Block, FuncId, Function, Module, StmtKind, Type};
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
 
@@ -137,12 +137,6 @@ impl<'a> Inliner<'a> {
             .note(format!("calls: {}", path.join(" -> ")))
             .help("write the recursion as a loop")
     }
-}
-
-pub(crate) fn has_calls(block: &Block) -> bool {
-    let mut found = false;
-    each_stmt(block, &mut |stmt: &Stmt| found |= matches!(stmt.kind, StmtKind::Call { .. }));
-    found
 }
 
 #[cfg(test)]

@@ -28,6 +28,6 @@ pub mod widen;
 mod testing;
 
 pub use inline::{inline, inline_except, inline_into};
-pub use pipeline::{flatten, flatten_except, kernel, legalized, optimize};
+pub use pipeline::{expand_calls, flatten, has_custom, kernel, legalized, optimize, primal};
 pub use scalarize::scalarize;
 pub use widen::widen;

@@ -4,7 +4,7 @@ use crate::legalize::{Limits, legalize};
 use crate::{arrays, branch_facts, rewrite::rewrite};
 use crate::{compact, dce, fold, gvn, inline, licm, regions, scalarize, simplify, strip_detach, unroll};
 use pullback_base::{Diagnostics, bug};
-use pullback_ir::{FuncId, Function, Module, Verified, verify};
+use pullback_ir::{FuncId, Function, FunctionBuilder, Module, Value, Verified, verify, visit};
 
 /// Rounds of optimization after which what could still be gained is left. Two are usual.
 const MAX_ROUNDS: usize = 8;
@@ -16,16 +16,50 @@ pub fn flatten(module: &Module, id: FuncId) -> Result<Function, Diagnostics> {
     Ok(optimize(function))
 }
 
-/// As [`flatten`], but calls of functions that are to be kept stay, with an argument per leaf of the parameters and a
-/// result per leaf of the results.
-pub fn flatten_except(
-    module: &Module,
-    id: FuncId,
-    keep: &dyn Fn(&Function) -> bool,
-) -> Result<Function, Diagnostics> {
-    let mut function = scalarize::scalarize(&inline::inline_except(module, id, keep)?)?;
+/// As [`flatten`], but calls of functions that have derivatives of their authors' stay, with an argument per leaf of the
+/// parameters and a result per leaf of the results. Of such a function itself this is one call. The input of
+/// differentiation; [`expand_calls`] makes it what `flatten` gives.
+pub fn primal(module: &Module, id: FuncId) -> Result<Function, Diagnostics> {
+    let function = &module.functions[id];
+    if has_custom(function) {
+        return expand_calls(call_of(module, id), module, &has_custom);
+    }
+    let mut function = scalarize::scalarize(&inline::inline_except(module, id, &has_custom)?)?;
     dce::dce(&mut function);
     Ok(optimize(function))
+}
+
+/// A function that is not in the module whose functions it calls, with all calls expanded but those to be kept, in
+/// scalar form, optimized.
+pub fn expand_calls(
+    function: Function,
+    module: &Module,
+    keep: &dyn Fn(&Function) -> bool,
+) -> Result<Function, Diagnostics> {
+    let mut function = scalarize::scalarize(&inline::inline_into(function, module, keep)?)?;
+    dce::dce(&mut function);
+    Ok(optimize(function))
+}
+
+/// Whether calls of the function stay until differentiation has seen them.
+pub fn has_custom(function: &Function) -> bool {
+    function.derivatives.as_ref().is_some_and(|derivatives| derivatives.has_custom())
+}
+
+/// A function like the given one that does nothing but call it.
+fn call_of(module: &Module, id: FuncId) -> Function {
+    let callee = &module.functions[id];
+    let mut b = FunctionBuilder::new(&callee.name, callee.kind);
+    b.set_span(callee.span);
+    let name = |param| callee.values[param].name.as_deref().unwrap_or("");
+    let args: Vec<Value> =
+        callee.params.iter().map(|&param| b.param(callee.ty(param).clone(), name(param))).collect();
+    let results = b.call(id, &callee.results, &args);
+    let mut function = b.finish(results);
+    function.shared.clone_from(&callee.shared);
+    function.interface.clone_from(&callee.interface);
+    function.span = callee.span;
+    function
 }
 
 /// The kernel alone in its module, in scalar form, without calls and detachments, optimized and verified: the input of
@@ -107,7 +141,7 @@ fn checked(pass: &str, function: &mut Function, run: impl FnOnce(&mut Function) 
 /// In debug builds, verifies after each pass. What calls of kept functions hold is seen with their module.
 fn check(function: &Function, pass: &str) {
     if cfg!(debug_assertions)
-        && !inline::has_calls(&function.body)
+        && !visit::has_calls(&function.body)
         && let Err(errors) = verify(alone(function.clone()))
     {
         bug!("passes", "after {pass}: {errors:?}\n{function}");

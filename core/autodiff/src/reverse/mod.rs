@@ -6,6 +6,7 @@
 
 mod adjoints;
 mod branch;
+mod call;
 mod checkpoint;
 mod gather;
 mod loops;
@@ -14,22 +15,23 @@ mod replay;
 use self::gather::Gathers;
 use self::replay::Run;
 use crate::activity::Activity;
+use crate::calls::Calls;
 use crate::need::{self, Writes};
 use crate::plan::LoopPlans;
 use crate::rules::{Contribution, Rule, rule};
 use crate::site::{Site, constants};
-use crate::{Convention, VjpRequest};
+use crate::{Convention, VjpRequest, effects};
 use pullback_base::{Diagnostics, bug};
 use pullback_ir::visit::Copier;
 use pullback_ir::{Block, Effect, Function, FunctionBuilder, FunctionKind, Op, StmtKind, Type, Value};
 use rustc_hash::FxHashMap;
 
-pub(crate) fn derive(primal: &Function, request: &VjpRequest) -> Result<Function, Diagnostics> {
+pub(crate) fn derive(primal: &Function, calls: Calls, request: &VjpRequest) -> Result<Function, Diagnostics> {
     let yields = &primal.body.yields;
     let activity =
-        Activity::of(primal, &request.active_params, &request.seeded_results, request.constant_memory);
+        Activity::of(primal, calls, &request.active_params, &request.seeded_results, request.constant_memory);
     let plans = LoopPlans::new(primal, &activity, request.loops);
-    let refused = activity.refused_effects(primal, Some(&need::rerun(&primal.body, &activity, &plans)));
+    let refused = effects::refused(primal, &activity, Some(&need::rerun(&primal.body, &activity, &plans)));
     if refused.has_errors() {
         return Err(refused);
     }
@@ -118,8 +120,9 @@ impl<'a> Reverse<'a> {
                 StmtKind::Effect { result: Some(result), effect: Effect::Load, args } => {
                     self.gathered(*result, args[0]);
                 }
-                // Calls are gone, and no other effect has a derivative.
-                StmtKind::Call { .. } | StmtKind::Effect { .. } => {}
+                StmtKind::Call { results, callee, args } => self.call(results, *callee, args),
+                // No other effect has a derivative.
+                StmtKind::Effect { .. } => {}
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Derivatives against independent evaluations: complex steps, differences, and each other.
 
+mod custom;
 mod derived;
 mod effects;
 mod explanations;

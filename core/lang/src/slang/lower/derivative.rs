@@ -71,7 +71,15 @@ impl Lowerer<'_> {
             self.globals_of(id, args).iter().filter_map(|&global| self.hidden(global)).collect();
         let hidden = globals.len();
         params.extend(globals);
-        Derivatives { params, result, hidden, forward: None, backward: None, substitute: None }
+        Derivatives {
+            params,
+            result,
+            hidden,
+            forward: None,
+            backward: None,
+            substitute: None,
+            given_only: false,
+        }
     }
 
     /// A global as a parameter that nobody wrote.

@@ -1,0 +1,207 @@
+//! Calls that differentiation meets: of functions whose derivatives their authors gave. All others are expanded before.
+
+use pullback_base::{Code, Diagnostic, Diagnostics, bug};
+use pullback_ir::visit::each_stmt;
+use pullback_ir::{
+    Block, DerivativeMode, Derivatives, Differentiable, FuncId, Function, Module, StmtKind, Type, Value,
+};
+use pullback_passes::{expand_calls, has_custom};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::borrow::Cow;
+
+/// What is differentiated: a function in scalar form, and the module whose functions it calls. It calls only such as
+/// have derivatives of their authors' (`pullback_passes::primal`); those without a call need no module.
+#[derive(Clone, Copy)]
+pub struct Primal<'a> {
+    pub function: &'a Function,
+    pub module: Option<&'a Module>,
+}
+
+impl<'a> From<&'a Function> for Primal<'a> {
+    fn from(function: &'a Function) -> Self {
+        Self { function, module: None }
+    }
+}
+
+/// The functions that are called, as one mode sees them.
+#[derive(Default)]
+pub(crate) struct Calls(FxHashMap<FuncId, Custom>);
+
+/// A function whose derivative its author gave.
+pub(crate) struct Custom {
+    /// What computes the derivative.
+    pub derivative: FuncId,
+    pub derivatives: Derivatives,
+    /// For each leaf of the arguments whether it has a derivative.
+    pub args: Vec<bool>,
+    /// For each leaf of the results whether it has a derivative.
+    pub results: Vec<bool>,
+    /// Whether the function itself, or one that it calls, touches memory: to read it, to write it.
+    pub loads: bool,
+    pub writes: bool,
+}
+
+impl<'a> Primal<'a> {
+    /// The function with only those calls left whose callees have a derivative of that mode given. The others are
+    /// expanded: their bodies are differentiated, or those of their substitutes.
+    pub(crate) fn settled(self, mode: DerivativeMode) -> Result<(Cow<'a, Function>, Calls), Diagnostics> {
+        let Some(module) = self.module else { return Ok((Cow::Borrowed(self.function), Calls::default())) };
+        let mut function = Cow::Borrowed(self.function);
+        let mut expanded: FxHashSet<FuncId> = FxHashSet::default();
+        // Each round expands callees that no round before it did, or replaces them by their substitutes.
+        for _ in 0..=2 * module.functions.len() {
+            let mut refused = Diagnostics::new();
+            let mut missing = false;
+            each_stmt(&function.body, &mut |stmt| {
+                let StmtKind::Call { callee, .. } = stmt.kind else { return };
+                let callee = &module.functions[callee];
+                let Some(derivatives) = &callee.derivatives else { return };
+                missing |= derivatives.custom(mode).is_none();
+                if derivatives.custom(mode).is_none() && derivatives.given_only {
+                    refused.push(not_given(callee, mode).at(stmt.span, "called here"));
+                }
+            });
+            if refused.has_errors() {
+                return Err(refused);
+            }
+            if !missing {
+                let calls = Calls::of(&function, module, mode);
+                return Ok((function, calls));
+            }
+            let mut next = function.into_owned();
+            redirect(&mut next.body, module, mode, &mut expanded);
+            let names: FxHashSet<&str> = expanded.iter().map(|&id| &*module.functions[id].name).collect();
+            let keep = |callee: &Function| has_custom(callee) && !names.contains(&*callee.name);
+            function = Cow::Owned(expand_calls(next, module, &keep)?);
+        }
+        let name = &self.function.name;
+        Err(Diagnostic::error(
+            Code::RecursiveCall,
+            format!("what is differentiated for `{name}` calls itself"),
+        )
+        .at(self.function.span, "declared here")
+        .help("a substitute must not call what it stands for")
+        .into())
+    }
+}
+
+/// Lets calls go to the substitutes of what lacks a derivative of the mode; notes what is to be expanded.
+fn redirect(block: &mut Block, module: &Module, mode: DerivativeMode, expanded: &mut FxHashSet<FuncId>) {
+    for stmt in &mut block.stmts {
+        for inner in stmt.kind.blocks_mut() {
+            redirect(inner, module, mode, expanded);
+        }
+        let StmtKind::Call { callee, .. } = &mut stmt.kind else { continue };
+        let Some(derivatives) = &module.functions[*callee].derivatives else { continue };
+        if derivatives.custom(mode).is_some() {
+            continue;
+        }
+        match derivatives.substitute {
+            Some(substitute) => *callee = substitute,
+            None => {
+                expanded.insert(*callee);
+            }
+        }
+    }
+}
+
+/// A derivative of that mode is asked for, and there is none.
+pub(crate) fn not_given(callee: &Function, mode: DerivativeMode) -> Diagnostic {
+    let name = callee.interface.as_ref().map_or(&callee.name, |interface| &interface.name);
+    let (has, lacks) = match mode {
+        DerivativeMode::Forward => (DerivativeMode::Backward, mode),
+        DerivativeMode::Backward => (DerivativeMode::Forward, mode),
+    };
+    let (has, lacks) = (has.name(), lacks.name());
+    Diagnostic::error(Code::NoDerivative, format!("`{name}` has no {lacks} derivative"))
+        .also(callee.span, format!("its author gave a {has} derivative alone"))
+        .help(format!("give it a {lacks} derivative too, or mark it `[Differentiable]` to have that derived"))
+}
+
+impl Calls {
+    fn of(function: &Function, module: &Module, mode: DerivativeMode) -> Self {
+        let mut customs = FxHashMap::default();
+        each_stmt(&function.body, &mut |stmt| {
+            if let StmtKind::Call { callee, .. } = stmt.kind {
+                customs.entry(callee).or_insert_with(|| Custom::of(callee, module, mode));
+            }
+        });
+        Self(customs)
+    }
+
+    pub fn get(&self, callee: FuncId) -> &Custom {
+        match self.0.get(&callee) {
+            Some(custom) => custom,
+            None => bug!("autodiff", "a call of {callee} is left, whose derivative is not known"),
+        }
+    }
+
+    pub fn contains(&self, callee: FuncId) -> bool {
+        self.0.contains_key(&callee)
+    }
+}
+
+impl Custom {
+    fn of(callee: FuncId, module: &Module, mode: DerivativeMode) -> Self {
+        let function = &module.functions[callee];
+        let Some(derivatives) = function.derivatives.as_deref().cloned() else {
+            bug!("autodiff", "`{}` has no derivatives", function.name)
+        };
+        let Some(derivative) = derivatives.custom(mode) else {
+            bug!("autodiff", "`{}` has no {} derivative", function.name, mode.name())
+        };
+        let has = |value: &Differentiable| -> Vec<bool> {
+            match &value.tangent {
+                Some(tangent) => tangent.leaves.iter().map(Option::is_some).collect(),
+                None => vec![false; value.ty.leaves().len()],
+            }
+        };
+        let read = derivatives.params.iter().filter(|param| param.direction.reads());
+        let args = read.flat_map(|param| has(&param.value)).collect();
+        let written = derivatives.params.iter().filter(|param| param.direction.writes());
+        let results = derivatives.result.iter().chain(written.map(|param| &param.value));
+        let results = results.flat_map(has).collect();
+        let (loads, writes) = touches(callee, module);
+        Self { derivative, derivatives, args, results, loads, writes }
+    }
+
+    /// The results that have derivatives.
+    pub fn differentiable_results<'v>(&self, results: &'v [Value]) -> impl Iterator<Item = &'v Value> {
+        marked(results, &self.results)
+    }
+
+    /// The arguments that have derivatives.
+    pub fn differentiable_args<'v>(&self, args: &'v [Value]) -> impl Iterator<Item = &'v Value> {
+        marked(args, &self.args)
+    }
+
+    /// The types of the leaves that the derivative gives.
+    pub fn derivative_results(&self, mode: DerivativeMode) -> Vec<Type> {
+        let (_, results) = self.derivatives.signature(mode);
+        results.iter().flat_map(Type::leaves).map(|leaf| leaf.leaf_in_scalar_form()).collect()
+    }
+}
+
+fn marked<'v>(values: &'v [Value], marks: &[bool]) -> impl Iterator<Item = &'v Value> {
+    values.iter().zip(marks).filter(|(_, marked)| **marked).map(|(value, _)| value)
+}
+
+/// Whether a function, or one that it calls, reads memory, and whether it writes it.
+fn touches(id: FuncId, module: &Module) -> (bool, bool) {
+    let (mut loads, mut writes) = (false, false);
+    let (mut open, mut seen) = (vec![id], FxHashSet::default());
+    while let Some(id) = open.pop().filter(|_| !(loads && writes)) {
+        if !seen.insert(id) {
+            continue;
+        }
+        each_stmt(&module.functions[id].body, &mut |stmt| match &stmt.kind {
+            StmtKind::Effect { effect, .. } => {
+                writes |= effect.writes();
+                loads |= !effect.writes();
+            }
+            StmtKind::Call { callee, .. } => open.push(*callee),
+            _ => {}
+        });
+    }
+    (loads, writes)
+}
