@@ -3,9 +3,11 @@
 use crate::error::Error;
 use crate::slot::{GLOBAL, Slot, accepted, slots};
 use crate::source::Source;
+use pullback_autodiff as autodiff;
 use pullback_base::Span;
 use pullback_ir as ir;
-use pullback_ir::{Direction, FuncId, Interface, InterfaceParam, Roots};
+use pullback_ir::visit::has_calls;
+use pullback_ir::{Direction, FuncId, Interface, InterfaceParam, Roots, Type};
 use std::sync::{Arc, OnceLock};
 
 /// One declaration, taken apart into slots.
@@ -125,10 +127,35 @@ impl Overload {
         format!("{}({})", self.interface.name, params.join(", "))
     }
 
-    /// For each flattened parameter whether the function may write what it points to.
+    /// For each flattened parameter whether the function, or a derivative of it, may write what it points to.
     pub fn written(&self, source: &Source) -> Result<Vec<bool>, Error> {
         let flat = self.flat(source)?;
-        Ok(Roots::of(&flat).written(&flat))
+        let mut written = Roots::of(&flat).written(&flat);
+        let primal = self.primal(source)?;
+        if has_calls(&primal.body) {
+            // Derivatives that are derived write nothing, those that an author gave may.
+            let floats = |types: &[Type]| types.iter().map(Type::is_float).collect::<Vec<_>>();
+            let (params, results) = (floats(&primal.param_types()), floats(&primal.results));
+            let request = autodiff::VjpRequest {
+                constant_memory: true,
+                ..autodiff::VjpRequest::new(params.clone(), results)
+            };
+            let derived = [
+                autodiff::jvp(source.primal(&primal), &params),
+                autodiff::vjp(source.primal(&primal), &request),
+            ];
+            for derived in derived {
+                match derived.map_err(|why| source.error(why)).and_then(|derived| source.expanded(derived)) {
+                    Ok(derived) => {
+                        let by_derived = Roots::of(&derived).written(&derived);
+                        written.iter_mut().zip(by_derived).for_each(|(written, also)| *written |= also);
+                    }
+                    // Part of it may be derived all the same.
+                    Err(_) => written.fill(true),
+                }
+            }
+        }
+        Ok(written)
     }
 
     /// The function as differentiation takes it: in scalar form with a flat signature, with calls of functions that have

@@ -1,7 +1,9 @@
 //! The golden corpus: case files compiled, and the functions their directives name.
 
 use crate::directive::{self, Directive, Kind};
-use pullback_base::{SourceMap, render};
+use pullback_autodiff::Primal;
+use pullback_base::{Diagnostics, SourceMap, render};
+use pullback_ir::visit::has_calls;
 use pullback_ir::{FuncId, Function, Module, Scalar, Type, Verified, verify};
 use pullback_lang::{Language, Options, compile};
 use pullback_passes::pipeline;
@@ -29,6 +31,8 @@ pub struct Subject {
     pub id: FuncId,
     /// In scalar form, optimized.
     pub flat: Function,
+    /// With calls of functions whose derivatives are given, and the module that has those; `None` if there are none.
+    custom: Option<(Function, Module)>,
     /// For each flat parameter and result, whether it can carry a derivative.
     pub params: Vec<bool>,
     pub results: Vec<bool>,
@@ -122,8 +126,10 @@ impl Subject {
         let &[id] = ids.as_slice() else {
             return Err(format!("{} functions are called `{name}`", ids.len()));
         };
-        let flat = pipeline::flatten(module, id)
-            .map_err(|diagnostics| render::render_all(&diagnostics.into_vec(), sources))?;
+        let shown = |diagnostics: Diagnostics| render::render_all(&diagnostics.into_vec(), sources);
+        let flat = pipeline::flatten(module, id).map_err(shown)?;
+        let primal = pipeline::primal(module, id).map_err(shown)?;
+        let custom = has_calls(&primal.body).then(|| (primal, module.clone()));
         let (mut params, mut results) = (Vec::new(), Vec::new());
         if let Some(interface) = &module.functions[id].interface {
             if let Some(ty) = &interface.result {
@@ -138,7 +144,20 @@ impl Subject {
                 }
             }
         }
-        Ok(Subject { name: name.to_owned(), id, flat, params, results, domain })
+        Ok(Subject { name: name.to_owned(), id, flat, custom, params, results, domain })
+    }
+
+    /// What is differentiated.
+    pub fn primal(&self) -> Primal<'_> {
+        match &self.custom {
+            Some((function, module)) => Primal { function, module: Some(module) },
+            None => Primal::from(&self.flat),
+        }
+    }
+
+    /// Whether an author says what a derivative is, which need not be that of the values.
+    pub fn has_custom_derivatives(&self) -> bool {
+        self.custom.is_some()
     }
 
     /// Whether reverse mode has something to do.

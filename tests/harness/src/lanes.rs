@@ -3,7 +3,7 @@
 use crate::bounded::{Bounded, TARGETS, deciding};
 use crate::corpus::{Domain, scalars};
 use crate::random::Random;
-use pullback_autodiff::{VjpRequest, jvp, vjp};
+use pullback_autodiff::{Primal, VjpRequest, jvp, vjp};
 use pullback_base::Diagnostics;
 use pullback_interp::{InterpError, KernelArg, Number, Value, run};
 use pullback_ir::{
@@ -154,30 +154,46 @@ pub fn results(function: &Function, buffers: &[Vec<u8>], lanes: usize) -> Vec<La
 }
 
 /// The forward derivative with respect to these parameters, optimized.
-pub fn forward_derivative(flat: &Function, params: &[bool]) -> Result<Function, Diagnostics> {
-    jvp(flat, params).map(pipeline::optimize)
+pub fn forward_derivative<'a>(
+    primal: impl Into<Primal<'a>>,
+    params: &[bool],
+) -> Result<Function, Diagnostics> {
+    let primal = primal.into();
+    expanded(primal, jvp(primal, params)?)
 }
 
 /// The reverse derivative from these results to these parameters, optimized.
-pub fn reverse_derivative(
-    flat: &Function,
+pub fn reverse_derivative<'a>(
+    primal: impl Into<Primal<'a>>,
     params: &[bool],
     results: &[bool],
 ) -> Result<Function, Diagnostics> {
-    requested_derivative(flat, &VjpRequest::new(params.to_vec(), results.to_vec()))
+    requested_derivative(primal, &VjpRequest::new(params.to_vec(), results.to_vec()))
 }
 
 /// The reverse derivative of a request, optimized.
-pub fn requested_derivative(flat: &Function, request: &VjpRequest) -> Result<Function, Diagnostics> {
-    vjp(flat, request).map(pipeline::optimize)
+pub fn requested_derivative<'a>(
+    primal: impl Into<Primal<'a>>,
+    request: &VjpRequest,
+) -> Result<Function, Diagnostics> {
+    let primal = primal.into();
+    expanded(primal, vjp(primal, request)?)
 }
 
 /// The results, and the cotangents of these parameters from those of these results, optimized together.
-pub fn value_and_gradient(
-    flat: &Function,
+pub fn value_and_gradient<'a>(
+    primal: impl Into<Primal<'a>>,
     params: &[bool],
     results: &[bool],
 ) -> Result<Function, Diagnostics> {
     let request = VjpRequest { keep_results: true, ..VjpRequest::new(params.to_vec(), results.to_vec()) };
-    requested_derivative(flat, &request)
+    requested_derivative(primal, &request)
+}
+
+/// A derivative without calls, optimized.
+fn expanded(primal: Primal<'_>, derived: Function) -> Result<Function, Diagnostics> {
+    match primal.module {
+        Some(module) => pipeline::expand_calls(derived, module, &|_| false),
+        None => Ok(pipeline::optimize(derived)),
+    }
 }

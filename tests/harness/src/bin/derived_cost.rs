@@ -63,7 +63,7 @@ fn table() -> Result<(), String> {
     let mut missed = 0;
     for (name, loops) in FUNCTIONS {
         let subject = Subject::of(&case.module, &case.sources, name, DOMAIN)?;
-        let derived = lanes::value_and_gradient(&subject.flat, &subject.params, &subject.results)
+        let derived = lanes::value_and_gradient(subject.primal(), &subject.params, &subject.results)
             .map_err(|refusal| format!("{name} is refused: {refusal:?}"))?;
         let mut random = Random::of_name(name);
         let scalars = subject.param_scalars();

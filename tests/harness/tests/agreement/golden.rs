@@ -54,7 +54,7 @@ fn forward_derivatives_are_as_expected() {
         if !subject.has_gradient() {
             return Ok(format!("{} has no float to differentiate", subject.name));
         }
-        match lanes::forward_derivative(&subject.flat, &subject.params) {
+        match lanes::forward_derivative(subject.primal(), &subject.params) {
             Ok(function) => Ok(function.to_string()),
             Err(refusal) => Ok(render::render_all(&refusal.into_vec(), &case.sources)),
         }
@@ -67,7 +67,7 @@ fn reverse_derivatives_are_as_expected() {
         if !subject.has_gradient() {
             return Ok(format!("{} has no float to differentiate", subject.name));
         }
-        match lanes::reverse_derivative(&subject.flat, &subject.params, &subject.results) {
+        match lanes::reverse_derivative(subject.primal(), &subject.params, &subject.results) {
             Ok(function) => Ok(function.to_string()),
             Err(refusal) => Ok(render::render_all(&refusal.into_vec(), &case.sources)),
         }
@@ -102,7 +102,8 @@ fn all_kernels() -> Vec<(String, Verified<Module>)> {
         let name = format!("{} {}", case.name, subject.name);
         out.push((name.clone(), lanes::kernel(&subject.flat)));
         if subject.has_gradient()
-            && let Ok(reverse) = lanes::reverse_derivative(&subject.flat, &subject.params, &subject.results)
+            && let Ok(reverse) =
+                lanes::reverse_derivative(subject.primal(), &subject.params, &subject.results)
         {
             out.push((format!("{name} reverse"), lanes::kernel(&reverse)));
         }
@@ -160,10 +161,12 @@ fn printed_ir_reads_back_to_itself() {
         for subject in &case.subjects {
             check(&subject.name, &lanes::alone(&subject.flat));
             check(&format!("{} kernel", subject.name), &lanes::kernel(&subject.flat));
-            if let Ok(forward) = lanes::forward_derivative(&subject.flat, &subject.params) {
+            if let Ok(forward) = lanes::forward_derivative(subject.primal(), &subject.params) {
                 check(&format!("{} forward", subject.name), &lanes::alone(&forward));
             }
-            if let Ok(reverse) = lanes::reverse_derivative(&subject.flat, &subject.params, &subject.results) {
+            if let Ok(reverse) =
+                lanes::reverse_derivative(subject.primal(), &subject.params, &subject.results)
+            {
                 check(&format!("{} reverse", subject.name), &lanes::alone(&reverse));
             }
         }

@@ -40,7 +40,8 @@ fn corpus_jobs(failures: &mut Failures) -> Vec<Job> {
         if !subject.has_gradient() {
             continue;
         }
-        let Ok(reverse) = lanes::reverse_derivative(&subject.flat, &subject.params, &subject.results) else {
+        let Ok(reverse) = lanes::reverse_derivative(subject.primal(), &subject.params, &subject.results)
+        else {
             continue;
         };
         jobs.extend(
