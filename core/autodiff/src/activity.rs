@@ -43,7 +43,7 @@ impl Activity {
         varied.block(&function.body);
         let varied = varied.set;
         let useful = pick(&function.body.yields, seeded_results);
-        let mut useful = Useful { function, calls: &calls, set: useful };
+        let mut useful = Useful { function, memory: &memory, calls: &calls, set: useful };
         useful.block(&function.body);
         let exposed = FxHashSet::default();
         let mut activity = Self { varied, useful: useful.set, exposed, memory, calls };
@@ -66,6 +66,11 @@ impl Activity {
         self.memory.knows(address)
     }
 
+    /// The parameter that an address comes from, active or not.
+    pub fn memory_of(&self, address: Value) -> Option<Value> {
+        self.memory.roots.root(address)
+    }
+
     /// The active parameter that the address comes from: what is there has a derivative.
     pub fn active_memory(&self, address: Value) -> Option<Value> {
         self.memory.root(address)
@@ -86,6 +91,24 @@ impl Activity {
 
     pub fn any_active(&self, values: &[Value]) -> bool {
         values.iter().any(|&value| self.is_active(value))
+    }
+
+    /// Whether reverse mode has something to do for a statement: a result has an adjoint, or active memory is written.
+    pub fn is_swept(&self, stmt: &StmtKind) -> bool {
+        self.any_active(stmt.results()) || self.writes_active_memory(stmt)
+    }
+
+    /// Whether a statement is or holds a write to memory that has cotangents.
+    pub fn writes_active_memory(&self, stmt: &StmtKind) -> bool {
+        match stmt {
+            StmtKind::Effect { effect: Effect::Store | Effect::AtomicAdd, args, .. } => {
+                self.active_memory(args[0]).is_some()
+            }
+            _ => stmt
+                .blocks()
+                .iter()
+                .any(|block| block.stmts.iter().any(|stmt| self.writes_active_memory(&stmt.kind))),
+        }
     }
 
     /// Whether each use of the value may be switched off, so that its cotangent may be zero while its
@@ -147,7 +170,8 @@ impl Memory {
 
     /// Whether the derivative of what is at the address is known.
     fn knows(&self, address: Value) -> bool {
-        self.root(address).is_some() || self.others_constant && self.roots.root(address).is_some()
+        let is_other = self.active.is_empty() || self.roots.root(address).is_some();
+        self.root(address).is_some() || self.others_constant && is_other
     }
 }
 
@@ -226,6 +250,7 @@ impl Varied<'_> {
 
 struct Useful<'a> {
     function: &'a Function,
+    memory: &'a Memory,
     calls: &'a Calls,
     set: FxHashSet<Value>,
 }
@@ -261,6 +286,11 @@ impl Useful<'_> {
                     let custom = self.calls.get(*callee);
                     if custom.differentiable_results(results).any(|result| self.set.contains(result)) {
                         self.set.extend(custom.differentiable_args(args));
+                    }
+                }
+                StmtKind::Effect { effect: Effect::Store | Effect::AtomicAdd, args, .. } => {
+                    if self.memory.root(args[0]).is_some() {
+                        self.insert_floats(&args[1..]);
                     }
                 }
                 StmtKind::Effect { .. } => {}

@@ -4,7 +4,7 @@
 //! out as the language's signature wants it.
 
 use crate::calls::not_given;
-use crate::{Convention, Primal, VjpRequest, jvp_by, vjp};
+use crate::{JvpRequest, Primal, VjpRequest, requested_jvp, vjp};
 use pullback_base::{Code, Diagnostic, Diagnostics, Span};
 use pullback_ir::visit::each_stmt;
 use pullback_ir::{
@@ -140,7 +140,8 @@ impl Wrapper<'_> {
             self.split(&param.value, value, &mut primals, &mut tangents, &mut active);
         }
         let flat = Primal { function: flat, module: Some(self.module) };
-        let derived = jvp_by(flat, &active, Convention::default())?;
+        let request = JvpRequest { constant_memory: true, ..JvpRequest::new(active) };
+        let derived = requested_jvp(flat, &request)?;
         primals.extend(tangents);
         let values = self.b.paste(&derived, &primals);
         let (primals, tangents) = values.split_at(flat.function.results.len());
@@ -260,7 +261,9 @@ impl Wrapper<'_> {
             }
         }
         let flat = Primal { function: flat, module: Some(self.module) };
-        let derived = vjp(flat, &VjpRequest::new(active, seeded))?;
+        // The signature tells what has a derivative: memory is not of it.
+        let request = VjpRequest { constant_memory: true, ..VjpRequest::new(active, seeded) };
+        let derived = vjp(flat, &request)?;
         primals.extend(seeds);
         let mut cotangents = self.b.paste(&derived, &primals).into_iter();
         Ok(pairs.into_iter().map(|(shape, value)| self.answer(shape, value, &mut cotangents)).collect())

@@ -2,8 +2,9 @@
 
 use crate::activity::Activity;
 use crate::calls::Primal;
+use crate::effects::{self, Rerun};
 use crate::plan::{LoopPlan, LoopPlans, Storage, words};
-use crate::{VjpRequest, effects, need};
+use crate::{VjpRequest, need};
 use pullback_base::{Diagnostics, Span};
 use pullback_ir::{Block, DerivativeMode, Function, StmtKind, Type, Value};
 use std::fmt;
@@ -83,8 +84,9 @@ pub fn explain<'a>(primal: impl Into<Primal<'a>>, request: &VjpRequest) -> Expla
     let (params, results) = (&request.active_params, &request.seeded_results);
     let activity = Activity::of(&function, calls, params, results, request.constant_memory);
     let plans = LoopPlans::new(&function, &activity, request.loops);
-    let rerun = need::rerun(&function.body, &activity, &plans);
-    let refused = effects::refused(&function, &activity, Some(&rerun));
+    let values = &need::rerun(&function.body, &activity, &plans);
+    let rerun = Rerun { values, distinct_memory: request.distinct_memory };
+    let refused = effects::refused(&function, &activity, Some(rerun));
     block(&function, &function.body, &activity, &plans, 0, &mut loops);
     Explanation { loops, refused }
 }
@@ -101,7 +103,7 @@ fn block(
         let mut inner = depth;
         if let StmtKind::Loop { results, params, .. } = &stmt.kind {
             inner += 1;
-            let plan = activity.any_active(results).then(|| plans.of(results));
+            let plan = activity.is_swept(&stmt.kind).then(|| plans.of(results));
             out.push(one_loop(function, stmt.span, depth, plan, params));
         }
         for held in stmt.kind.blocks() {

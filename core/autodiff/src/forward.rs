@@ -2,42 +2,46 @@
 
 use crate::activity::Activity;
 use crate::calls::Calls;
+use crate::memory::Duals;
 use crate::mutation::{Bug, on};
 use crate::rules::{Rule, rule};
 use crate::site::{Site, constants};
-use crate::{Convention, effects};
+use crate::{Convention, JvpRequest, effects};
 use pullback_base::{Diagnostics, bug};
 use pullback_ir::function::Args;
 use pullback_ir::visit::Copier;
 use pullback_ir::{
-    Block, DerivativeMode, FuncId, Function, FunctionBuilder, FunctionKind, Op, Stmt, StmtKind, Value,
+    Block, DerivativeMode, Effect, FuncId, Function, FunctionBuilder, FunctionKind, Op, Stmt, StmtKind, Type,
+    Value,
 };
 use rustc_hash::FxHashMap;
 
-pub(crate) fn derive(
-    primal: &Function,
-    calls: Calls,
-    active_params: &[bool],
-    convention: Convention,
-) -> Result<Function, Diagnostics> {
+pub(crate) fn derive(primal: &Function, calls: Calls, request: &JvpRequest) -> Result<Function, Diagnostics> {
     let floats: Vec<bool> = primal.results.iter().map(|ty| ty.has_float()).collect();
-    let activity = Activity::of(primal, calls, active_params, &floats, false);
+    let activity = Activity::of(primal, calls, &request.active_params, &floats, request.constant_memory);
     let refused = effects::refused(primal, &activity, None);
     if refused.has_errors() {
         return Err(refused);
     }
     let mut b = FunctionBuilder::new(&format!("{}$jvp", primal.name), FunctionKind::Plain);
     b.function_mut().shared.clone_from(&primal.shared);
+    let mut copier = Copier::new(primal);
+    for &param in &primal.params {
+        let copy = copier.define(b.function_mut(), param);
+        b.function_mut().params.push(copy);
+    }
+    let duals = Duals::new(primal, &request.active_params, &mut b);
     let mut forward = Forward {
         primal,
         activity,
-        convention,
+        convention: request.convention,
         constants: constants(primal),
         b,
-        copier: Copier::new(primal),
+        copier,
         tangents: FxHashMap::default(),
+        duals,
     };
-    forward.params(active_params);
+    forward.tangent_params(&request.active_params);
     let block = &primal.body;
     forward.stmts(block);
     let mut results = forward.copier.values(&block.yields);
@@ -59,17 +63,18 @@ struct Forward<'a> {
     copier: Copier<'a>,
     /// From the function's varied values to their tangents.
     tangents: FxHashMap<Value, Value>,
+    /// Where the tangents of memory are.
+    duals: Duals,
 }
 
 impl<'a> Forward<'a> {
-    fn params(&mut self, active_params: &[bool]) {
-        for &param in &self.primal.params {
-            let copy = self.copier.define(self.b.function_mut(), param);
-            self.b.function_mut().params.push(copy);
-        }
+    fn tangent_params(&mut self, active_params: &[bool]) {
         for (i, (&param, _)) in self.primal.params.iter().zip(active_params).enumerate().filter(|(_, p)| *p.1)
         {
             let decl = &self.primal.values[param];
+            if let Type::Pointer(_) = decl.ty {
+                continue; // its tangents are in memory
+            }
             let name = decl.name.as_ref().map_or_else(|| format!("d_{i}"), |name| format!("d_{name}"));
             let tangent = self.b.param(decl.ty.clone(), &name);
             self.tangents.insert(param, tangent);
@@ -100,7 +105,10 @@ impl<'a> Forward<'a> {
             StmtKind::If { results, .. } | StmtKind::Switch { results, .. } => self.branch(stmt, results),
             StmtKind::Loop { .. } => self.repeat(stmt),
             StmtKind::Call { results, callee, args } => self.call(results, *callee, args),
-            StmtKind::Effect { .. } => self.copy(stmt),
+            StmtKind::Effect { result, effect, args } => {
+                self.copy(stmt);
+                self.touch(*effect, *result, args);
+            }
         }
     }
 
@@ -140,6 +148,26 @@ impl<'a> Forward<'a> {
         // Every partial may be flat: then the tangent is zero.
         if let Some(tangent) = tangent {
             self.tangents.insert(result, tangent);
+        }
+    }
+
+    /// What is done to active memory is done to its tangents.
+    fn touch(&mut self, effect: Effect, result: Option<Value>, args: &[Value]) {
+        if self.activity.active_memory(args[0]).is_none() {
+            return;
+        }
+        match (effect, result) {
+            (Effect::Load, Some(result)) if self.activity.is_varied(result) => {
+                let place = self.duals.place(args[0], &self.copier, &mut self.b);
+                let tangent = self.b.load(place);
+                self.tangents.insert(result, tangent);
+            }
+            (Effect::Store | Effect::AtomicAdd, _) => {
+                let place = self.duals.place(args[0], &self.copier, &mut self.b);
+                let tangent = self.tangent(args[1]);
+                self.b.write(effect, place, tangent);
+            }
+            _ => {}
         }
     }
 

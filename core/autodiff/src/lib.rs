@@ -30,6 +30,7 @@ mod expand;
 mod explain;
 mod forward;
 mod known;
+mod memory;
 #[cfg(not(feature = "mutations"))]
 mod mutation;
 #[cfg(feature = "mutations")]
@@ -71,6 +72,18 @@ pub struct VjpRequest {
     pub loops: LoopOptions,
     /// Whether memory that no active pointer leads to is constant. Otherwise a result that depends on it is refused.
     pub constant_memory: bool,
+    /// Whether what is written by one pointer parameter is reached by no other.
+    pub distinct_memory: bool,
+}
+
+/// Which tangents a [`jvp`] takes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct JvpRequest {
+    /// For each parameter whether its tangent is given; that of the others is zero.
+    pub active_params: Vec<bool>,
+    pub convention: Convention,
+    /// Whether memory is constant. Otherwise a result that depends on it is refused.
+    pub constant_memory: bool,
 }
 
 /// How loops are reversed. It changes what a gradient costs, and its value by rounding only.
@@ -78,6 +91,13 @@ pub struct VjpRequest {
 pub struct LoopOptions {
     /// How many states of a loop are stored; `None`: as many as fit a small budget.
     pub slots: Option<u32>,
+}
+
+impl JvpRequest {
+    /// The tangents of these parameters alone, by the default convention.
+    pub fn new(active_params: Vec<bool>) -> Self {
+        Self { active_params, convention: Convention::default(), constant_memory: false }
+    }
 }
 
 impl VjpRequest {
@@ -90,37 +110,43 @@ impl VjpRequest {
             convention: Convention::default(),
             loops: LoopOptions::default(),
             constant_memory: false,
+            distinct_memory: false,
         }
     }
 }
 
 /// `f$jvp(params, tangents of the active params) -> (results, tangents of all float results)`.
 ///
-/// # Errors
-/// A diagnostic for each construct that hides a derivative.
-pub fn jvp<'a>(primal: impl Into<Primal<'a>>, active_params: &[bool]) -> Result<Function, Diagnostics> {
-    jvp_by(primal, active_params, Convention::Torch)
-}
-
-/// As [`jvp`], by a convention of choice.
+/// An active pointer stands for all that is reached from it. Its tangent is memory of the same form: the derived function
+/// takes a pointer to it after `params`, for each such parameter in order. What is read there are tangents, and those of
+/// what is written are written there.
 ///
 /// # Errors
 /// A diagnostic for each construct that hides a derivative.
-pub fn jvp_by<'a>(
+pub fn jvp<'a>(primal: impl Into<Primal<'a>>, active_params: &[bool]) -> Result<Function, Diagnostics> {
+    requested_jvp(primal, &JvpRequest::new(active_params.to_vec()))
+}
+
+/// As [`jvp`], with more to choose.
+///
+/// # Errors
+/// A diagnostic for each construct that hides a derivative.
+pub fn requested_jvp<'a>(
     primal: impl Into<Primal<'a>>,
-    active_params: &[bool],
-    convention: Convention,
+    request: &JvpRequest,
 ) -> Result<Function, Diagnostics> {
     let (function, calls) = primal.into().settled(DerivativeMode::Forward)?;
     check_form(&function, &calls);
-    check_floats(&function, &function.params, active_params, "parameter", false)?;
-    forward::derive(&function, calls, active_params, convention)
+    check_floats(&function, &function.params, &request.active_params, "parameter", true)?;
+    forward::derive(&function, calls, request)
 }
 
 /// `f$vjp(params, cotangents of the seeded results) -> (results if kept, cotangents of the active params)`.
 ///
 /// An active pointer stands for all that is reached from it. Its cotangent is memory of the same form: the derived function
-/// takes a pointer to it after `params`, for each such parameter in order, and adds to it atomically; it gives nothing back.
+/// takes a pointer to it after `params`, for each such parameter in order, and gives nothing back. What is there before
+/// is the cotangent of what the function leaves in the parameter's memory (zero, where it only reads it); what is there
+/// after is the cotangent of what it found. Lanes add to it atomically.
 ///
 /// # Errors
 /// A diagnostic for each construct that hides a derivative.

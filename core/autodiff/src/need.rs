@@ -15,7 +15,7 @@ pub(crate) type Values = FxHashSet<Value>;
 pub(crate) fn reads(block: &Block, activity: &Activity, plans: &LoopPlans) -> Values {
     let mut out = Values::default();
     for stmt in &block.stmts {
-        if !activity.any_active(stmt.kind.results()) {
+        if !activity.is_swept(&stmt.kind) {
             continue;
         }
         match &stmt.kind {
@@ -40,8 +40,10 @@ pub(crate) fn reads(block: &Block, activity: &Activity, plans: &LoopPlans) -> Va
                     out.extend(plan.state.iter().map(|&i| params[i]));
                 }
             }
-            // Where a gathered element's cotangent goes; what a given derivative takes.
-            StmtKind::Effect { args, .. } | StmtKind::Call { args, .. } => out.extend(args),
+            // Where an element's cotangent is.
+            StmtKind::Effect { args, .. } => out.extend(args.first()),
+            // What a given derivative takes.
+            StmtKind::Call { args, .. } => out.extend(args),
         }
     }
     out
@@ -62,7 +64,7 @@ pub(crate) fn op_reads(op: &Op, args: &[Value], activity: &Activity) -> Reads {
 /// All that any sweep reads in a block or in the regions in it, and what that is computed from: what is run again.
 pub(crate) fn rerun(block: &Block, activity: &Activity, plans: &LoopPlans) -> Values {
     let mut out = reads(block, activity, plans);
-    for stmt in block.stmts.iter().filter(|stmt| activity.any_active(stmt.kind.results())) {
+    for stmt in block.stmts.iter().filter(|stmt| activity.is_swept(&stmt.kind)) {
         if matches!(stmt.kind, StmtKind::Loop { .. }) {
             out.extend(&plans.of(stmt.kind.results()).advance);
         }

@@ -87,10 +87,11 @@ impl Planner<'_> {
                 self.block(inner);
             }
             if let StmtKind::Loop { results, .. } = &stmt.kind
-                && self.activity.any_active(results)
+                && let Some(&first) = results.first()
+                && self.activity.is_swept(&stmt.kind)
             {
                 let plan = self.plan(stmt);
-                self.plans.plans.insert(results[0], plan);
+                self.plans.plans.insert(first, plan);
             }
         }
     }

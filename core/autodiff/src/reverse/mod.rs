@@ -8,22 +8,23 @@ mod adjoints;
 mod branch;
 mod call;
 mod checkpoint;
-mod gather;
 mod loops;
+mod memory;
 mod replay;
 
-use self::gather::Gathers;
 use self::replay::Run;
 use crate::activity::Activity;
 use crate::calls::Calls;
+use crate::effects::{self, Rerun};
+use crate::memory::Duals;
 use crate::need::{self, Writes};
 use crate::plan::LoopPlans;
 use crate::rules::{Contribution, Rule, rule};
 use crate::site::{Site, constants};
-use crate::{Convention, VjpRequest, effects};
+use crate::{Convention, VjpRequest};
 use pullback_base::{Diagnostics, bug};
 use pullback_ir::visit::Copier;
-use pullback_ir::{Block, Effect, Function, FunctionBuilder, FunctionKind, Op, StmtKind, Type, Value};
+use pullback_ir::{Block, Function, FunctionBuilder, FunctionKind, Op, StmtKind, Type, Value};
 use rustc_hash::FxHashMap;
 
 pub(crate) fn derive(primal: &Function, calls: Calls, request: &VjpRequest) -> Result<Function, Diagnostics> {
@@ -31,25 +32,34 @@ pub(crate) fn derive(primal: &Function, calls: Calls, request: &VjpRequest) -> R
     let activity =
         Activity::of(primal, calls, &request.active_params, &request.seeded_results, request.constant_memory);
     let plans = LoopPlans::new(primal, &activity, request.loops);
-    let refused = effects::refused(primal, &activity, Some(&need::rerun(&primal.body, &activity, &plans)));
+    let values = &need::rerun(&primal.body, &activity, &plans);
+    let rerun = Rerun { values, distinct_memory: request.distinct_memory };
+    let refused = effects::refused(primal, &activity, Some(rerun));
     if refused.has_errors() {
         return Err(refused);
     }
+    let mut b = FunctionBuilder::new(&format!("{}$vjp", primal.name), FunctionKind::Plain);
+    b.function_mut().shared.clone_from(&primal.shared);
+    let mut copier = Copier::new(primal);
+    for &param in &primal.params {
+        let copy = copier.define(b.function_mut(), param);
+        b.function_mut().params.push(copy);
+    }
+    let duals = Duals::new(primal, &request.active_params, &mut b);
     let mut reverse = Reverse {
         primal,
         activity: &activity,
         plans: &plans,
         convention: request.convention,
         constants: constants(primal),
-        b: FunctionBuilder::new(&format!("{}$vjp", primal.name), FunctionKind::Plain),
-        copier: Copier::new(primal),
+        b,
+        copier,
         adjoints: FxHashMap::default(),
         runs: FxHashMap::default(),
         writes: if request.keep_results { Writes::Run } else { Writes::Left },
-        gathers: Gathers::of(primal),
+        duals,
     };
-    reverse.b.function_mut().shared.clone_from(&primal.shared);
-    let seeds = reverse.params(&request.active_params, &request.seeded_results);
+    let seeds = reverse.seeds(&request.seeded_results);
     let kept = if request.keep_results { yields.as_slice() } else { &[] };
     reverse.replay(&primal.body, kept);
     // What the sweep runs again has been run.
@@ -88,18 +98,13 @@ struct Reverse<'a> {
     runs: FxHashMap<Value, Run>,
     /// Whether what is run now runs its writes.
     writes: Writes,
-    /// How the cotangents of memory are reached.
-    gathers: Gathers,
+    /// Where the cotangents of memory are.
+    duals: Duals,
 }
 
 impl<'a> Reverse<'a> {
-    /// The parameters, then the cotangents of the seeded results: each result with its seed.
-    fn params(&mut self, active: &[bool], seeded: &[bool]) -> Vec<(Value, Value)> {
-        for &param in &self.primal.params {
-            let copy = self.copier.define(self.b.function_mut(), param);
-            self.b.function_mut().params.push(copy);
-        }
-        self.memory_params(active);
+    /// The cotangents of the seeded results, as parameters: each result with its seed.
+    fn seeds(&mut self, seeded: &[bool]) -> Vec<(Value, Value)> {
         let yields = &self.primal.body.yields;
         let mut seeds = Vec::new();
         for (i, (&value, _)) in yields.iter().zip(seeded).enumerate().filter(|(_, pair)| *pair.1) {
@@ -117,12 +122,8 @@ impl<'a> Reverse<'a> {
                 StmtKind::Let { result, op, args } => self.op(*result, op, args),
                 StmtKind::If { results, .. } | StmtKind::Switch { results, .. } => self.branch(stmt, results),
                 StmtKind::Loop { .. } => self.repeat(stmt),
-                StmtKind::Effect { result: Some(result), effect: Effect::Load, args } => {
-                    self.gathered(*result, args[0]);
-                }
                 StmtKind::Call { results, callee, args } => self.call(results, *callee, args),
-                // No other effect has a derivative.
-                StmtKind::Effect { .. } => {}
+                StmtKind::Effect { result, effect, args } => self.touch(*effect, *result, args),
             }
         }
     }

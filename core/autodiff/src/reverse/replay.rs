@@ -25,7 +25,7 @@ impl<'a> Reverse<'a> {
         for stmt in &block.stmts {
             self.b.set_span(stmt.span);
             match &stmt.kind {
-                StmtKind::Loop { results, .. } if self.activity.any_active(results) => {
+                StmtKind::Loop { results, .. } if self.activity.is_swept(&stmt.kind) => {
                     let run = self.run_loop(stmt, &needed);
                     self.runs.insert(results[0], run);
                 }

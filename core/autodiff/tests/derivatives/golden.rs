@@ -73,6 +73,7 @@ fn only_what_one_gradient_needs_is_computed() {
         convention: Convention::Torch,
         loops: LoopOptions::default(),
         constant_memory: false,
+        distinct_memory: false,
     };
     check(
         &vjp(&parse_one(POLYNOMIAL), &request).expect("has a VJP"),

@@ -6,6 +6,7 @@ mod effects;
 mod explanations;
 mod golden;
 mod kinks;
+mod memory;
 mod ops;
 mod programs;
 mod refusals;
