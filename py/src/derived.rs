@@ -9,7 +9,7 @@ use crate::function::{
 use crate::place::Place;
 use pullback_base::{Code, Diagnostic};
 use pullback_dispatch::args::{Leaf, leaves};
-use pullback_dispatch::{Arg, ArgValue, ArrayView, Derivation, Function, Mode, Slot};
+use pullback_dispatch::{Arg, Derivation, Function, Mode, Slot};
 use pullback_ir::InterfaceParam;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
@@ -110,7 +110,9 @@ pub struct PyBackward(pub Function, pub Globals);
 impl PyBackward {
     /// Gradients by parameter name, of every float array among the arguments: each of its argument's shape, dtype and
     /// library, summed in a fixed order where the argument was broadcast. `d_result` (and `d_name` for an `out` parameter)
-    /// is the cotangent of the result, of the result's shape; without any, all are ones.
+    /// is the cotangent of the result, of the result's shape; without any, all are ones. For a whole array that the function
+    /// writes, `d_name` is the cotangent of what it leaves there, of the array's shape and dtype, and must be given; the
+    /// array's gradient is by what the function found there.
     #[pyo3(signature = (*args, **kwargs))]
     fn __call__<'py>(
         &self,
@@ -144,18 +146,25 @@ impl PyBackward {
         refuse_cut_graph(py, &parsed)?;
         let slots = self.0.leaf_slots(&parsed.args).map_err(|e| to_py(py, &e))?;
         let wrt = differentiable_arrays(&parsed.args, &slots);
-        let returned = self.0.returned_slots(&parsed.args).map_err(|e| to_py(py, &e))?;
-        let mut seeds = Parsed::new(py, &self.0);
-        let mut cotangents: Vec<Option<ArrayView>> = vec![None; returned.len()];
+        let mut given_seeds = Parsed::new(py, &self.0);
+        let mut seeds = self.0.seeds(&parsed.args).map_err(|e| to_py(py, &e))?;
         for (name, value) in &given {
             let name = name.to_str()?;
-            let value = seeds.value(Place::Name(name), value)?;
-            self.seed(py, name, &value, &returned, &mut cotangents)?;
+            let value = given_seeds.value(Place::Name(name), value)?;
+            seeds.take(name.strip_prefix("d_").unwrap_or(name), &value).map_err(|e| to_py(py, &e))?;
         }
-        refuse_cut_graph(py, &seeds)?;
+        refuse_cut_graph(py, &given_seeds)?;
+        if let Some(path) = seeds.missing().next().filter(|_| given.is_empty()) {
+            let message = format!("`{}` writes `{path}`, whose cotangent is missing", self.0.name());
+            let found = Diagnostic::error(Code::MissingArgument, message);
+            return Err(diagnostic(
+                py,
+                found.help(format!("pass it as d_{path}=..., an array like `{path}`")),
+            ));
+        }
         let mode = match given.is_empty() {
             true => Mode::ValueAndGrad { wrt: &wrt },
-            false => Mode::Backward { wrt: &wrt, cotangents: &cotangents },
+            false => Mode::Backward { wrt: &wrt, cotangents: &seeds.results, written: &seeds.written },
         };
         let prepared = prepare(py, &self.0, &parsed.args, mode)?;
         let (_, gradients) = launch_with_gradients(py, &self.0, &parsed, prepared, &wrt)?;
@@ -180,45 +189,6 @@ impl PyBackward {
             result == "result" || any(&|param| param.direction.writes() && &*param.name == result);
         let is_input = any(&|param| param.direction.reads() && &*param.name == name);
         !is_input && (of_result || !any(&|param| &*param.name == name))
-    }
-
-    fn seed(
-        &self,
-        py: Python<'_>,
-        name: &str,
-        value: &ArgValue<'_>,
-        returned: &[Slot],
-        cotangents: &mut [Option<ArrayView>],
-    ) -> PyResult<()> {
-        let path = name.strip_prefix("d_").unwrap_or(name);
-        match value {
-            ArgValue::Struct(fields) => {
-                for (field, value) in fields {
-                    self.seed(py, &format!("{name}.{field}"), value, returned, cotangents)?;
-                }
-                Ok(())
-            }
-            ArgValue::Array(view) => match returned.iter().position(|slot| slot.path == path) {
-                Some(at) => {
-                    cotangents[at] = Some(view.clone());
-                    Ok(())
-                }
-                None => {
-                    let known: Vec<String> = returned.iter().map(|slot| format!("d_{}", slot.path)).collect();
-                    let message = format!(
-                        "`{}` returns no `{path}` that `{name}` could be the cotangent of",
-                        self.0.name()
-                    );
-                    let found = Diagnostic::error(Code::UnknownArgument, message);
-                    Err(diagnostic(py, found.help(format!("its cotangents are: {}", known.join(", ")))))
-                }
-            },
-            ArgValue::Numbers(_) => {
-                let message = format!("`{name}` is a number, but a cotangent has the result's shape");
-                let found = Diagnostic::error(Code::ArgumentType, message);
-                Err(diagnostic(py, found.help("pass an array of the result's shape and dtype")))
-            }
-        }
     }
 }
 

@@ -244,7 +244,7 @@ impl PyRecordedCall {
             });
         }
         let wrt = self.asked(&parsed, needs)?;
-        let mode = Mode::Backward { wrt: &wrt, cotangents: &seeds };
+        let mode = Mode::Backward { wrt: &wrt, cotangents: &seeds, written: &[] };
         let prepared = prepare(py, &self.function, &parsed.args, mode)?;
         let library = Library::of(&parsed);
         let outputs = output::make_all(py, context, &prepared, |_| library)?;

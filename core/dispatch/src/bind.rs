@@ -135,7 +135,8 @@ fn check_mode(binding: &Binding, mode: Mode<'_>) -> Result<(), Diagnostics> {
     let mut found = Diagnostics::new();
     // A recorded call may have only results without gradients: torch takes them as they are.
     let asks = !wrt.is_empty() && !matches!(mode, Mode::Recorded { .. });
-    if asks && binding.outputs.iter().all(|output| output.slot.no_diff) {
+    let writes = matches!(mode, Mode::Backward { written, .. } if written.iter().any(Option::is_some));
+    if asks && !writes && binding.outputs.iter().all(|output| output.slot.no_diff) {
         found.push(
             Diagnostic::error(Code::NotDifferentiable, "the call has no result that can have a gradient")
                 .help("ask for gradients of functions that return floats not marked no_diff"),

@@ -120,14 +120,33 @@ impl Function {
         let (names, wrt) = float_tensors(&args);
         let args = to_args(&args);
         let cotangents = [Some(cotangent.view())];
-        let prepared = self.prepare(&args, Mode::Backward { wrt: &wrt, cotangents: &cotangents })?;
+        let mode = Mode::Backward { wrt: &wrt, cotangents: &cotangents, written: &[] };
+        let prepared = self.prepare(&args, mode)?;
         if prepared.result_count() != 1 {
             let message = format!("`{}` gives {} results, not one", self.name(), prepared.result_count());
-            return Err(Diagnostic::error(Code::ArgumentType, message)
-                .help("use value_and_grad, or wrap the function in one with a single result")
-                .into());
+            return Err(Diagnostic::error(Code::ArgumentType, message).help("use backward_all").into());
         }
         Ok(Gradients(names.into_iter().zip(self.run(prepared)?).collect()))
+    }
+
+    /// As [`Function::backward`], for any number of results. Cotangents have the names of what they are of: `result` (or
+    /// `result.field`), an `out` parameter, or a parameter that takes a whole array and writes it. A result without one does not
+    /// count. The gradient of a written array is by what the call found there.
+    ///
+    /// # Errors
+    /// As [`Function::backward`]; `unknown-argument` for a name of nothing that the call gives.
+    pub fn backward_all(&self, args: Args<'_>, cotangents: Args<'_>) -> Result<Gradients, Error> {
+        let args = self.globals.with(args);
+        self.check_tensors(&args)?;
+        self.check_tensors(&cotangents)?;
+        let (names, wrt) = float_tensors(&args);
+        let args = to_args(&args);
+        let mut seeds = self.seeds(&args)?;
+        for arg in &to_args(&cotangents) {
+            seeds.take(arg.name, &arg.value)?;
+        }
+        let mode = Mode::Backward { wrt: &wrt, cotangents: &seeds.results, written: &seeds.written };
+        Ok(Gradients(names.into_iter().zip(self.run(self.prepare(&args, mode)?)?).collect()))
     }
 
     /// The results and the gradients of their sum, in one launch.

@@ -1,7 +1,7 @@
 //! Functions as users call them: a name, its overloads, and looking inside.
 
 use crate::args::Arg;
-use crate::bind::{self, Binding, bind};
+use crate::bind::{self, Binding};
 use crate::cache::OverloadSet;
 use crate::context::Context;
 use crate::derive::{self, Derivation};
@@ -11,7 +11,7 @@ use crate::globals::Globals;
 use crate::held::{Held, Nothing};
 use crate::mode::Mode;
 use crate::overload::Overload;
-use crate::prepare::Prepared;
+use crate::prepare::{Prepared, binding};
 use crate::slot::{GLOBAL, Slot};
 use crate::source::Source;
 use pullback_autodiff as autodiff;
@@ -60,9 +60,8 @@ impl Function {
         Ok(&self.set.overloads[self.bound(args)?.overload].interface)
     }
 
-    fn bound(&self, args: &[Arg<'_>]) -> Result<Binding, Error> {
-        bind(&self.set.overloads, args, Mode::Forward { results: &[] })
-            .map_err(|diagnostics| self.source.error(diagnostics))
+    pub(crate) fn bound(&self, args: &[Arg<'_>]) -> Result<Binding, Error> {
+        binding(&self.source, &self.set, args, Mode::Forward { results: &[] })
     }
 
     /// Finds or builds the plan of a call. Nothing runs, and no argument is touched.

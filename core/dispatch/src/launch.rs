@@ -34,7 +34,7 @@ impl Prepared {
         let lanes = self.shape().count() as u64;
         if !self.gathered.is_empty() {
             // SAFETY: the caller's promise covers the outputs.
-            unsafe { self.zero_gathered(outputs, stream) }?;
+            unsafe { self.start_gathered(outputs, stream) }?;
         }
         if lanes == 0 {
             run.host.clear(); // the call's own kernel is not launched
@@ -54,11 +54,11 @@ impl Prepared {
         let plan = self.plan.clone();
         let shape = self.shape().clone();
         run.pending.push((plan.kernel.clone(), Words::new(), lanes));
-        for &(word, output) in &self.gathered {
-            let array = &outputs[output];
-            self.words[word] = array.address;
+        for gathered in &self.gathered {
+            let array = &outputs[gathered.output];
+            self.words[gathered.word] = array.address;
             if array.shape.count() > 0 {
-                run.host.extend(host_range(&run.context, 0, word, array, Access::ReadWrite));
+                run.host.extend(host_range(&run.context, 0, gathered.word, array, Access::ReadWrite));
             }
         }
         for (sink, &word) in plan.sinks.iter().zip(&self.sink_words) {
@@ -85,19 +85,22 @@ impl Prepared {
         unsafe { run.submit(stream) }
     }
 
-    /// Makes the gradients zero that the call's kernel adds to.
+    /// Gives the gradients that the call's kernel adds to what they begin with.
     ///
     /// # Safety
     /// As [`Prepared::launch`].
-    unsafe fn zero_gathered(&self, outputs: &[ArrayView], stream: Option<u64>) -> Result<(), Error> {
+    unsafe fn start_gathered(&self, outputs: &[ArrayView], stream: Option<u64>) -> Result<(), Error> {
         let mut run = Run {
             context: self.context().clone(),
             pending: SmallVec::new(),
             host: HostRanges::new(),
             buffers: SmallVec::new(),
         };
-        for &(_, output) in &self.gathered {
-            run.fill_zero(&outputs[output])?;
+        for gathered in &self.gathered {
+            match &gathered.from {
+                Some(from) => run.copy(from, &outputs[gathered.output])?,
+                None => run.fill_zero(&outputs[gathered.output])?,
+            }
         }
         // SAFETY: passed on to the caller.
         unsafe { run.submit(stream) }
@@ -144,6 +147,20 @@ impl Run {
                 self.context.library_kernel(&format!("fill_zero {dtype}"), || reduce::fill_zero(dtype))?;
             let launch = self.push(kernel, &[output.address], count);
             self.written_host_range(launch, 0, output);
+        }
+        Ok(())
+    }
+
+    /// Copies a contiguous array to one of the same dtype.
+    fn copy(&mut self, from: &ArrayView, to: &ArrayView) -> Result<(), Error> {
+        let (dtype, count) = (from.dtype, from.shape.count() as u64);
+        if count > 0 {
+            let kernel = self
+                .context
+                .library_kernel(&format!("convert {dtype} {dtype}"), || reduce::convert(dtype, dtype))?;
+            let launch = self.push(kernel, &[from.address, to.address], count);
+            self.host.extend(host_range(&self.context, launch, 0, from, Access::Read));
+            self.written_host_range(launch, 1, to);
         }
         Ok(())
     }

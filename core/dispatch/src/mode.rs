@@ -11,8 +11,10 @@ pub enum Mode<'a> {
     /// impossible for the argument leaves that `wrt` marks is found now.
     Recorded { wrt: &'a [bool] },
     /// The gradients of the argument leaves that `wrt` marks, for cotangents of the results
-    /// (`None`: the result does not count). Leaves beyond `wrt` are not marked.
-    Backward { wrt: &'a [bool], cotangents: &'a [Option<ArrayView>] },
+    /// (`None`: the result does not count). Leaves beyond `wrt` are not marked. `written` has, by argument leaf, the
+    /// cotangents of what the call leaves in whole arrays that it writes; the gradients of those are asked for too, and
+    /// are by what it found there.
+    Backward { wrt: &'a [bool], cotangents: &'a [Option<ArrayView>], written: &'a [Option<ArrayView>] },
     /// The results, and the gradients of their sum, in one launch.
     ValueAndGrad { wrt: &'a [bool] },
 }

@@ -171,9 +171,8 @@ impl Blueprint<'_, '_> {
             let element_shape = output.slot.element_shape.clone();
             cotangents.push(Feed { dtype: output.slot.dtype, element_shape, from });
         }
-        // Arrays whose gradients are not asked for are constant, and so is what they hold.
         let plain = autodiff::VjpRequest::new(active_params, seeded_results);
-        let request = autodiff::VjpRequest { keep_results, constant_memory: true, ..plain };
+        let request = autodiff::VjpRequest { keep_results, ..written_nowhere_else(plain) };
         (request, cotangents)
     }
 
@@ -190,8 +189,7 @@ impl Blueprint<'_, '_> {
             seeded_results[output.slot.leaves.clone()].fill(true);
         }
         let plain = autodiff::VjpRequest::new(active_params, seeded_results);
-        let request = autodiff::VjpRequest { constant_memory: true, ..plain };
-        self.vjp(&request).map(drop)
+        self.vjp(&written_nowhere_else(plain)).map(drop)
     }
 
     /// The derived function, without calls.
@@ -245,6 +243,12 @@ impl Blueprint<'_, '_> {
             sinks.push(Sink { leaves, element_shape: slot.element_shape.clone(), into, role });
         }
     }
+}
+
+/// Arrays whose gradients are not asked for are constant, and so is what they hold; those that are written share memory
+/// with no other ([`crate::ports::Ports::check_overlaps`]).
+fn written_nowhere_else(request: autodiff::VjpRequest) -> autodiff::VjpRequest {
+    autodiff::VjpRequest { constant_memory: true, distinct_memory: true, ..request }
 }
 
 /// The dtype one lane's contribution to a shared gradient is kept in until it is summed.

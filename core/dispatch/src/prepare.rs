@@ -38,8 +38,16 @@ pub struct Prepared {
     outputs: SmallVec<[OutputSpec; 2]>,
     /// Word of each sink's first pointer.
     pub(crate) sink_words: SmallVec<[usize; 4]>,
-    /// Of each gradient that is added to in place: its word, and the output that it is.
-    pub(crate) gathered: SmallVec<[(usize, usize); 2]>,
+    pub(crate) gathered: SmallVec<[Gathered; 2]>,
+}
+
+/// A gradient that is added to in place.
+pub(crate) struct Gathered {
+    /// Where its address goes.
+    pub word: usize,
+    pub output: usize,
+    /// What it begins with; zero without it.
+    pub from: Option<ArrayView>,
 }
 
 impl Prepared {
@@ -67,6 +75,7 @@ impl Prepared {
                 gathered: SmallVec::new(),
             };
             prepared.fill_words(blueprint.leaves, ports, geometry).map_err(|why| source.error_of(why))?;
+            prepared.seed_written(blueprint).map_err(|why| source.error_of(why))?;
             Ok(prepared)
         })
     }
@@ -138,7 +147,7 @@ impl Prepared {
                 FeedFrom::Constants(_) => {}
                 FeedFrom::Whole(_) => self.whole_words(place, ports)?,
                 FeedFrom::Gathered(output, _) => {
-                    self.gathered.push((self.words.len(), *output));
+                    self.gathered.push(Gathered { word: self.words.len(), output: *output, from: None });
                     self.words.push(0);
                 }
                 FeedFrom::Array(walk, _) => self.array_words(*walk, ports, geometry),
@@ -170,6 +179,19 @@ impl Prepared {
                 (SinkInto::GroupSums(_), _) => self.words.extend(sink.leaves.clone().map(|_| 0)),
                 (SinkInto::Array(_), _) => self.words.push(0),
             }
+        }
+        Ok(())
+    }
+
+    /// Lets the gradients of written arrays begin with the cotangents of what is left there.
+    fn seed_written(&mut self, blueprint: &Blueprint<'_, '_>) -> Result<(), Diagnostic> {
+        let Mode::Backward { written, .. } = blueprint.mode else { return Ok(()) };
+        for gathered in &mut self.gathered {
+            let wanted = &blueprint.wanted[gathered.output];
+            let Some(Some(cotangent)) = written.get(wanted.leaf) else { continue };
+            let input = &self.bound.binding.inputs[wanted.input];
+            check_seed(cotangent, blueprint.leaves.array(wanted.leaf), input)?;
+            gathered.from = Some(cotangent.clone());
         }
         Ok(())
     }
@@ -246,7 +268,7 @@ pub(crate) fn drafted<R>(
 }
 
 /// Which argument feeds which slot of which overload.
-fn binding(
+pub(crate) fn binding(
     source: &Source,
     set: &OverloadSet,
     args: &[Arg<'_>],
@@ -324,6 +346,28 @@ fn check_gathered(array: &ArrayView, input: &bind::Input) -> Result<(), Diagnost
         return Ok(());
     };
     Err(Diagnostic::error(Code::NotDifferentiable, message).at(input.span, "declared here").help(help))
+}
+
+/// The cotangent of what is left in an array is like the array.
+fn check_seed(
+    cotangent: &ArrayView,
+    array: Option<&ArrayView>,
+    input: &bind::Input,
+) -> Result<(), Diagnostic> {
+    let path = &input.slot.path;
+    let Some(array) = array else { return Ok(()) };
+    let like = |what: &ArrayView| format!("{} {}", what.dtype.numpy_name(), what.shape);
+    if (cotangent.dtype, &cotangent.shape) != (array.dtype, &array.shape) {
+        let message = format!("the cotangent of `{path}` is {}, not {}", like(cotangent), like(array));
+        let found = Diagnostic::error(Code::ElementShape, message).at(input.span, "declared here");
+        return Err(found.help("pass an array of the same shape and dtype"));
+    }
+    if !cotangent.is_contiguous() {
+        let message = format!("the cotangent of `{path}` needs its elements in C order, without gaps");
+        let found = Diagnostic::error(Code::ElementShape, message).at(input.span, "declared here");
+        return Err(found.help("pass a contiguous copy: np.ascontiguousarray(x), x.contiguous()"));
+    }
+    Ok(())
 }
 
 fn outputs(

@@ -25,7 +25,7 @@ impl Signature {
                 words.push(1, results.len() as u64);
                 results.iter().for_each(|result| words.array(result));
             }
-            Mode::Backward { wrt, cotangents } => {
+            Mode::Backward { wrt, cotangents, written } => {
                 words.push(2, cotangents.len() as u64);
                 words.flags(wrt);
                 for cotangent in cotangents {
@@ -34,6 +34,7 @@ impl Signature {
                         None => words.push(4, 0),
                     }
                 }
+                words.flags(&written.iter().map(Option::is_some).collect::<SmallVec<[bool; 8]>>());
             }
             Mode::Recorded { wrt } => {
                 words.push(10, 0);
