@@ -21,6 +21,7 @@ pub const STD: &[Source] = sources![
     "matrix.slang",
     "numbers.slang",
     "rare.slang",
+    "derivatives.slang",
     "optional.slang",
     "packed.slang",
 ];

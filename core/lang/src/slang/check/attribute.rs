@@ -4,14 +4,21 @@ use super::Checker;
 use super::context::Context;
 use crate::slang::ast::{self, Attribute};
 use pullback_base::{Code, Diagnostic};
-use pullback_ir::LoopHints;
+use pullback_ir::{DerivativeMode, LoopHints};
 
 /// Attributes that change nothing here, or are read elsewhere.
-const ACCEPTED: [&str; 21] = [
+const ACCEPTED: [&str; 28] = [
     "NoDiffThis",
     "Differentiable",
     "BackwardDifferentiable",
     "ForwardDifferentiable",
+    "ForwardDerivative",
+    "ForwardDerivativeOf",
+    "BackwardDerivative",
+    "BackwardDerivativeOf",
+    "PrimalSubstitute",
+    "PrimalSubstituteOf",
+    "TreatAsDifferentiable",
     "PreferRecompute",
     "PreferCheckpoint",
     "mutating",
@@ -32,23 +39,27 @@ const ACCEPTED: [&str; 21] = [
 ];
 
 /// Attributes whose meaning the compiler would have to follow.
-const REFUSED: [(&str, &str); 10] = [
-    ("BackwardDerivative", "custom derivatives"),
-    ("ForwardDerivative", "custom derivatives"),
-    ("BackwardDerivativeOf", "custom derivatives"),
-    ("ForwardDerivativeOf", "custom derivatives"),
-    ("PrimalSubstitute", "custom derivatives"),
-    ("PrimalSubstituteOf", "custom derivatives"),
-    ("TreatAsDifferentiable", "functions treated as differentiable"),
-    ("CUDAKernel", "entry points"),
-    ("TorchEntryPoint", "entry points"),
-    ("PyExport", "entry points"),
-];
+const REFUSED: [(&str, &str); 3] =
+    [("CUDAKernel", "entry points"), ("TorchEntryPoint", "entry points"), ("PyExport", "entry points")];
 
 pub fn is_differentiable(decl: &ast::Decl) -> bool {
     decl.attributes.iter().any(|attribute| {
         matches!(&*attribute.name.text, "Differentiable" | "BackwardDifferentiable" | "ForwardDifferentiable")
     })
+}
+
+/// Whether the author says that the body tells the derivative of that mode.
+pub fn claims_derivative(decl: &ast::Decl, mode: DerivativeMode) -> bool {
+    decl.attributes.iter().any(|attribute| match &*attribute.name.text {
+        "Differentiable" | "BackwardDifferentiable" | "TreatAsDifferentiable" => true,
+        "ForwardDifferentiable" => mode == DerivativeMode::Forward,
+        _ => false,
+    })
+}
+
+/// What the function gives depends on nothing, as far as derivatives go.
+pub fn is_constant(decl: &ast::Decl) -> bool {
+    decl.attributes.iter().any(|attribute| &*attribute.name.text == "TreatAsDifferentiable")
 }
 
 /// Checks the attributes of a function; whether they forbid to compile it.

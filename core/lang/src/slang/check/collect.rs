@@ -222,6 +222,7 @@ impl<'a> Checker<'a> {
             op,
             requirement: None,
             sets_through: None,
+            given: Vec::new(),
             signature: Lazy::Pending,
         })
     }

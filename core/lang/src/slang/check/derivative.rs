@@ -198,22 +198,25 @@ impl Program<'_> {
 }
 
 impl Checker<'_> {
+    /// A function's signature with `this` as a parameter like others.
+    pub fn flat_signature(&mut self, id: FnId) -> Signature {
+        let declared = self.signature(id);
+        let this = self.program.this_param(id);
+        Signature {
+            generics: declared.generics.clone(),
+            params: this.iter().chain(&declared.params).cloned().collect(),
+            result: declared.result.clone(),
+            ..*declared
+        }
+    }
+
     /// A function as the calls of a set see it: as declared, or as its derivative.
     pub fn signature_in(&mut self, set: &FunctionSet, id: FnId) -> Arc<Signature> {
         let declared = self.signature(id);
         if set.derivatives.is_empty() {
             return declared;
         }
-        let mut params: Vec<Param> = self.program.this_param(id).into_iter().collect();
-        params.extend(declared.params.iter().cloned());
-        let mut signature = Signature {
-            generics: declared.generics.clone(),
-            outer: declared.outer,
-            params,
-            result: declared.result.clone(),
-            result_no_diff: declared.result_no_diff,
-            broken: declared.broken,
-        };
+        let mut signature = self.flat_signature(id);
         for &mode in &set.derivatives {
             signature = self.program.derivative_signature(&signature, mode);
         }
@@ -346,10 +349,10 @@ impl Context<'_, '_> {
 
     /// `diffPair(p, d)`: the pair type follows from the value.
     pub fn diff_pair(&mut self, args: &[ast::Expr], span: Span) -> Expr {
-        let args: Vec<Expr> = args.iter().map(|arg| self.expr(arg)).collect();
-        let Some(first) = args.first() else {
+        let [first, rest @ ..] = args else {
             return self.error(Code::TypeMismatch, "a pair is made of a value and its tangent", span, "here");
         };
+        let first = self.expr(first);
         if first.is_error() {
             return self.silent_error(span);
         }
@@ -358,6 +361,9 @@ impl Context<'_, '_> {
             let (_, shape) = of.number().unwrap_or((Elem::Scalar(Scalar::F32), super::types::Shape::Scalar));
             of = Ty::Number(Elem::Scalar(Scalar::F32), shape);
         }
+        let tangent = self.differential_type(&of, span);
+        let rest = rest.iter().map(|arg| self.expr_for(arg, &tangent));
+        let args = std::iter::once(first).chain(rest).collect();
         self.pair(&of, args, span)
     }
 }

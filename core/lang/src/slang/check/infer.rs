@@ -178,6 +178,22 @@ pub fn matches(program: &Program<'_>, open: &[ParamId], pattern: &Ty, ty: &Ty) -
     (pattern.subst(program, &subst) == *ty).then_some(subst)
 }
 
+/// What parameters, within their bounds, must stand for so that `pattern` becomes `args`.
+pub fn matches_args(program: &Program<'_>, open: &[ParamId], pattern: &[Arg], args: &[Arg]) -> Option<Subst> {
+    let mut inference = Inference { program, open, subst: Subst::default() };
+    for (pattern, arg) in pattern.iter().zip(args) {
+        match (pattern, arg) {
+            (Arg::Type(ty), Arg::Type(given)) => inference.unify(ty, given).ok()?,
+            (Arg::Count(count), Arg::Count(given)) => inference.bind_count(*count, *given).ok()?,
+            _ => return None,
+        }
+    }
+    let subst = inference.subst;
+    let becomes = pattern.iter().zip(args).all(|(pattern, arg)| pattern.subst(program, &subst) == *arg);
+    let fits = open.iter().all(|&param| program.misfit(param, &subst).is_none());
+    (becomes && fits && pattern.len() == args.len()).then_some(subst)
+}
+
 impl Program<'_> {
     /// What a generic parameter stands for when nobody says.
     pub fn default_of(&self, param: ParamId, subst: &Subst) -> Option<Arg> {

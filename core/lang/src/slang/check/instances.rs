@@ -30,6 +30,10 @@ struct Walk<'w, 'a> {
     found: Vec<Diagnostic>,
     /// Generic structs put into values of an interface's type that were not known to be.
     erased: Vec<Ty>,
+    /// What is given for the derivatives of instances: they may call those.
+    given: Vec<Instance>,
+    /// One of these cannot be lowered, nor can who knows whom it is given for.
+    given_wrong: bool,
     /// Functions that cannot be lowered.
     wrong: Vec<FnId>,
     /// One report of endless instances is enough.
@@ -58,7 +62,7 @@ impl Checker<'_> {
             let erased = walk.erased;
             self.program.erased.extend(erased);
         };
-        let wrong = walk.wrong;
+        let (wrong, given_wrong) = (walk.wrong, walk.given_wrong);
         walk.found.into_iter().for_each(|found| self.diagnostics.push(found));
         for id in wrong {
             if !self.diagnostics.has_errors() {
@@ -66,6 +70,9 @@ impl Checker<'_> {
                 self.unsupported("calls of what a type gives for an interface like this", span);
             }
             self.bodies.insert(id, None);
+        }
+        if given_wrong {
+            self.bodies.clear();
         }
     }
 }
@@ -99,8 +106,9 @@ fn asks_types(program: &Program<'_>, body: &Body) -> bool {
 
 impl<'w, 'a> Walk<'w, 'a> {
     fn new(program: &'w Program<'a>, bodies: &'w FxHashMap<FnId, Option<Arc<Body>>>) -> Self {
-        let (found, erased, wrong) = (Vec::new(), Vec::new(), Vec::new());
-        Walk { program, bodies, states: FxHashMap::default(), found, erased, wrong, endless: false }
+        let (found, erased, given, wrong) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let states = FxHashMap::default();
+        Walk { program, bodies, states, found, erased, given, given_wrong: false, wrong, endless: false }
     }
 
     /// Goes through what users call.
@@ -110,6 +118,9 @@ impl<'w, 'a> Walk<'w, 'a> {
             if has_body && self.instance(root.clone(), 0) == State::Wrong {
                 self.wrong.push(root.0);
             }
+        }
+        while let Some(given) = self.given.pop() {
+            self.given_wrong |= self.instance(given, 0) == State::Wrong;
         }
     }
 
@@ -179,6 +190,8 @@ impl<'w, 'a> Walk<'w, 'a> {
         let subst: Subst = generics.into_iter().zip(instance.1.iter().cloned()).collect();
         let known =
             |args: &[Arg]| -> Vec<Arg> { args.iter().map(|arg| arg.subst(program, &subst)).collect() };
+        let given = program.given_for(instance.0, &instance.1).into_iter().map(|(_, given)| given);
+        self.given.extend(given.filter(|given| !self.states.contains_key(given)));
         let mut next = Vec::new();
         for run in runs(self.program, body) {
             match run {

@@ -16,6 +16,7 @@ pub mod entry;
 mod enums;
 mod expr;
 pub mod flow;
+mod given;
 mod global;
 pub mod hir;
 mod infer;
@@ -49,7 +50,7 @@ mod member_tests;
 #[cfg(test)]
 mod tests;
 
-pub use attribute::is_differentiable;
+pub use attribute::{claims_derivative, is_constant, is_differentiable};
 
 use self::collect::Place;
 use self::hir::Body;
@@ -199,6 +200,7 @@ impl<'a> Checker<'a> {
             self.constant(id, Span::NONE);
         }
         self.check_conformances(first.conformances);
+        self.note_given_derivatives(first.functions);
         self.refuse_endless_values(first.structs);
     }
 
@@ -238,7 +240,11 @@ impl<'a> Checker<'a> {
         let calls: Vec<(FnId, Vec<FnId>)> = self
             .bodies
             .iter()
-            .filter_map(|(&id, body)| Some((id, recursion::callees(&self.program, body.as_ref()?))))
+            .filter_map(|(&id, body)| {
+                let mut needed = recursion::callees(&self.program, body.as_ref()?);
+                needed.extend(self.program.functions[id].given_functions());
+                Some((id, needed))
+            })
             .collect();
         loop {
             let is_broken = |id: &FnId| {

@@ -75,9 +75,7 @@ impl Context<'_, '_> {
             return Err(format!("takes {count} argument{plural}"));
         }
         let types: Vec<Ty> = args.iter().map(|arg| arg.ty.clone()).collect();
-        let within = || function.owner.filter(|&owner| !self.encloses(owner)).and_then(|_| self.self_ty());
-        let of = set.of.clone().or_else(within);
-        let outer = program.outer_subst(id, of.as_ref()).ok_or("is a member of another type")?;
+        let outer = self.outer_of(set, id).ok_or("is a member of another type")?;
         let subst = infer(program, signature, outer, set.generics.as_deref(), &types)?;
         if set.generics.is_some() && signature.generics.len() == signature.outer {
             return Err("is not generic".into());
@@ -108,6 +106,14 @@ impl Context<'_, '_> {
                 defaults,
             ),
         })
+    }
+
+    /// What the generic parameters of the type whose member a candidate is stand for.
+    pub fn outer_of(&self, set: &FunctionSet, id: FnId) -> Option<Subst> {
+        let program = &self.checker.program;
+        let owner = program.functions[id].owner;
+        let within = || owner.filter(|&owner| !self.encloses(owner)).and_then(|_| self.self_ty());
+        program.outer_subst(id, set.of.clone().or_else(within).as_ref())
     }
 
     /// Whether a function takes these arguments.

@@ -4,12 +4,12 @@
 use super::default::Initials;
 use super::entry::Entry;
 use super::global::GlobalType;
-use super::hir::Expr;
+use super::hir::{Callee, Expr};
 use super::memory::BufferForm;
 use super::types::{Arg, Bound, Count, Elem, ParamId, Shape, Subst, Ty, scalar_name};
 use crate::slang::ast;
 use pullback_base::{IdVec, Scalar, Span, id_type};
-use pullback_ir::{Direction, Op};
+use pullback_ir::{DerivativeMode, Direction, Op};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -273,7 +273,29 @@ pub struct Function<'a> {
     pub requirement: Option<RequirementId>,
     /// A setter with the body of this getter: what it returns takes the new value.
     pub sets_through: Option<FnId>,
+    /// What its author gave for its derivatives.
+    pub given: Vec<Given>,
     pub signature: Lazy<Arc<Signature>>,
+}
+
+/// A function that an author gave for a derivative of another one.
+#[derive(Clone)]
+pub struct Given {
+    pub part: GivenPart,
+    /// The generic parameters of whoever says so.
+    pub generics: Vec<ParamId>,
+    /// What those of the other function stand for, in terms of these.
+    pub of: Vec<Arg>,
+    /// In terms of these too.
+    pub by: Callee,
+    pub span: Span,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GivenPart {
+    Derivative(DerivativeMode),
+    /// Is differentiated in the function's place.
+    Substitute,
 }
 
 impl Function<'_> {
@@ -321,6 +343,19 @@ pub struct Signature {
     pub result_no_diff: bool,
     /// Something in it was wrong, and reported.
     pub broken: bool,
+}
+
+impl Signature {
+    /// The signature where generic parameters stand for that.
+    pub fn subst(&self, program: &Program<'_>, subst: &Subst) -> Signature {
+        let param = |param: &Param| Param { ty: param.ty.subst(program, subst), ..param.clone() };
+        Signature {
+            generics: self.generics.clone(),
+            params: self.params.iter().map(param).collect(),
+            result: self.result.subst(program, subst),
+            ..*self
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

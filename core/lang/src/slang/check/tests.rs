@@ -216,12 +216,12 @@ fn a_switch_whose_copies_would_swell_is_refused() {
 fn what_is_not_supported_is_named() {
     check_messages(
         "interface I { float m(); }\nenum E { A, B }\nstruct G<T> { T x; }\nstruct S : I { float x; }\nstruct F { float x = 1; }\n\
-         [BackwardDerivative(z)] float a(float x) { return x; }\n[shader(\"compute\")] void b(uint3 id : SV_DispatchThreadID) {}\n\
+         [PyExport(\"a\")] float a(float x) { return x; }\n[shader(\"compute\")] void b(uint3 id : SV_DispatchThreadID) {}\n\
          float c(Texture2D t) { return 0; }\nfloat d(float x) { return fwd_diff(c)(x); }\nfloat e(float x[]) { return x[0]; }\n\
          float global;\nfloat f(float x);\nfloat h() { return global + A; }\n[Unknown] float i(float x) { discard; return x; }\n",
         expect![[r#"
             type-mismatch: `S` does not conform to `I`
-            unsupported-feature: custom derivatives are not supported yet
+            unsupported-feature: entry points are not supported yet
             unsupported-feature: types like `Texture2D` are not supported yet
             unsupported-feature: arrays of unknown size are not supported yet
             unsupported-feature: `f` has no body

@@ -45,9 +45,13 @@ impl Lowerer<'_> {
             return known.clone();
         }
         let derivatives = match self.queue[id.index()].0.clone() {
-            Task::Instance(id, args) => self.derivatives_of(id, &args),
+            Task::Instance(of, args) => {
+                let mut derivatives = self.derivatives_of(of, &args);
+                self.note_given(id, &(of, args), &mut derivatives);
+                derivatives
+            }
             Task::Derived(derived) => self.derivatives(derived.of).of_derivative(derived.mode),
-            Task::Outermost(..) | Task::Kernel(_) => bug!("lower", "nothing calls {id}"),
+            Task::Outermost(..) | Task::Kernel(_) | Task::Adapter(_) => bug!("lower", "nothing calls {id}"),
         };
         self.derivatives.insert(id, derivatives.clone());
         derivatives

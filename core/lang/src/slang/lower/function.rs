@@ -2,6 +2,7 @@
 
 use super::Lowerer;
 use crate::slang::check::hir::{Body, LocalId};
+use crate::slang::check::is_constant;
 use crate::slang::check::program::{FnId, GlobalId, GlobalKind, Role};
 use crate::slang::check::types::{Arg, Subst, Ty};
 use crate::ssa::{Ssa, Target, Var};
@@ -22,7 +23,8 @@ pub struct FunctionLowerer<'l, 'c> {
     pub subst: Subst,
     pub vars: Vec<Option<Var>>,
     pub result: Option<Var>,
-    pub result_no_diff: bool,
+    /// Results that carry no derivative.
+    pub constants: Vec<Var>,
     pub around: Vec<Around>,
     /// Uniforms and `static` variables, as this function has them.
     pub globals: FxHashMap<GlobalId, Var>,
@@ -31,6 +33,7 @@ pub struct FunctionLowerer<'l, 'c> {
 pub fn lower(lowerer: &mut Lowerer<'_>, id: FnId, args: &[Arg], name: &str) -> Function {
     let signature = lowerer.signature(id);
     let role = lowerer.program.functions[id].role;
+    let is_constant = is_constant(lowerer.program.functions[id].decl);
     let span = lowerer.program.functions[id].ast.name.span;
     let body = lowerer.body(id);
     let globals = lowerer.globals_of(id, args);
@@ -40,7 +43,6 @@ pub fn lower(lowerer: &mut Lowerer<'_>, id: FnId, args: &[Arg], name: &str) -> F
     let subst = signature.generics.iter().copied().zip(args.iter().cloned()).collect();
     let builder = FunctionBuilder::new(name, FunctionKind::Plain);
     let mut function = FunctionLowerer::new(lowerer, builder, body, subst);
-    function.result_no_diff = signature.result_no_diff;
     function.ssa.function_mut().span = span;
     function.ssa.set_span(span);
     let mut results = Vec::new();
@@ -49,6 +51,9 @@ pub fn lower(lowerer: &mut Lowerer<'_>, id: FnId, args: &[Arg], name: &str) -> F
         let var = function.ssa.declare(ty, None);
         function.result = Some(var);
         results.push(var);
+        if signature.result_no_diff {
+            function.constants.push(var);
+        }
     }
     let this = match role {
         Role::Method { mutating } => {
@@ -60,13 +65,19 @@ pub fn lower(lowerer: &mut Lowerer<'_>, id: FnId, args: &[Arg], name: &str) -> F
     };
     let declared = signature.params.iter().map(|param| (param.direction, param.no_diff));
     for (&local, (direction, no_diff)) in body.params.iter().zip(this.into_iter().chain(declared)) {
-        let var = function.param(local, direction, no_diff);
+        let var = function.param(local, direction, no_diff || is_constant);
         if direction.writes() {
             results.push(var);
         }
     }
+    if is_constant {
+        function.constants.clone_from(&results);
+    }
     results.extend(function.global_params(&globals));
     function.block(&body.block);
+    if is_constant && function.ssa.reach() {
+        function.detach_constants();
+    }
     function.ssa.function_mut().interface = interface;
     function.ssa.finish(&results)
 }
@@ -80,7 +91,7 @@ impl<'l, 'c> FunctionLowerer<'l, 'c> {
             subst,
             vars: vec![None; body.locals.len()],
             result: None,
-            result_no_diff: false,
+            constants: Vec::new(),
             around: Vec::new(),
             globals: FxHashMap::default(),
         }
@@ -118,6 +129,15 @@ impl FunctionLowerer<'_, '_> {
     /// The same value without a derivative; what has none anyway is left as it is.
     pub fn detached(&mut self, value: Value) -> Value {
         if self.ssa.ty(value).has_float() { self.ssa.op(Op::Detach, &[value]) } else { value }
+    }
+
+    /// Takes the derivatives from the results that carry none, where the function ends.
+    pub fn detach_constants(&mut self) {
+        for var in self.constants.clone() {
+            let value = self.ssa.read(var);
+            let value = self.detached(value);
+            self.ssa.write(var, value);
+        }
     }
 
     /// Runs `f` with statements attributed to that place.

@@ -10,8 +10,19 @@ use crate::slang::check::types::{Arg, Subst, Ty};
 use crate::ssa::Var;
 use pullback_base::bug;
 use pullback_ir::{Global, Type, Value};
+use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 use std::rc::Rc;
+
+/// The globals that functions use, by their generic arguments.
+#[derive(Default)]
+pub struct Globals {
+    known: FxHashMap<(FnId, Vec<Arg>), Rc<[GlobalId]>>,
+    /// Those whose globals are being found, outermost first.
+    open: Vec<(FnId, Vec<Arg>)>,
+    /// The outermost of these that was asked for again: what is found within it is not all yet.
+    circle: usize,
+}
 
 impl Lowerer<'_> {
     /// The function that a call runs, and its generic arguments, with all types known.
@@ -49,29 +60,47 @@ impl Lowerer<'_> {
     }
 
     /// The globals that a function uses, itself or through what it calls, in the order of their declarations.
+    /// What is given for its derivatives is run in its place, so it takes what that uses.
     pub fn globals_of(&mut self, id: FnId, args: &[Arg]) -> Rc<[GlobalId]> {
         let key = (id, args.to_vec());
-        if let Some(known) = self.globals.get(&key) {
+        if let Some(known) = self.globals.known.get(&key) {
             return known.clone();
         }
+        // A derivative may call its function, whose globals are being found then.
+        if let Some(depth) = self.globals.open.iter().position(|open| *open == key) {
+            self.globals.circle = self.globals.circle.min(depth);
+            return Rc::default();
+        }
+        let depth = self.globals.open.len();
+        self.globals.open.push(key.clone());
+        let outer = std::mem::replace(&mut self.globals.circle, usize::MAX);
+        let used: Rc<[GlobalId]> = self.find_globals(id, args).into_iter().collect();
+        self.globals.open.pop();
+        let circle = self.globals.circle;
+        if circle >= depth {
+            self.globals.known.insert(key, used.clone());
+        }
+        self.globals.circle = if circle < depth { outer.min(circle) } else { outer };
+        used
+    }
+
+    fn find_globals(&mut self, id: FnId, args: &[Arg]) -> BTreeSet<GlobalId> {
+        let mut used = BTreeSet::new();
         if let Some(dispatch) = self.dispatched(id, args) {
             // Those of each type that may be inside.
-            let mut used = BTreeSet::new();
             for (witness, generics) in dispatch.answers {
                 used.extend(self.globals_of(witness, &generics).iter());
             }
-            let used: Rc<[GlobalId]> = used.into_iter().collect();
-            self.globals.insert(key, used.clone());
             return used;
         }
         let signature = self.signature(id);
         let subst: Subst = signature.generics.iter().copied().zip(args.iter().cloned()).collect();
         let mut exprs = Vec::new();
         each_expr(&self.body(id).block, &mut |expr| exprs.push(expr));
-        let mut used = BTreeSet::new();
         exprs.into_iter().for_each(|expr| self.note_globals(expr, &subst, &mut used));
-        let used: Rc<[GlobalId]> = used.into_iter().collect();
-        self.globals.insert(key, used.clone());
+        for (_, (given, generics)) in self.program.given_for(id, args) {
+            used.extend(self.globals_of(given, &generics).iter());
+        }
         used
     }
 

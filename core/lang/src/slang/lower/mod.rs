@@ -8,6 +8,7 @@ mod dispatch;
 mod entry;
 mod expr;
 mod function;
+mod given;
 mod global;
 mod memory;
 mod place;
@@ -20,7 +21,7 @@ mod tests;
 use super::check::entry::Entry;
 use super::check::hir::{Body, Expr, ExprKind};
 use super::check::memory::BufferForm;
-use super::check::program::{FnId, GlobalId, GlobalKind, Lazy, MembersId, Program, Role, Signature};
+use super::check::program::{FnId, GlobalKind, Lazy, MembersId, Program, Role, Signature};
 use super::check::types::{Arg, Count, Elem, Shape, Subst, Ty};
 use super::check::{Checked, Instance, is_differentiable};
 use pullback_base::{Scalar, bug, ids::Id};
@@ -30,7 +31,6 @@ use pullback_ir::{
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::sync::Arc;
 
 /// The module of all functions without errors, and what they call.
@@ -43,7 +43,7 @@ pub fn lower(checked: &Checked<'_>) -> Module {
         queue: Vec::new(),
         names: FxHashSet::default(),
         structs: FxHashMap::default(),
-        globals: FxHashMap::default(),
+        globals: global::Globals::default(),
         derivatives: BTreeMap::new(),
         derived: FxHashMap::default(),
     };
@@ -79,6 +79,7 @@ pub fn lower(checked: &Checked<'_>) -> Module {
                 kernel
             }
             Task::Derived(derived) => lowerer.shell(derived, &name),
+            Task::Adapter(adapter) => given::adapter(&mut lowerer, adapter, &name),
         };
         module.add(function);
     }
@@ -100,6 +101,8 @@ enum Task {
     Kernel(usize),
     /// A derivative of another function.
     Derived(Derived),
+    /// A function given for the derivatives of another one, as those are called.
+    Adapter(given::Adapter),
 }
 
 struct Lowerer<'c> {
@@ -110,14 +113,13 @@ struct Lowerer<'c> {
     instances: FxHashMap<(FnId, Vec<Arg>), FuncId>,
     /// In the order of their ids; those past the module's length are still to be lowered.
     queue: Vec<(Task, Arc<str>)>,
-    /// How the functions differentiate of which derivatives are asked.
+    /// How the functions differentiate of which derivatives are asked or given.
     derivatives: BTreeMap<FuncId, Derivatives>,
     derived: FxHashMap<Derived, FuncId>,
     names: FxHashSet<Arc<str>>,
     /// Struct types by what the checker calls them.
     structs: FxHashMap<Ty, Type>,
-    /// The globals a function uses, by its generic arguments.
-    globals: FxHashMap<(FnId, Vec<Arg>), Rc<[GlobalId]>>,
+    globals: global::Globals,
 }
 
 impl<'c> Lowerer<'c> {
@@ -142,7 +144,11 @@ impl<'c> Lowerer<'c> {
         }
         let name = self.instance_name(id, &args);
         let func = self.enqueue(Task::Instance(id, args.clone()), &name);
+        let has_given = self.has_given(id, &args);
         self.instances.insert((id, args), func);
+        if has_given {
+            self.derivatives(func);
+        }
         func
     }
 

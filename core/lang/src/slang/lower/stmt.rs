@@ -56,12 +56,10 @@ impl FunctionLowerer<'_, '_> {
             }
             StmtKind::Return(value) => {
                 if let (Some(value), Some(result)) = (value, self.result) {
-                    let mut value = self.expr(value);
-                    if self.result_no_diff {
-                        value = self.detached(value);
-                    }
+                    let value = self.expr(value);
                     self.ssa.write(result, value);
                 }
+                self.detach_constants();
                 self.ssa.jump(Jump::Return);
             }
         }
