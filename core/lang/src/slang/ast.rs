@@ -585,3 +585,14 @@ pub enum DerivativeMode {
     Forward,
     Backward,
 }
+
+impl DerivativeMode {
+    /// `f.fwd_diff` and `f.bwd_diff`
+    pub fn of_member(name: &str) -> Option<Self> {
+        match name {
+            "fwd_diff" => Some(Self::Forward),
+            "bwd_diff" => Some(Self::Backward),
+            _ => None,
+        }
+    }
+}

@@ -120,11 +120,13 @@ impl Context<'_, '_> {
         let generics = in_order(&self.checker.program, function, subst);
         let role = self.checker.program.functions[function].role;
         let mut values = Vec::with_capacity(args.len() + 1);
-        if let (Role::Method { mutating }, Some(receiver)) = (role, receiver) {
-            if mutating && !self.mutable_receiver(&receiver, function) {
+        let object = receiver.filter(|receiver| self.is_object_of(function, receiver));
+        let by_object = object.is_some();
+        if let Some(object) = object {
+            if role == (Role::Method { mutating: true }) && !self.mutable_receiver(&object, function) {
                 return self.silent_error(span);
             }
-            values.push(*receiver);
+            values.push(*object);
         }
         let Some(args) = self.arguments(&signature, subst, args, span) else {
             return self.silent_error(span);
@@ -132,9 +134,9 @@ impl Context<'_, '_> {
         values.extend(args);
         let ty = signature.result.subst(&self.checker.program, subst);
         self.broken |= ty.is_error();
-        let callee = self.callee(function, generics);
+        let callee = self.callee(function, generics, by_object);
         if let hir::Callee::Requirement { this: Ty::Interface(interface), requirement, .. } = &callee
-            && let Some(why) = self.checker.program.undispatchable(*requirement)
+            && let Some(why) = self.checker.program.undispatchable(*requirement, by_object)
         {
             let report = self.checker.program.report_undispatchable(interface, *requirement, span, why);
             self.report(report);
@@ -178,16 +180,24 @@ impl Context<'_, '_> {
     }
 
     /// A function of an interface is a requirement: the type that conforms, the last parameter of the interface, tells what is called.
-    pub fn callee(&self, function: FnId, generics: Vec<Arg>) -> hir::Callee {
+    pub fn callee(&self, function: FnId, generics: Vec<Arg>, by_object: bool) -> hir::Callee {
         let program = &self.checker.program;
         let decl = &program.functions[function];
         let Some((requirement, owner)) = decl.requirement.zip(decl.owner) else {
             return hir::Callee::Function { id: function, generics };
         };
         match generics.get(program.members[owner].generics.len() - 1).cloned() {
-            Some(Arg::Type(this)) => hir::Callee::Requirement { this, requirement, generics },
+            Some(Arg::Type(this)) => hir::Callee::Requirement { this, requirement, generics, by_object },
             _ => hir::Callee::Function { id: function, generics },
         }
+    }
+
+    /// Whether a function that was asked of a value takes it: methods do, and what an interface asks for where only the value
+    /// tells the type.
+    pub fn is_object_of(&self, function: FnId, receiver: &Expr) -> bool {
+        let function = &self.checker.program.functions[function];
+        let tells = function.requirement.is_some() && matches!(receiver.ty, Ty::Interface(_));
+        tells || matches!(function.role, Role::Method { .. })
     }
 
     fn mutable_receiver(&mut self, receiver: &Expr, function: FnId) -> bool {

@@ -1,14 +1,15 @@
 //! Which types conform to which interfaces, and what they give for what those ask: questions to the tables alone.
 
-use super::done;
 use super::infer::matches;
 use super::program::{
-    AliasId, Conformance, FnId, GenericKind, InterfaceId, InterfaceRef, MembersId, Program, RequirementId,
-    RequirementKind, Role, Symbol,
+    AliasId, Conformance, Field, FnId, GenericKind, InterfaceId, InterfaceRef, MembersId, Param, Program,
+    RequirementId, RequirementKind, Role, Symbol,
 };
 use super::types::{Arg, Bound, Count, Elem, ParamId, Shape, Subst, Ty};
+use super::{Instance, done};
 use pullback_base::{Code, Diagnostic, Span};
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// How many types are looked at to see what a value may hold.
 const MAX_SEEN: usize = 1000;
@@ -46,7 +47,9 @@ impl Ty {
                 *elem == Elem::Param(param) || sized
             }
             Ty::Array(element, count) => counts(count) || element.mentions(param),
-            Ty::Buffer(_, element) | Ty::Pointer(element) => element.mentions(param),
+            Ty::Buffer(_, element) | Ty::Pointer(element) | Ty::Pair(element) | Ty::Differential(element) => {
+                element.mentions(param)
+            }
             Ty::Struct(_, args) => args.iter().any(arg_mentions),
             Ty::Interface(interface) => interface.args.iter().any(arg_mentions),
             Ty::Assoc(base, _) => base.mentions(param),
@@ -61,6 +64,15 @@ impl Ty {
             other => other.as_param(),
         }
     }
+}
+
+/// What a value of an interface's type chooses among.
+pub struct Dispatch {
+    pub interface: InterfaceRef,
+    /// The parameter that is the value; `None` for the object of a requirement.
+    pub object: Option<usize>,
+    /// For each conforming type what runs, where that is known.
+    pub answers: Vec<Option<Instance>>,
 }
 
 impl InterfaceRef {
@@ -105,6 +117,15 @@ impl Program<'_> {
         types
     }
 
+    /// The tangents of a value of an interface's type: room for those of each type that may be inside.
+    pub fn tangents_inside(&self, interface: &InterfaceRef) -> Arc<[Field]> {
+        let room = (1..).zip(self.conforming(interface)).filter_map(|(number, ty)| {
+            let ty = self.differential(&ty)?;
+            Some(Field { name: format!("as_{number}").into(), ty, no_diff: false })
+        });
+        room.collect()
+    }
+
     /// Whether a value of type `ty` may have one of type `inner` inside.
     pub fn may_hold(&self, ty: &Ty, inner: &Ty, seen: &mut Vec<Ty>) -> bool {
         let parts: Vec<Ty> = match ty {
@@ -118,11 +139,63 @@ impl Program<'_> {
         ty == inner || parts.iter().any(|part| self.may_hold(part, inner, seen))
     }
 
+    /// What an instance chooses among where a value of an interface's type tells which function runs: a requirement asked of it,
+    /// or a generic function whose type is that of one of its arguments.
+    pub fn dispatch(&self, id: FnId, args: &[Arg]) -> Option<Dispatch> {
+        let function = &self.functions[id];
+        let (object, at, interface) = match self.asked_of_object(id, args) {
+            Some((at, interface)) => (None, at, interface),
+            None => {
+                let (param, at, interface) = self.opened(id, args)?;
+                (Some(param), at, interface)
+            }
+        };
+        let answer = |ty: Ty| {
+            let mut own = args.to_vec();
+            own[at] = Arg::Type(ty.clone());
+            match (object, function.requirement) {
+                (None, Some(requirement)) => self.witness(&ty, requirement, &own),
+                _ => Some((id, own)),
+            }
+        };
+        let answers = self.conforming(&interface).into_iter().map(answer).collect();
+        Some(Dispatch { interface, object, answers })
+    }
+
+    /// The generic parameter `This` of a requirement that is asked of a value of an interface's type, by its number.
+    fn asked_of_object(&self, id: FnId, args: &[Arg]) -> Option<(usize, InterfaceRef)> {
+        let function = &self.functions[id];
+        function.requirement?;
+        let at = self.members[function.owner?].generics.len() - 1;
+        match args.get(at) {
+            Some(Arg::Type(Ty::Interface(interface))) => Some((at, interface.clone())),
+            _ => None,
+        }
+    }
+
+    /// A parameter whose type is a generic one of the function's own that stands for an interface's type, and nothing else that is
+    /// taken or given needs to know which type is inside.
+    fn opened(&self, id: FnId, args: &[Arg]) -> Option<(usize, usize, InterfaceRef)> {
+        let signature = done(&self.functions[id].signature)?;
+        let own = signature.generics.iter().zip(args).enumerate().skip(signature.outer);
+        own.filter_map(|(at, (&generic, arg))| {
+            let Arg::Type(Ty::Interface(interface)) = arg else { return None };
+            let is_object = |param: &Param| param.ty.as_param() == Some(generic);
+            let object = signature.params.iter().position(is_object)?;
+            let others = signature.params.iter().enumerate().filter(|(index, _)| *index != object);
+            let told = signature.params[object].direction.reads()
+                && !others.into_iter().any(|(_, param)| param.ty.mentions(generic))
+                && (signature.result.as_param() == Some(generic) || !signature.result.mentions(generic));
+            told.then(|| (object, at, interface.clone()))
+        })
+        .next()
+    }
+
     /// Why a requirement cannot be called on a value of the interface's type: the value alone must tell which type is meant.
-    pub fn undispatchable(&self, requirement: RequirementId) -> Option<&'static str> {
+    pub fn undispatchable(&self, requirement: RequirementId, by_object: bool) -> Option<&'static str> {
         let RequirementKind::Function(id) = self.requirements[requirement].kind else { return None };
         let function = &self.functions[id];
-        if !matches!(function.role, Role::Method { .. }) {
+        if !by_object {
             return Some("no object here tells which type's it is");
         }
         let this = self.members[function.owner?].this.as_param()?;

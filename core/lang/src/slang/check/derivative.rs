@@ -33,7 +33,11 @@ impl Program<'_> {
             Ty::Pair(of) => Some(Ty::Pair(self.differential(of)?.into())),
             Ty::Differential(_) => Some(ty.clone()),
             Ty::Struct(..) => self.is_differentiable_struct(ty).then(|| self.differential_of_struct(ty)),
-            Ty::Void | Ty::Enum(_) | Ty::Buffer(..) | Ty::Pointer(_) | Ty::Interface(_) => None,
+            Ty::Interface(interface) => {
+                let is_differentiable = self.interfaces[interface.id].bound.differentiable;
+                is_differentiable.then(|| Ty::Differential(ty.clone().into()))
+            }
+            Ty::Void | Ty::Enum(_) | Ty::Buffer(..) | Ty::Pointer(_) => None,
         }
     }
 
@@ -111,6 +115,9 @@ impl Program<'_> {
 
     /// The fields of the tangents' type that a struct gets: those of its fields that have tangents.
     pub fn differential_fields(&self, of: &Ty) -> Arc<[Field]> {
+        if let Ty::Interface(interface) = of {
+            return self.tangents_inside(interface);
+        }
         let fields = self.fields_of(of);
         let tangents = fields.iter().filter(|field| !field.no_diff).filter_map(|field| {
             let ty = self.differential(&field.ty)?;
@@ -129,6 +136,8 @@ impl Program<'_> {
     pub fn dual_member(&self, ty: &Ty, name: &str) -> Option<Symbol> {
         let index = match ty {
             Ty::Pair(_) => ["p", "d"].iter().position(|field| *field == if name == "v" { "p" } else { name }),
+            // Which one is inside is told by the value alone.
+            Ty::Differential(of) if matches!(**of, Ty::Interface(_)) => None,
             Ty::Differential(of) => {
                 self.differential_fields(of).iter().position(|field| &*field.name == name)
             }
@@ -226,22 +235,34 @@ impl Checker<'_> {
 
 impl Context<'_, '_> {
     /// `fwd_diff(f)` and `bwd_diff(f)`, to be called.
-    pub fn derivative(&mut self, mode: ast::DerivativeMode, function: &ast::Expr, span: Span) -> Item {
+    pub fn derivative(&mut self, mode: ast::DerivativeMode, function: &ast::Expr) -> Item {
         let item = match &function.kind {
-            ast::ExprKind::Derivative { mode, function: inner } => {
-                self.derivative(*mode, inner, function.span)
-            }
+            ast::ExprKind::Derivative { mode, function: inner } => self.derivative(*mode, inner),
             _ => self.item(function),
         };
+        self.derivative_of(item, mode, function.span)
+    }
+
+    /// The derivative of what an expression names.
+    pub fn derivative_of(&mut self, item: Item, mode: ast::DerivativeMode, span: Span) -> Item {
         match item {
             Item::Functions(mut set) => {
                 let is_this =
                     |receiver: &Expr| matches!(receiver.kind, ExprKind::Local(id) if self.this == Some(id));
+                let is_static =
+                    |id: &FnId| !matches!(self.checker.program.functions[*id].role, Role::Method { .. });
+                if set.receiver.as_deref().is_some_and(|receiver| matches!(receiver.ty, Ty::Interface(_)))
+                    && set.candidates.iter().all(is_static)
+                {
+                    // The object tells which function is meant, and is no argument of it.
+                    set.derivatives.push(mode.into());
+                    return Item::Functions(set);
+                }
                 if set.receiver.as_deref().is_some_and(|receiver| !is_this(receiver)) {
                     return Item::Value(self.error(
                         Code::TypeMismatch,
                         "the derivative of a method takes its object as the first argument",
-                        function.span,
+                        span,
                         "name the method by its type",
                     ));
                 }
@@ -253,7 +274,7 @@ impl Context<'_, '_> {
             _ => Item::Value(self.error(
                 Code::TypeMismatch,
                 "only functions have derivatives",
-                function.span,
+                span,
                 "not a function",
             )),
         }
@@ -278,7 +299,10 @@ impl Context<'_, '_> {
         };
         let ty = signature.result.subst(&self.checker.program, subst);
         let generics = in_order(&self.checker.program, function, subst);
-        let mut callee = self.callee(function, generics);
+        let object = set.receiver.as_deref().filter(|object| self.is_object_of(function, object)).cloned();
+        let by_object = object.is_some() || self.checker.program.this_param(function).is_some();
+        let args = object.into_iter().chain(args).collect();
+        let mut callee = self.callee(function, generics, by_object);
         for &mode in &set.derivatives {
             callee = hir::Callee::Derivative { mode, of: Box::new(callee) };
         }

@@ -120,7 +120,7 @@ impl Context<'_, '_> {
                 Expr { kind: ExprKind::SizeOf(ty), ty: Ty::UINT, span }
             }
             Ast::Is { .. } | Ast::As { .. } => self.unsupported("`is` and `as` expressions", span),
-            Ast::Derivative { mode, function } => return self.derivative(*mode, function, span),
+            Ast::Derivative { mode, function } => return self.derivative(*mode, function),
             Ast::Error => self.silent_error(span),
         })
     }

@@ -206,9 +206,10 @@ struct Twin<T : INode> : INode { T a; T b; float sum() { return a.sum() + b.sum(
 float deep<T : INode>(T x, int n) { Twin<T> t; t.a = x; t.b = x; return n == 0 ? t.sum() : deep(t, n - 1); }
 float start(Leaf l) { return deep(l, 3); }
 float bad(INode n) { INode m = n; return m.value(m); }
-float one<T : INode>(T x) { return T.one(); }
-float bad2(Leaf l) { INode m = l; return one(m); }
-float good(Leaf l) { INode m = l; m = m.same(); return m.sum(); }
+float one<T : INode>(int count) { return T.one(); }
+float bad2() { return one<INode>(2); }
+float of<T : INode>(T x) { return T.one() + x.value(x); }
+float good(Leaf l) { INode m = l; m = m.same(); return m.sum() + of(m) + m.one(); }
 struct Rec : INode { float sum() { return total(this); } float value(Rec o) { return 1; } static float one() { return 1; } Rec same() { return this; } }
 float total<T : INode>(T x) { return x.sum(); }
 float rec(Rec r) { return total(r); }
@@ -236,20 +237,20 @@ float rec(Rec r) { return total(r); }
               = help: use a generic parameter, `<T : IName>`, so that the type is known
 
             error[type-mismatch]: `one` cannot be asked of a value of type `INode`
-              ┌─ t.slang:7:36
+              ┌─ t.slang:7:42
               │
             1 │ interface INode { float sum(); float value(This other); static float one(); This same(); }
               │                                                                      --- asked for here
               ·
-            7 │ float one<T : INode>(T x) { return T.one(); }
-              │                                    ^^^^^^^ no object here tells which type's it is
+            7 │ float one<T : INode>(int count) { return T.one(); }
+              │                                          ^^^^^^^ no object here tells which type's it is
               │
               = help: use a generic parameter, `<T : IName>`, so that the type is known
 
             error[recursive-call]: `Rec.sum` calls itself through an interface
-               ┌─ t.slang:10:28
+               ┌─ t.slang:11:28
                │
-            10 │ struct Rec : INode { float sum() { return total(this); } float value(Rec o) { return 1; } static float one() { return 1; } Rec same() { return this; } }
+            11 │ struct Rec : INode { float sum() { return total(this); } float value(Rec o) { return 1; } static float one() { return 1; } Rec same() { return this; } }
                │                            ^^^ kernels cannot recurse
                │
                = help: write it as a loop

@@ -239,7 +239,13 @@ pub enum Callee {
     Function { id: FnId, generics: Vec<Arg> },
     /// What an interface asks for, as the type `this` gives it: found when that is known. The generic arguments are those of
     /// the function that states the requirement.
-    Requirement { this: Ty, requirement: RequirementId, generics: Vec<Arg> },
+    Requirement {
+        this: Ty,
+        requirement: RequirementId,
+        generics: Vec<Arg>,
+        /// The first argument is a value of that type, which may tell it: always so for methods.
+        by_object: bool,
+    },
 }
 
 #[derive(Clone, Debug)]

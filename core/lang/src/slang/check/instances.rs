@@ -149,8 +149,8 @@ impl<'w, 'a> Walk<'w, 'a> {
             }
             return State::Wrong;
         }
-        let next = match self.dispatched(&instance) {
-            Some(next) => next,
+        let next = match self.program.dispatch(instance.0, &instance.1) {
+            Some(dispatch) => dispatch.answers,
             None => match self.next_of(&instance) {
                 Some(next) => next,
                 None => return State::Wrong,
@@ -166,20 +166,6 @@ impl<'w, 'a> Walk<'w, 'a> {
         }
         self.states.insert(instance, state);
         state
-    }
-
-    /// What a requirement runs on a value of an interface's type: what each conforming type gives.
-    fn dispatched(&self, instance: &Instance) -> Option<Vec<Option<Instance>>> {
-        let function = &self.program.functions[instance.0];
-        let (requirement, owner) = (function.requirement?, function.owner?);
-        let this_at = self.program.members[owner].generics.len() - 1;
-        let Some(Arg::Type(Ty::Interface(interface))) = instance.1.get(this_at) else { return None };
-        let given = self.program.conforming(interface).into_iter().map(|ty| {
-            let mut generics = instance.1.clone();
-            generics[this_at] = Arg::Type(ty.clone());
-            self.program.witness(&ty, requirement, &generics)
-        });
-        Some(given.collect())
     }
 
     /// What an instance of a function runs; `None` where the function has no body to lower.
@@ -208,10 +194,10 @@ impl<'w, 'a> Walk<'w, 'a> {
                 Run::Call(Callee::Function { id, generics }, _) => next.push(Some((*id, known(generics)))),
                 // The primal is what was noted.
                 Run::Call(Callee::Derivative { .. }, _) => {}
-                Run::Call(Callee::Requirement { this, requirement, generics }, span) => {
+                Run::Call(Callee::Requirement { this, requirement, generics, by_object }, span) => {
                     let this = this.subst(program, &subst);
                     if let Ty::Interface(interface) = &this
-                        && let Some(why) = program.undispatchable(*requirement)
+                        && let Some(why) = program.undispatchable(*requirement, *by_object)
                     {
                         self.found.push(program.report_undispatchable(interface, *requirement, span, why));
                         next.push(None);

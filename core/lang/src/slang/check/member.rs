@@ -50,6 +50,9 @@ impl Context<'_, '_> {
                 None if &*name.text == "Differential" => Item::Type(self.differential_type(&ty, span)),
                 None => Item::Value(self.no_member(&ty, name)),
             },
+            Item::Functions(set) if let Some(mode) = ast::DerivativeMode::of_member(&name.text) => {
+                self.derivative_of(Item::Functions(set), mode, span)
+            }
             Item::Functions(set) => {
                 let message = format!("function `{}` has no members", set.name);
                 Item::Value(self.error(Code::TypeMismatch, message, name.span, "asked of a function"))

@@ -510,7 +510,7 @@ impl Program<'_> {
         match ty {
             Ty::Error | Ty::Void => 0,
             Ty::Assoc(..) | Ty::Interface(_) => 1,
-            Ty::Differential(of) if of.is_abstract() => 1,
+            Ty::Differential(of) if of.is_abstract() || matches!(**of, Ty::Interface(_)) => 1,
             Ty::Number(_, shape) => shape.components().map_or(1, |n| n.unsigned_abs()),
             Ty::Array(element, count) => {
                 let count = count.known().map_or(1, |n| n.max(0).unsigned_abs());

@@ -121,9 +121,9 @@ impl Context<'_, '_> {
             self.checker.want(id);
             let requirement = self.checker.program.functions[id].requirement;
             match (&get_callee, requirement) {
-                (Callee::Requirement { this, generics, .. }, Some(requirement)) => {
-                    let (this, generics) = (this.clone(), generics.clone());
-                    Callee::Requirement { this, requirement, generics }
+                (Callee::Requirement { this, generics, by_object, .. }, Some(requirement)) => {
+                    let (this, generics, by_object) = (this.clone(), generics.clone(), *by_object);
+                    Callee::Requirement { this, requirement, generics, by_object }
                 }
                 (Callee::Derivative { .. }, _) => bug!("check", "a derivative is no accessor"),
                 (Callee::Function { generics, .. } | Callee::Requirement { generics, .. }, _) => {

@@ -61,14 +61,19 @@ impl Lowerer<'_> {
         let signature = self.signature(id);
         let subst: Subst = signature.generics.iter().copied().zip(args.iter().cloned()).collect();
         let this = self.program.this_param(id);
-        let mut params: Vec<DerivativeParam> = this
-            .iter()
-            .chain(&signature.params)
-            .map(|param| DerivativeParam {
-                direction: param.direction,
-                value: self.differentiable(&param.ty, param.no_diff, &subst),
-            })
-            .collect();
+        let dispatch = self.dispatched(id, args);
+        // Where only an object tells which static function is meant, it comes first, and is no argument.
+        let teller = dispatch.filter(|dispatch| this.is_none() && dispatch.is_by_object());
+        let teller = teller.map(|dispatch| {
+            let value = Differentiable::constant(self.ty(&dispatch.object_ty(), &Subst::default()));
+            DerivativeParam { direction: Direction::In, value }
+        });
+        let mut params: Vec<DerivativeParam> = teller.into_iter().collect();
+        let declared = this.iter().chain(&signature.params).map(|param| DerivativeParam {
+            direction: param.direction,
+            value: self.differentiable(&param.ty, param.no_diff, &subst),
+        });
+        params.extend(declared);
         let result = (signature.result != Ty::Void)
             .then(|| self.differentiable(&signature.result, signature.result_no_diff, &subst));
         let globals: Vec<DerivativeParam> =
@@ -127,6 +132,16 @@ impl Lowerer<'_> {
                 let step = self.leaf_count(dual);
                 for index in 0..super::known(*n) {
                     self.push_tangents(element, Some((dual, start + index * step)), out);
+                }
+            }
+            (Ty::Interface(interface), Ty::Differential(_)) => {
+                // The tag has no tangent.
+                out.push(None);
+                let rooms = self.program.fields_of(dual);
+                let mut next = start;
+                for (inside, room) in self.program.conforming(interface).iter().zip(rooms.iter()) {
+                    self.push_tangents(inside, Some((&room.ty, next)), out);
+                    next += self.leaf_count(&room.ty);
                 }
             }
             (Ty::Struct(..) | Ty::Pair(_) | Ty::Differential(_), _) => {

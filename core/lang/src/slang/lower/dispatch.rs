@@ -1,8 +1,10 @@
 //! Values of an interface's type: a tag that says which conforming type is inside, and room for each of them. A call of what the
-//! interface asks for switches over the tag; the tag 0 is nothing, whose answers are zero.
+//! interface asks for switches over the tag, and so does a call of a generic function with such a value; the tag 0 is nothing,
+//! whose answers are zero.
 
 use super::Lowerer;
 use super::function::FunctionLowerer;
+use crate::slang::check::Instance;
 use crate::slang::check::program::{FnId, InterfaceRef, Role};
 use crate::slang::check::types::{Arg, Subst, Ty};
 use crate::ssa::{Ssa, Var};
@@ -21,41 +23,54 @@ impl Lowerer<'_> {
         fields
     }
 
-    /// What an instance of a requirement chooses among, where its `this` is a value of an interface's type.
+    /// What an instance chooses among, where a value of an interface's type tells which function runs.
     pub fn dispatched(&self, id: FnId, args: &[Arg]) -> Option<Dispatch> {
-        let function = &self.program.functions[id];
-        let (requirement, owner) = (function.requirement?, function.owner?);
-        let this_at = self.program.members[owner].generics.len() - 1;
-        let Some(Arg::Type(Ty::Interface(interface))) = args.get(this_at) else { return None };
-        let answer = |ty: Ty| {
-            let mut own = args.to_vec();
-            own[this_at] = Arg::Type(ty.clone());
-            match self.program.witness(&ty, requirement, &own) {
-                Some(answer) => answer,
-                None => bug!("lower", "{ty:?} does not give `{}`", function.qualified),
-            }
-        };
-        let answers = self.program.conforming(interface).into_iter().map(answer).collect();
-        Some(Dispatch { interface: interface.clone(), answers })
+        let dispatch = self.program.dispatch(id, args)?;
+        let answers = dispatch.answers.into_iter().map(|answer| match answer {
+            Some(answer) => answer,
+            None => bug!("lower", "a type does not give `{}`", self.program.functions[id].qualified),
+        });
+        Some(Dispatch { interface: dispatch.interface, object: dispatch.object, answers: answers.collect() })
     }
 }
 
-/// A requirement asked of a value of an interface's type.
+/// What a value of an interface's type chooses among.
 pub struct Dispatch {
     interface: InterfaceRef,
-    /// For each conforming type the function that gives what is required.
-    pub answers: Vec<(FnId, Vec<Arg>)>,
+    /// The parameter that is the value; `None` for the object of a requirement, which comes before the parameters.
+    object: Option<usize>,
+    /// For each conforming type what runs.
+    pub answers: Vec<Instance>,
+}
+
+impl Dispatch {
+    /// Whether the object of a requirement tells, which is none of the parameters.
+    pub fn is_by_object(&self) -> bool {
+        self.object.is_none()
+    }
+
+    pub fn object_ty(&self) -> Ty {
+        Ty::Interface(self.interface.clone())
+    }
+
+    /// How the object comes, where it is none of the parameters.
+    pub fn object_direction(&self, role: Role) -> Option<Direction> {
+        let mutates = role == Role::Method { mutating: true };
+        self.is_by_object().then_some(if mutates { Direction::InOut } else { Direction::In })
+    }
 }
 
 /// The variables of a function that dispatches.
 struct Frame {
+    /// What the value holds when the function begins.
     object: Value,
+    /// Its variable.
     this: Var,
     params: Vec<(Var, Direction)>,
     result_ty: Ty,
 }
 
-/// The function that finds the conforming type and calls what that gives for the requirement.
+/// The function that finds the conforming type and calls what is meant for it.
 pub fn lower(lowerer: &mut Lowerer<'_>, id: FnId, args: &[Arg], name: &str, dispatch: Dispatch) -> Function {
     let program = lowerer.program;
     let decl = &program.functions[id];
@@ -64,9 +79,12 @@ pub fn lower(lowerer: &mut Lowerer<'_>, id: FnId, args: &[Arg], name: &str, disp
     let mut function = super::entry::start(lowerer, name, FunctionKind::Plain, decl.ast.name.span);
     function.subst = signature.generics.iter().copied().zip(args.iter().cloned()).collect();
 
+    let direction = dispatch.object_direction(decl.role);
     let union = function.ty(&Ty::Interface(dispatch.interface));
-    let object = function.ssa.param(union, "this");
-    let this = function.ssa.declare_with(object, Some("this"));
+    let before = direction.map(|_| {
+        let object = function.ssa.param(union, "this");
+        function.ssa.declare_with(object, Some("this"))
+    });
     let result_ty = signature.result.subst(program, &function.subst);
     function.result = (result_ty != Ty::Void).then(|| {
         let ty = function.ty(&result_ty);
@@ -84,15 +102,18 @@ pub fn lower(lowerer: &mut Lowerer<'_>, id: FnId, args: &[Arg], name: &str, disp
         params.push((var, param.direction));
     }
     let written_globals = function.global_params(&globals);
-    let frame = Frame { object, this, params, result_ty };
-    let tag = function.ssa.extract(object, 0);
+    let Some(this) = before.or_else(|| params.get(dispatch.object?).map(|(var, _)| *var)) else {
+        bug!("lower", "`{name}` has no object to choose by")
+    };
+    let frame = Frame { object: function.ssa.read(this), this, params, result_ty };
+    let tag = function.ssa.extract(frame.object, 0);
     function.ssa.begin_switch(tag);
     for (field, answer) in (1..).zip(dispatch.answers) {
         function.ssa.begin_case(Some(vec![i64::from(field)]));
-        function.case(&frame, field, answer);
+        function.case(&frame, field, answer, direction.is_some());
     }
     function.ssa.end_switch();
-    let object = (decl.role == Role::Method { mutating: true }).then_some(this);
+    let object = before.filter(|_| direction.is_some_and(Direction::writes));
     let written = frame.params.iter().filter(|(_, direction)| direction.writes()).map(|(var, _)| *var);
     let results: Vec<Var> =
         function.result.into_iter().chain(object).chain(written).chain(written_globals).collect();
@@ -100,18 +121,19 @@ pub fn lower(lowerer: &mut Lowerer<'_>, id: FnId, args: &[Arg], name: &str, disp
 }
 
 impl FunctionLowerer<'_, '_> {
-    /// The case of the conforming type that is the field `field` of the object.
-    fn case(&mut self, frame: &Frame, field: u32, (witness, generics): (FnId, Vec<Arg>)) {
+    /// The case of the conforming type that is the field `field` of the object, which comes before the parameters or is one.
+    fn case(&mut self, frame: &Frame, field: u32, (witness, generics): Instance, is_before: bool) {
         let program = self.lowerer.program;
         let payload = self.ssa.extract(frame.object, field);
-        let mut values = vec![payload];
+        let role = program.functions[witness].role;
+        let takes_object = is_before && matches!(role, Role::Method { .. });
+        let mut values: Vec<Value> = takes_object.then_some(payload).into_iter().collect();
         for (var, _) in frame.params.iter().filter(|(_, direction)| direction.reads()) {
-            values.push(self.ssa.read(*var));
+            values.push(if *var == frame.this { payload } else { self.ssa.read(*var) });
         }
         let given = self.lowerer.signature(witness);
         let subst: Subst = given.generics.iter().copied().zip(generics.iter().cloned()).collect();
         let given_ty = given.result.subst(program, &subst);
-        let writes_this = program.functions[witness].role == Role::Method { mutating: true };
         let mut results = self.call_function(witness, generics, &given_ty, &values).into_iter();
         let mut next = || match results.next() {
             Some(value) => value,
@@ -121,12 +143,16 @@ impl FunctionLowerer<'_, '_> {
             let value = erase(self.lowerer, &mut self.ssa, next(), &given_ty, &frame.result_ty);
             self.ssa.write(result, value);
         }
-        if writes_this {
-            let changed = self.ssa.op(Op::Insert(field), &[frame.object, next()]);
-            self.ssa.write(frame.this, changed);
-        }
-        for (var, _) in frame.params.iter().filter(|(_, direction)| direction.writes()) {
-            self.ssa.write(*var, next());
+        let changes_object = takes_object && role == (Role::Method { mutating: true });
+        let object = changes_object.then_some(frame.this);
+        let written = frame.params.iter().filter(|(_, direction)| direction.writes()).map(|(var, _)| *var);
+        for var in object.into_iter().chain(written) {
+            let value = next();
+            let whole = match var == frame.this {
+                true => self.ssa.op(Op::Insert(field), &[frame.object, value]),
+                false => value,
+            };
+            self.ssa.write(var, whole);
         }
     }
 }

@@ -326,7 +326,7 @@ impl FunctionLowerer<'_, '_> {
         let this = match function.role {
             Role::Method { mutating: true } => Some(Direction::InOut),
             Role::Method { mutating: false } => Some(Direction::In),
-            _ => None,
+            role => self.lowerer.dispatched(id, &generics).and_then(|it| it.object_direction(role)),
         };
         let declared = signature.params.iter().map(|param| param.direction);
         let directions: Vec<Direction> = this.into_iter().chain(declared).collect();

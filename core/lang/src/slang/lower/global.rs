@@ -33,7 +33,7 @@ impl Lowerer<'_> {
         match callee.primal() {
             Callee::Derivative { .. } => bug!("lower", "a derivative of nothing"),
             Callee::Function { id, generics } => (*id, known(generics)),
-            Callee::Requirement { this, requirement, generics } => {
+            Callee::Requirement { this, requirement, generics, .. } => {
                 let this = this.subst(program, subst);
                 match program.witness(&this, *requirement, &known(generics)) {
                     Some(witness) => witness,
