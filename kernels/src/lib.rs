@@ -23,4 +23,5 @@ pub const STD: &[Source] = sources![
     "rare.slang",
     "optional.slang",
     "packed.slang",
+    "tensor.slang",
 ];
