@@ -24,4 +24,5 @@ pub const STD: &[Source] = sources![
     "derivatives.slang",
     "optional.slang",
     "packed.slang",
+    "tensor.slang",
 ];

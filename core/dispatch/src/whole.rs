@@ -1,7 +1,7 @@
 //! Whole arrays: parameters that take an array as it is, for every lane, as a pointer and its sizes.
 //!
 //! A type does so by its form. A buffer is `{ data: ptr, count: i64 }` (or `bytes` for one of bytes). A tensor is
-//! `{ data: buffer, first: i64, shape: [u32; D], strides: [i64; D] }`: element `(i, j, ..)` is number
+//! `{ data: buffer, first: i64, sizes: [u32; D], strides: [i64; D] }`: element `(i, j, ..)` is number
 //! `first + i strides[0] + j strides[1] + ..` of the buffer, which begins at the array's lowest address.
 
 use crate::args::ArrayView;
@@ -44,7 +44,7 @@ impl Whole {
             [
                 ("data", Type::Struct(data)),
                 ("first", first),
-                ("shape", Type::Array(size, rank)),
+                ("sizes", Type::Array(size, rank)),
                 ("strides", Type::Array(stride, strides)),
             ] if rank == strides && **first == Type::I64 && **size == Type::U32 && **stride == Type::I64 => {
                 let data = Whole::of(data, element).filter(|data| data.form == Form::Elements)?;

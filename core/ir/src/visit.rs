@@ -1,6 +1,7 @@
 //! Walks and copies: uses, definitions, free values, copies with renaming.
 
 use crate::{Block, Function, Stmt, StmtKind, Value};
+use pullback_base::Span;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Calls `f` for each statement of a block and of the blocks within, outer before inner.
@@ -9,6 +10,16 @@ pub fn each_stmt<'a>(block: &'a Block, f: &mut impl FnMut(&'a Stmt)) {
         f(stmt);
         for inner in stmt.kind.blocks() {
             each_stmt(inner, f);
+        }
+    }
+}
+
+/// Calls `f` for the place of each statement of a block and of the blocks within.
+pub fn each_span_mut(block: &mut Block, f: &mut impl FnMut(&mut Span)) {
+    for stmt in &mut block.stmts {
+        f(&mut stmt.span);
+        for inner in stmt.kind.blocks_mut() {
+            each_span_mut(inner, f);
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::scalarize::scalarize;
 use crate::substitution::Substitution;
 use pullback_base::{Code, Diagnostic, Diagnostics, Span};
-use pullback_ir::visit::{Copier, has_calls};
+use pullback_ir::visit::{Copier, each_span_mut, has_calls};
 use pullback_ir::{Block, FuncId, Function, Module, StmtKind, Type};
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
@@ -112,7 +112,13 @@ impl<'a> Inliner<'a> {
                     }
                     let mut copier = Copier::new(&callee);
                     copier.map.extend(callee.params.iter().copied().zip(args.iter().copied()));
-                    let copied = copier.block(function, &callee.body);
+                    let mut copied = copier.block(function, &callee.body);
+                    // What the library does is done where it is called.
+                    each_span_mut(&mut copied, &mut |span| {
+                        if span.is_none() {
+                            *span = stmt.span;
+                        }
+                    });
                     stmts.extend(copied.stmts);
                     results.iter().zip(copied.yields).for_each(|(&result, by)| replaced.set(result, by));
                 }

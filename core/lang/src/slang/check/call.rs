@@ -79,8 +79,7 @@ impl Context<'_, '_> {
     }
 
     fn call_function(&mut self, set: FunctionSet, args: &[ast::Expr], span: Span) -> Expr {
-        let args: Vec<Expr> =
-            args.iter().enumerate().map(|(index, arg)| self.argument(&set, index, arg)).collect();
+        let args = self.arguments_of(&set, args);
         if args.iter().any(Expr::is_error) {
             return self.silent_error(span);
         }
@@ -93,17 +92,33 @@ impl Context<'_, '_> {
         }
     }
 
-    /// An initializer list as an argument takes the parameter's type, where there is one candidate to tell it.
-    fn argument(&mut self, set: &FunctionSet, index: usize, arg: &ast::Expr) -> Expr {
-        if let (ast::ExprKind::InitList(_), [only]) = (&arg.kind, &set.candidates[..]) {
-            let signature = self.checker.signature_in(set, *only);
-            if let Some(param) = signature.params.get(index) {
-                let of = self.checker.program.outer_subst(*only, set.of.as_ref()).unwrap_or_default();
-                let wanted = param.ty.subst(&self.checker.program, &of);
-                return self.expr_for(arg, &wanted);
+    /// The arguments of a call. An initializer list takes the parameter's type, where one candidate alone tells it: lists are of arrays
+    /// and structs before they are of vectors.
+    pub fn arguments_of(&mut self, set: &FunctionSet, args: &[ast::Expr]) -> Vec<Expr> {
+        let mut argument = |(index, arg): (usize, &ast::Expr)| {
+            if let ast::ExprKind::InitList(_) = arg.kind {
+                let candidates = set.candidates.iter();
+                let mut wanted: Vec<Ty> =
+                    candidates.filter_map(|&id| self.wanted(set, id, index, args.len())).collect();
+                if wanted.len() > 1 {
+                    wanted.retain(|ty| ty.number().is_none());
+                }
+                if let [ty] = &wanted[..] {
+                    return self.expr_for(arg, ty);
+                }
             }
-        }
-        self.expr(arg)
+            self.expr(arg)
+        };
+        args.iter().enumerate().map(&mut argument).collect()
+    }
+
+    /// The type of a candidate's parameter, where it takes so many arguments.
+    fn wanted(&mut self, set: &FunctionSet, id: FnId, index: usize, count: usize) -> Option<Ty> {
+        let signature = self.checker.signature_in(set, id);
+        let most = signature.params.len();
+        let param = signature.params.get(index).filter(|_| count <= most)?;
+        let of = self.checker.program.outer_subst(id, set.of.as_ref()).unwrap_or_default();
+        Some(param.ty.subst(&self.checker.program, &of))
     }
 
     /// The call of a chosen function: converts the arguments and adds the defaults.

@@ -3,7 +3,7 @@
 use super::infer::matches;
 use super::program::{
     AliasId, Conformance, Field, FnId, GenericKind, InterfaceId, InterfaceRef, MembersId, Param, Program,
-    RequirementId, RequirementKind, Role, Symbol,
+    PropertyId, RequirementId, RequirementKind, Role, Symbol,
 };
 use super::types::{Arg, Bound, Count, Elem, ParamId, Shape, Subst, Ty};
 use super::{Instance, done};
@@ -342,10 +342,36 @@ impl Program<'_> {
         })
     }
 
+    /// The one type that values of the interface's type have, where the library says so: `__Value`.
+    pub fn value_alias(&self, interface: InterfaceId) -> Option<AliasId> {
+        match self.scopes[self.interfaces[interface].scope].names.get("__Value") {
+            Some(Symbol::Alias(value)) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The constructor by which a value of one type is one of another without being asked: the library's, marked `[__implicit]`.
+    pub fn implicit_constructor(&self, from: &Ty, to: &Ty) -> Option<FnId> {
+        let Ty::Struct(id, _) = to else { return None };
+        let Symbol::Functions(candidates) = self.scopes[self.structs[*id].scope].names.get("__init")? else {
+            return None;
+        };
+        let converts = |id: &FnId| {
+            let function = &self.functions[*id];
+            let marked = function.decl.attributes.iter().any(|it| &*it.name.text == "__implicit");
+            let signature = done(&function.signature).filter(|_| function.is_std && marked);
+            let subst = function.owner.and_then(|owner| self.members_subst(owner, to));
+            let (Some(signature), Some(subst)) = (signature, subst) else { return false };
+            matches!(&signature.params[..], [param] if param.ty.subst(self, &subst) == *from)
+        };
+        candidates.iter().copied().find(converts)
+    }
+
     /// What a name means as a member of a type: its own, those of its extensions, those that its bounds promise, and at last the
     /// defaults of the interfaces it conforms to.
     pub fn member_of(&self, ty: &Ty, name: &str) -> Option<Symbol> {
         let mut functions: SmallVec<[FnId; 2]> = SmallVec::new();
+        let mut subscripts: SmallVec<[PropertyId; 2]> = SmallVec::new();
         if let Some(symbol) = self.dual_member(ty, name) {
             return Some(symbol);
         }
@@ -356,6 +382,7 @@ impl Program<'_> {
         };
         match own {
             Some(Symbol::Functions(found)) => functions.extend(found),
+            Some(Symbol::Subscripts(found)) => subscripts.extend(found),
             Some(symbol) => return Some(symbol),
             None => {}
         }
@@ -380,9 +407,13 @@ impl Program<'_> {
             }
             match symbol {
                 Symbol::Functions(found) => functions.extend_from_slice(found),
+                Symbol::Subscripts(found) => subscripts.extend_from_slice(found),
                 symbol if functions.is_empty() => return Some(symbol.clone()),
                 _ => {}
             }
+        }
+        if !subscripts.is_empty() {
+            return Some(Symbol::Subscripts(subscripts));
         }
         if functions.is_empty() {
             for Conformance { members, interface, .. } in &self.conformances {

@@ -38,6 +38,7 @@ pub fn implicit_cost(program: &Program<'_>, from: &Ty, to: &Ty) -> Option<u32> {
         (Ty::Buffer(kind, element), Ty::Buffer(wanted, wanted_element)) if element == wanted_element => {
             kind.serves_as(*wanted).then_some(1)
         }
+        (Ty::Struct(..), Ty::Struct(..)) => program.implicit_constructor(from, to).map(|_| 1),
         _ => super::pointer::implicit_cost(from, to),
     }
 }
@@ -136,6 +137,10 @@ impl Context<'_, '_> {
         let span = expr.span;
         if self.checker.program.held(to).is_some() {
             return self.wrapped(expr, to);
+        }
+        if let Some(constructor) = self.checker.program.implicit_constructor(&expr.ty, to) {
+            let subst = self.checker.program.outer_subst(constructor, Some(to)).unwrap_or_default();
+            return self.call_of(constructor, &subst, None, vec![expr], span);
         }
         if let Ty::Interface(_) = to {
             return Expr { kind: ExprKind::Erase(Box::new(expr)), ty: to.clone(), span };

@@ -497,6 +497,11 @@ impl Context<'_, '_> {
         self.interface_symbol(ty).is_some()
     }
 
+    /// Whether the name is of an interface whose parameters take any type that conforms.
+    pub fn names_open_interface(&self, ty: &ast::TypeExpr) -> bool {
+        self.interface_symbol(ty).is_some_and(|id| self.checker.program.value_alias(id).is_none())
+    }
+
     /// Whether it names an interface of the program or a builtin one.
     pub fn names_bound(&self, ty: &ast::TypeExpr) -> bool {
         let builtin = match &ty.kind {

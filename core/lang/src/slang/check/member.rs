@@ -253,7 +253,11 @@ impl Context<'_, '_> {
             // `float[3]` in an expression: a type with a size.
             _ => return self.unsupported("array types in expressions", span),
         };
-        let args: Vec<Expr> = args.iter().map(|arg| self.expr(arg)).collect();
+        let subscripts = self.subscripts(&base);
+        let args: Vec<Expr> = match &subscripts {
+            Some(set) => self.arguments_of(set, args),
+            None => args.iter().map(|arg| self.expr(arg)).collect(),
+        };
         let args: Vec<Expr> = args.into_iter().map(|arg| self.unscoped(arg)).collect();
         if base.is_error() || args.iter().any(Expr::is_error) {
             return self.silent_error(span);
@@ -264,8 +268,8 @@ impl Context<'_, '_> {
         if let (Ty::Pointer(_), [index]) = (&base.ty, &args[..]) {
             return self.pointer_element(base, index.clone(), span);
         }
-        if let Some(part) = self.subscript(&base, &args, span) {
-            return part;
+        if let Some(set) = subscripts {
+            return self.accessed(set, args, span);
         }
         let (Some(element), [index]) = (base.ty.element(), &args[..]) else {
             let shown = self.show(&base.ty);

@@ -80,31 +80,26 @@ impl Context<'_, '_> {
     pub fn property(&mut self, id: PropertyId, object: Option<Expr>, of: Option<Ty>, span: Span) -> Expr {
         let get = self.checker.program.properties[id].get;
         let of = object.as_ref().map(|object| object.ty.clone()).or(of);
-        self.accessed(&[get], object, of, Vec::new(), span)
+        let set = self.getters(SmallVec::from_slice(&[get]), object, of);
+        self.accessed(set, Vec::new(), span)
     }
 
-    /// `object[args]` of a type that declares subscripts; `None` where it declares none.
-    pub fn subscript(&mut self, object: &Expr, args: &[Expr], span: Span) -> Option<Expr> {
-        let Some(Symbol::Subscripts(found)) = self.checker.program.member_of(&object.ty, SUBSCRIPT) else {
-            return None;
-        };
-        let getters: Vec<FnId> = found.iter().map(|&id| self.checker.program.properties[id].get).collect();
-        let of = Some(object.ty.clone());
-        Some(self.accessed(&getters, Some(object.clone()), of, args.to_vec(), span))
+    /// What `object[...]` may read; `None` where the object's type declares no subscripts.
+    pub fn subscripts(&self, object: &Expr) -> Option<FunctionSet> {
+        let program = &self.checker.program;
+        let Some(Symbol::Subscripts(found)) = program.member_of(&object.ty, SUBSCRIPT) else { return None };
+        let getters = found.iter().map(|&id| program.properties[id].get).collect();
+        Some(self.getters(getters, Some(object.clone()), Some(object.ty.clone())))
+    }
+
+    fn getters(&self, candidates: SmallVec<[FnId; 2]>, object: Option<Expr>, of: Option<Ty>) -> FunctionSet {
+        let name = self.checker.program.functions[candidates[0]].qualified.trim_end_matches(".get").into();
+        let (candidates, receiver) = (candidates.into_vec(), object.map(Box::new));
+        FunctionSet { candidates, receiver, of, ..FunctionSet::named(name) }
     }
 
     /// The part of an object that one of these getters gives, which its setter may write.
-    fn accessed(
-        &mut self,
-        getters: &[FnId],
-        object: Option<Expr>,
-        of: Option<Ty>,
-        args: Vec<Expr>,
-        span: Span,
-    ) -> Expr {
-        let name = self.checker.program.functions[getters[0]].qualified.trim_end_matches(".get").into();
-        let receiver = object.clone().map(Box::new);
-        let set = FunctionSet { candidates: getters.to_vec(), receiver, of, ..FunctionSet::named(name) };
+    pub fn accessed(&mut self, set: FunctionSet, args: Vec<Expr>, span: Span) -> Expr {
         let Some((get, subst)) = self.choose(&set, &args, span) else { return self.silent_error(span) };
         let call = self.call_of(get, &subst, set.receiver, args, span);
         let Expr { kind: ExprKind::Call(Call { callee: get_callee, mut args, .. }), ty, .. } = call else {

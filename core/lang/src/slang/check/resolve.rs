@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::hir::ExprKind;
 use super::interface::Obligation;
-use super::program::{AliasId, GenericKind, Lazy, MembersId, ScopeId, Symbol};
+use super::program::{AliasId, GenericKind, InterfaceRef, Lazy, MembersId, ScopeId, Symbol};
 use super::suggest::nearest;
 use super::types::{Arg, Bound, Count, Elem, ParamId, Shape, Subst, Ty, type_from_name};
 use super::{Checker, constant};
@@ -267,7 +267,8 @@ impl Context<'_, '_> {
                 Some(self.checker.settle(ty, span))
             }
             Symbol::Interface(id) => {
-                Some(self.interface_at(*id, args, span).map_or(Ty::Error, Ty::Interface))
+                let interface = self.interface_at(*id, args, span);
+                Some(interface.map_or(Ty::Error, |interface| self.value_of(interface, span)))
             }
             _ if !args.is_empty() => {
                 Some(self.error(Code::TypeMismatch, "this takes no generic arguments", span, "here").ty)
@@ -288,6 +289,18 @@ impl Context<'_, '_> {
             }
             _ => None,
         }
+    }
+
+    /// The type of an interface's values: one that holds any conforming type, or the one that the library says.
+    fn value_of(&mut self, interface: InterfaceRef, span: Span) -> Ty {
+        let Some(value) = self.checker.program.value_alias(interface.id) else {
+            return Ty::Interface(interface);
+        };
+        let members = self.checker.program.interfaces[interface.id].members;
+        let ty = self.checker.alias(value, span);
+        let generics = self.checker.program.members[members].generics.iter().copied();
+        let subst: Subst = generics.zip(interface.args.iter().cloned()).collect();
+        ty.subst(&self.checker.program, &subst)
     }
 
     /// What the generic parameters of a type stand for: those of what it is a member of, and the type of that it was asked of, then

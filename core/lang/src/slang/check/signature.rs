@@ -333,7 +333,7 @@ impl Context<'_, '_> {
         // What whoever launches gives is a value of the interface's type; other parameters are of any type that conforms.
         let launched =
             self.function.is_some_and(|id| super::entry::is_launched(&self.checker.program.functions[id]));
-        let ty = if direction == Direction::In && !launched && self.names_interface(&param.ty) {
+        let ty = if direction == Direction::In && !launched && self.names_open_interface(&param.ty) {
             self.interface_param(&param.ty, generics)
         } else {
             let ty = self.resolve_value_type(&param.ty);

@@ -7,6 +7,7 @@ use crate::slang::check::program::{FnId, GlobalId, GlobalKind, Role};
 use crate::slang::check::types::{Arg, Subst, Ty};
 use crate::ssa::{Ssa, Target, Var};
 use pullback_base::{Span, bug, ids::Id};
+use pullback_ir::visit::each_span_mut;
 use pullback_ir::{Direction, Function, FunctionBuilder, FunctionKind, Op, Type, Value};
 use rustc_hash::FxHashMap;
 
@@ -79,7 +80,13 @@ pub fn lower(lowerer: &mut Lowerer<'_>, id: FnId, args: &[Arg], name: &str) -> F
         function.detach_constants();
     }
     function.ssa.function_mut().interface = interface;
-    function.ssa.finish(&results)
+    let is_std = function.lowerer.program.functions[id].is_std;
+    let mut lowered = function.ssa.finish(&results);
+    if is_std {
+        // Messages are about programs: what the library does is told of where it is called.
+        each_span_mut(&mut lowered.body, &mut |span| *span = Span::NONE);
+    }
+    lowered
 }
 
 impl<'l, 'c> FunctionLowerer<'l, 'c> {
