@@ -72,7 +72,7 @@ impl Program<'_> {
             let known = |generics: &[Arg]| generics.iter().map(|arg| arg.subst(self, &subst)).collect();
             let by = match &given.by {
                 Callee::Function { id, generics } => (*id, known(generics)),
-                Callee::Requirement { this, requirement, generics } => {
+                Callee::Requirement { this, requirement, generics, .. } => {
                     let generics: Vec<Arg> = known(generics);
                     self.witness(&this.subst(self, &subst), *requirement, &generics)?
                 }
@@ -212,7 +212,8 @@ impl Context<'_, '_> {
         let subst = infer(program, &given, outer, explicit.as_deref(), &types)?;
         agree(program, &given.subst(program, &subst), &wanted)?;
         self.checker.want(other);
-        let by = self.callee(other, in_order(&self.checker.program, other, &subst));
+        let by_object = self.checker.program.this_param(other).is_some();
+        let by = self.callee(other, in_order(&self.checker.program, other, &subst), by_object);
         let itself = of.generics.iter().map(|&param| self.checker.program.generic_as_arg(param)).collect();
         Ok(Given { part: clause.part, generics: of.generics, of: itself, by, span: clause.attribute.span })
     }
@@ -234,7 +235,8 @@ impl Context<'_, '_> {
         if let Some(untold) = given.generics.iter().find(|param| !told.contains_key(param)) {
             return Err(format!("nothing tells `{}`", program.generics[*untold].name));
         }
-        let by = self.callee(clause.on, itself);
+        let by_object = self.checker.program.this_param(clause.on).is_some();
+        let by = self.callee(clause.on, itself, by_object);
         Ok(Given { part: clause.part, generics: given.generics, of, by, span: clause.attribute.span })
     }
 
