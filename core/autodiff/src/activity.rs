@@ -93,22 +93,24 @@ impl Activity {
         values.iter().any(|&value| self.is_active(value))
     }
 
-    /// Whether reverse mode has something to do for a statement: a result has an adjoint, or active memory is written.
+    /// Whether reverse mode has something to do for a statement: a result has an adjoint, or it must be swept.
     pub fn is_swept(&self, stmt: &StmtKind) -> bool {
-        self.any_active(stmt.results()) || self.writes_active_memory(stmt)
+        self.any_active(stmt.results()) || self.must_sweep(stmt)
     }
 
-    /// Whether a statement is or holds a write to memory that has cotangents.
-    pub fn writes_active_memory(&self, stmt: &StmtKind) -> bool {
+    /// Whether a statement is swept even if no adjoint comes to its results: it is or holds a write to memory that has
+    /// cotangents, or a call whose derivative does more than to answer cotangents.
+    pub fn must_sweep(&self, stmt: &StmtKind) -> bool {
         match stmt {
-            StmtKind::Effect { effect: Effect::Store | Effect::AtomicAdd, args, .. } => {
-                self.active_memory(args[0]).is_some()
-            }
-            _ => stmt
-                .blocks()
-                .iter()
-                .any(|block| block.stmts.iter().any(|stmt| self.writes_active_memory(&stmt.kind))),
+            StmtKind::Effect { effect, args, .. } => self.writes_active_memory(*effect, args),
+            StmtKind::Call { callee, .. } => self.calls.get(*callee).is_always_swept,
+            _ => stmt.blocks().iter().any(|block| block.stmts.iter().any(|stmt| self.must_sweep(&stmt.kind))),
         }
+    }
+
+    /// Whether an effect writes a value to memory that has derivatives.
+    pub fn writes_active_memory(&self, effect: Effect, args: &[Value]) -> bool {
+        matches!(effect, Effect::Store | Effect::AtomicAdd) && self.active_memory(args[0]).is_some()
     }
 
     /// Whether each use of the value may be switched off, so that its cotangent may be zero while its
@@ -284,7 +286,8 @@ impl Useful<'_> {
                 }
                 StmtKind::Call { results, callee, args } => {
                     let custom = self.calls.get(*callee);
-                    if custom.differentiable_results(results).any(|result| self.set.contains(result)) {
+                    let mut results = custom.differentiable_results(results);
+                    if custom.is_always_swept || results.any(|result| self.set.contains(result)) {
                         self.set.extend(custom.differentiable_args(args));
                     }
                 }

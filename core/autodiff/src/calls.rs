@@ -39,6 +39,9 @@ pub(crate) struct Custom {
     /// Whether the function itself, or one that it calls, touches memory: to read it, to write it.
     pub loads: bool,
     pub writes: bool,
+    /// Whether the derivative runs for each call, even if no cotangent comes: it writes memory, or nothing that the
+    /// function gives could have a cotangent.
+    pub is_always_swept: bool,
 }
 
 impl<'a> Primal<'a> {
@@ -160,9 +163,10 @@ impl Custom {
         let args = read.flat_map(|param| has(&param.value)).collect();
         let written = derivatives.params.iter().filter(|param| param.direction.writes());
         let results = derivatives.result.iter().chain(written.map(|param| &param.value));
-        let results = results.flat_map(has).collect();
+        let results: Vec<bool> = results.flat_map(has).collect();
         let (loads, writes) = touches(callee, module);
-        Self { derivative, derivatives, args, results, loads, writes }
+        let is_always_swept = !results.contains(&true) || touches(derivative, module).1;
+        Self { derivative, derivatives, args, results, loads, writes, is_always_swept }
     }
 
     /// The results that have derivatives.

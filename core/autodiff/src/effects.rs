@@ -115,7 +115,7 @@ impl<'a> Site<'a> {
             Effect::Barrier | Effect::GroupSum if reverse => {
                 ("reverse mode does not go through what lanes do together", "this")
             }
-            Effect::Store | Effect::AtomicAdd if self.activity.writes_active_memory(&stmt.kind) => {
+            _ if self.activity.writes_active_memory(effect, args) => {
                 if !self.function.ty(args[1]).is_float() {
                     return Some((
                         "numbers that are no floats are written where there are derivatives",

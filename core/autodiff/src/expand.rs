@@ -8,8 +8,8 @@ use crate::{JvpRequest, Primal, VjpRequest, requested_jvp, vjp};
 use pullback_base::{Code, Diagnostic, Diagnostics, Span};
 use pullback_ir::visit::each_stmt;
 use pullback_ir::{
-    DerivativeMode, Derivatives, Differentiable, FuncId, Function, FunctionBuilder, FunctionKind, Module,
-    StmtKind, Value,
+    DerivativeMode, Derivatives, Differentiable, FuncId, Function, FunctionBuilder, FunctionKind, Module, Op,
+    StmtKind, Type, Value,
 };
 use pullback_passes::primal;
 use rustc_hash::FxHashSet;
@@ -143,13 +143,30 @@ impl Wrapper<'_> {
         let request = JvpRequest { constant_memory: true, ..JvpRequest::new(active) };
         let derived = requested_jvp(flat, &request)?;
         primals.extend(tangents);
-        let values = self.b.paste(&derived, &primals);
+        let values = self.paste(&derived, primals);
         let (primals, tangents) = values.split_at(flat.function.results.len());
         let (mut primals, mut tangents) = (primals.iter().copied(), tangents.iter().copied());
         let written = self.derivatives.params.iter().filter(|param| param.direction.writes());
         let results: Vec<&Differentiable> =
             self.derivatives.result.iter().chain(written.map(|param| &param.value)).collect();
         Ok(results.into_iter().map(|value| self.join(value, &mut primals, &mut tangents)).collect())
+    }
+
+    /// Puts a function in scalar form here, where pointers are to scalars.
+    fn paste(&mut self, function: &Function, mut args: Vec<Value>) -> Vec<Value> {
+        for (arg, &param) in args.iter_mut().zip(&function.params) {
+            self.point(arg, function.ty(param));
+        }
+        self.b.paste(function, &args)
+    }
+
+    /// Gives a pointer the type, if it has another.
+    fn point(&mut self, value: &mut Value, ty: &Type) {
+        if let Type::Pointer(element) = ty
+            && self.b.ty(*value) != ty
+        {
+            *value = self.b.op(Op::PointerCast(Type::clone(element)), &[*value]);
+        }
     }
 
     /// A value's leaves, and the tangents of those that have one.
@@ -180,7 +197,11 @@ impl Wrapper<'_> {
         primals: &mut impl Iterator<Item = Value>,
         tangents: &mut impl Iterator<Item = Value>,
     ) -> Value {
-        let primal = self.b.pack(&shape.ty, primals);
+        let mut leaves: Vec<Value> = primals.by_ref().take(shape.ty.leaves().len()).collect();
+        for (leaf, ty) in leaves.iter_mut().zip(shape.ty.leaves()) {
+            self.point(leaf, &ty);
+        }
+        let primal = self.b.pack(&shape.ty, &mut leaves.into_iter());
         let of_leaf: Vec<Option<Value>> = shape
             .ty
             .leaves()
@@ -209,7 +230,7 @@ impl Wrapper<'_> {
             .map(|(value, ty)| value.unwrap_or_else(|| self.b.zero(&ty)))
             .collect();
         let dual = self.b.pack(&tangent.ty, &mut dual.into_iter());
-        self.b.op(pullback_ir::Op::Construct(shape.pair()), &[primal, dual])
+        self.b.op(Op::Construct(shape.pair()), &[primal, dual])
     }
 
     fn backward(&mut self, flat: &Function, params: &[Value]) -> Result<Vec<Value>, Diagnostics> {
@@ -265,7 +286,7 @@ impl Wrapper<'_> {
         let request = VjpRequest { constant_memory: true, ..VjpRequest::new(active, seeded) };
         let derived = vjp(flat, &request)?;
         primals.extend(seeds);
-        let mut cotangents = self.b.paste(&derived, &primals).into_iter();
+        let mut cotangents = self.paste(&derived, primals).into_iter();
         Ok(pairs.into_iter().map(|(shape, value)| self.answer(shape, value, &mut cotangents)).collect())
     }
 

@@ -13,7 +13,7 @@ impl<'a> Reverse<'a> {
     pub(super) fn branch(&mut self, stmt: &'a Stmt, results: &[Value]) {
         let seeds: Vec<(usize, Value)> =
             results.iter().enumerate().filter_map(|(i, &result)| Some((i, self.take(result)?))).collect();
-        if seeds.is_empty() && !self.activity.writes_active_memory(&stmt.kind) {
+        if seeds.is_empty() && !self.activity.must_sweep(&stmt.kind) {
             return;
         }
         let outer = self.adjoints.clone();

@@ -22,10 +22,10 @@ impl Reverse<'_> {
     /// each time that the call did, whether or not an argument is active: it may itself write cotangents to memory.
     pub(super) fn call(&mut self, results: &[Value], callee: FuncId, args: &[Value]) {
         let seeds: Vec<Option<Value>> = results.iter().map(|&result| self.take(result)).collect();
-        if seeds.iter().all(Option::is_none) {
+        let custom = self.activity.custom(callee);
+        if seeds.iter().all(Option::is_none) && !custom.is_always_swept {
             return;
         }
-        let custom = self.activity.custom(callee);
         let derivatives = &custom.derivatives;
         let of_result = derivatives.result.as_ref().map_or(0, |result| result.ty.leaves().len());
         let seed_of =

@@ -40,7 +40,7 @@ impl<'a> Reverse<'a> {
     pub(super) fn repeat(&mut self, stmt: &'a Stmt) {
         let results = stmt.kind.results();
         let seeds: Vec<Option<Value>> = results.iter().map(|result| self.adjoints.remove(result)).collect();
-        if seeds.iter().all(Option::is_none) && !self.activity.writes_active_memory(&stmt.kind) {
+        if seeds.iter().all(Option::is_none) && !self.activity.must_sweep(&stmt.kind) {
             return;
         }
         let looped = self.looped(stmt);
