@@ -25,7 +25,7 @@ pub enum Origin<'py> {
 }
 
 impl<'py> Origin<'py> {
-    fn torch(&self) -> Option<&Bound<'py, PyAny>> {
+    pub fn torch(&self) -> Option<&Bound<'py, PyAny>> {
         match self {
             Origin::Torch(tensor) => Some(tensor),
             _ => None,

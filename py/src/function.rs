@@ -232,6 +232,8 @@ impl PyFunction {
         }
         let prepared = self.0.prepare_holding(&Interpreter(py), &parsed.args, Mode::Recorded { wrt });
         let prepared = prepared.map_err(|error| to_py(py, &with_torchs_way_out(&error)))?;
+        let left = left_tensors(py, parsed, &prepared)?;
+        mark_written(parsed, &prepared)?;
         let paths = result_paths(&prepared, prepared.outputs().len());
         let constants: SmallVec<[usize; 4]> =
             (0..prepared.outputs().len()).filter(|&place| prepared.result_no_diff(place)).collect();
@@ -242,11 +244,15 @@ impl PyFunction {
         let results = outputs.into_iter().map(Output::finish).collect::<PyResult<SmallVec<[_; 4]>>>()?;
         let constants = constants.into_iter().map(|place| &results[place]);
         let constants = PyTuple::new(py, constants.collect::<SmallVec<[_; 4]>>())?;
-        let recorded = PyRecordedCall::new(py, &self.0, parsed, PyTuple::new(py, &results)?, constants)?;
+        let count = results.len();
+        let results = PyTuple::new(py, &results)?;
+        let recorded = PyRecordedCall::new(py, &self.0, parsed, results, constants, left)?;
         let mut given: SmallVec<[Bound<'py, PyAny>; 8]> = SmallVec::new();
         given.push(Bound::new(py, recorded)?.into_any());
         given.extend(parsed.torch_tensors().cloned());
-        finish(py, &paths, hand_over(torch, PyTuple::new(py, given)?)?)
+        let mut recorded = hand_over(torch, PyTuple::new(py, given)?)?;
+        recorded.truncate(count); // the written tensors, which the caller has
+        finish(py, &paths, recorded)
     }
 
     fn value_and_grad<'py>(
@@ -442,6 +448,30 @@ fn mark_written(parsed: &Parsed<'_, '_>, prepared: &Prepared) -> PyResult<()> {
         }
     }
     parsed.given_tensor().map_or(Ok(()), state::mark_written)
+}
+
+/// The argument leaves into which the call writes what has a derivative: tensors that torch lets be part of a graph.
+fn left_tensors(
+    py: Python<'_>,
+    parsed: &Parsed<'_, '_>,
+    prepared: &Prepared,
+) -> PyResult<SmallVec<[usize; 1]>> {
+    let refused = |why: &str, help: &str| {
+        Err(diagnostic(py, Diagnostic::error(Code::NotDifferentiable, why).help(help)))
+    };
+    let mut left = SmallVec::new();
+    for leaf in prepared.left_leaves() {
+        let Some(Origin::Torch(tensor)) = parsed.origins.get(leaf) else {
+            let why = "what this call writes has a derivative, but is not written to a torch tensor";
+            return refused(why, "pass a torch tensor to be written, or call under torch.no_grad()");
+        };
+        if state::requires_grad(tensor)? && state::is_leaf(tensor)? {
+            let why = "this call would write a leaf tensor that requires grad";
+            return refused(why, "pass x.clone(), or call under torch.no_grad()");
+        }
+        left.push(leaf);
+    }
+    Ok(left)
 }
 
 /// The refusal of a call that torch would have to record but cannot.

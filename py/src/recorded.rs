@@ -19,9 +19,14 @@ use smallvec::SmallVec;
 pub struct PyRecordedCall {
     function: Function,
     args: SmallVec<[(String, Stored); 2]>,
-    /// The results, and those of them that carry no derivative, from the forward launch until autograd takes them.
-    results: Mutex<Option<(Py<PyTuple>, Py<PyTuple>)>>,
+    /// The argument leaves of the tensors whose contents the call has changed, which follow the results in autograd.
+    written: SmallVec<[usize; 1]>,
+    /// From the forward launch until autograd takes them.
+    results: Mutex<Option<Results>>,
 }
+
+/// The results, those of them that carry no derivative, and the tensors that were written.
+type Results = (Py<PyTuple>, Py<PyTuple>, Py<PyTuple>);
 
 /// An argument without its tensor.
 enum Stored {
@@ -56,14 +61,17 @@ impl PyRecordedCall {
         parsed: &Parsed<'_, '_>,
         results: Bound<'_, PyTuple>,
         constants: Bound<'_, PyTuple>,
+        written: SmallVec<[usize; 1]>,
     ) -> PyResult<Self> {
         let mut leaf = 0;
         let mut tensors = 0;
         let mut store = |value: &ArgValue<'_>| stored(py, value, &parsed.origins, &mut leaf, &mut tensors);
         let args = parsed.args.iter().map(|arg| Ok((arg.name.to_owned(), store(&arg.value)?)));
         let args = args.collect::<PyResult<_>>()?;
-        let results = Mutex::new(Some((results.unbind(), constants.unbind())));
-        Ok(Self { function: function.clone(), args, results })
+        let tensors = written.iter().filter_map(|&leaf| parsed.origins[leaf].torch());
+        let tensors = PyTuple::new(py, tensors.collect::<SmallVec<[_; 1]>>())?;
+        let results = Mutex::new(Some((results.unbind(), constants.unbind(), tensors.unbind())));
+        Ok(Self { function: function.clone(), args, written, results })
     }
 
     fn read<'a, 'py>(&'a self, parsed: &mut Parsed<'a, 'py>, tensors: &Bound<'py, PyTuple>) -> PyResult<()> {
@@ -150,14 +158,14 @@ pub fn hand_over<'py>(
 
 #[pymethods]
 impl PyRecordedCall {
-    /// The results of the forward launch, and those of them that carry no derivative; once.
-    fn results(&self) -> Option<(Py<PyTuple>, Py<PyTuple>)> {
+    /// The results of the forward launch, those of them that carry no derivative, and the tensors that it wrote; once.
+    fn results(&self) -> Option<Results> {
         self.results.lock().take()
     }
 
     /// The backward launch: what `backward` of an autograd function returns. `needs` and the result begin with an entry
     /// for the recorded call itself; then there is one per tensor: its gradient where `needs` asks for it, else
-    /// `None`. `cotangents` has one tensor per output, or `None` where the output does not count.
+    /// `None`. `cotangents` has one tensor per output, then per tensor written, or `None` where that does not count.
     fn backward<'py>(
         &self,
         tensors: &Bound<'py, PyTuple>,
@@ -177,6 +185,14 @@ impl PyRecordedCall {
     ) -> PyResult<(PyRecordedCall, Vec<SeedForm>)> {
         let py = tensors.py();
         guard(py, || {
+            if !self.written.is_empty() {
+                let message = format!(
+                    "`{}` writes an array in place: its gradients have no derivative",
+                    self.function.name()
+                );
+                let found = Diagnostic::error(Code::NoSecondDerivative, message);
+                return Err(diagnostic(py, found.help("return the values instead of writing them")));
+            }
             let mut parsed = Parsed::new(py, &self.function);
             self.read(&mut parsed, tensors)?;
             let wrt = self.asked(&parsed, needs)?;
@@ -208,7 +224,8 @@ impl PyRecordedCall {
             let forms = forms.collect();
             let wrt = asked.into_iter().map(|slot| slot.path).collect();
             let function = self.function.derived(&Derivation::Reverse { wrt }).map_err(located)?;
-            Ok((PyRecordedCall { function, args, results: Mutex::new(None) }, forms))
+            let written = SmallVec::new();
+            Ok((PyRecordedCall { function, args, written, results: Mutex::new(None) }, forms))
         })
     }
 }
@@ -243,8 +260,15 @@ impl PyRecordedCall {
                 false => Some(torch_view("the cotangent", &cotangent)?),
             });
         }
-        let wrt = self.asked(&parsed, needs)?;
-        let mode = Mode::Backward { wrt: &wrt, cotangents: &seeds, written: &[] };
+        let mut wrt = self.asked(&parsed, needs)?;
+        let of_written: SmallVec<[_; 1]> = seeds.drain(seeds.len() - self.written.len()..).collect();
+        let mut written: SmallVec<[Option<ArrayView>; 2]> = SmallVec::new();
+        for (&leaf, seed) in self.written.iter().zip(of_written) {
+            wrt[leaf] |= seed.is_some();
+            written.resize(parsed.origins.len(), None);
+            written[leaf] = seed;
+        }
+        let mode = Mode::Backward { wrt: &wrt, cotangents: &seeds, written: &written };
         let prepared = prepare(py, &self.function, &parsed.args, mode)?;
         let library = Library::of(&parsed);
         let outputs = output::make_all(py, context, &prepared, |_| library)?;

@@ -77,6 +77,11 @@ pub fn requires_grad(tensor: &Bound<'_, PyAny>) -> PyResult<bool> {
     tensor.getattr(intern!(tensor.py(), "requires_grad"))?.is_truthy()
 }
 
+/// Whether no operation made the tensor.
+pub fn is_leaf(tensor: &Bound<'_, PyAny>) -> PyResult<bool> {
+    tensor.getattr(intern!(tensor.py(), "is_leaf"))?.is_truthy()
+}
+
 /// Whether the tensor is a lazy negation, whose memory holds the numbers with the other sign.
 pub fn is_negated_view(tensor: &Bound<'_, PyAny>) -> PyResult<bool> {
     tensor.call_method0(intern!(tensor.py(), "is_neg"))?.is_truthy()

@@ -29,6 +29,13 @@ pub struct Input {
     pub written: bool,
 }
 
+impl Input {
+    /// Whether the call leaves values with derivatives in the whole array that it takes.
+    pub fn is_left(&self) -> bool {
+        self.written && !self.slot.no_diff && self.slot.dtype.is_float()
+    }
+}
+
 impl Binding {
     pub fn has_whole_arrays(&self) -> bool {
         self.inputs.iter().any(|input| input.slot.whole.is_some())

@@ -180,7 +180,8 @@ impl Blueprint<'_, '_> {
     fn check_derivative(&self, flat: &Function, wrt: &[bool]) -> Result<(), Error> {
         let mut active_params = vec![false; flat.params.len()];
         for input in &self.binding.inputs {
-            if matches!(input.source, bind::Source::Leaf(leaf) if wrt.get(leaf) == Some(&true)) {
+            let is_wanted = matches!(input.source, bind::Source::Leaf(leaf) if wrt.get(leaf) == Some(&true));
+            if is_wanted || input.is_left() {
                 active_params[input.slot.active_leaves()].fill(true);
             }
         }

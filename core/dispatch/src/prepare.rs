@@ -131,6 +131,14 @@ impl Prepared {
         of_outputs.chain(of_wholes)
     }
 
+    /// The argument leaves that are whole arrays into which the call may write what has a derivative.
+    pub fn left_leaves(&self) -> impl Iterator<Item = usize> {
+        self.bound.binding.inputs.iter().filter_map(|input| match input.source {
+            bind::Source::Leaf(leaf) if input.is_left() => Some(leaf),
+            _ => None,
+        })
+    }
+
     fn fill_words(
         &mut self,
         leaves: &Leaves<'_>,

@@ -32,7 +32,7 @@ impl Function {
             }
         }
         let left = binding.inputs.into_iter().filter_map(|input| match input.source {
-            bind::Source::Leaf(leaf) if input.written && !input.slot.no_diff => Some((input.slot.path, leaf)),
+            bind::Source::Leaf(leaf) if input.is_left() => Some((input.slot.path, leaf)),
             _ => None,
         });
         Ok(Seeds {

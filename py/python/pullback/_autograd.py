@@ -22,17 +22,19 @@ def _saved_tensors(ctx):
 
 
 class _Forward(torch.autograd.Function):
-    """Hands over the results of a call that has run; its backward launches the derived kernel."""
+    """Hands over the results of a call that has run, and the tensors it wrote; its backward launches the derived kernel."""
 
     @staticmethod
     def forward(ctx, recorded, *tensors):
         ctx.recorded = recorded
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors)
-        results, constants = recorded.results()
+        results, constants, written = recorded.results()
         if constants:
             ctx.mark_non_differentiable(*constants)
-        return results
+        if written:
+            ctx.mark_dirty(*written)
+        return *results, *written
 
     @staticmethod
     def backward(ctx, *cotangents):

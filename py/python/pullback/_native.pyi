@@ -171,9 +171,11 @@ class BackwardFunction:
 
         Each has its argument's shape, dtype and library; where the argument was broadcast, it is summed in a fixed order.
         ``d_result`` (and ``d_name`` for an ``out`` parameter) is the cotangent of the result, of the result's shape and dtype;
-        without any, all are ones.
+        without any, all are ones. For a whole array that the function writes, ``d_name`` is the cotangent of what it leaves there,
+        of the array's shape and dtype, and must be given; the array's own gradient is by what the function found there.
 
         Raises:
+            BindError: the cotangent of a written array is missing (``missing-argument``), or names nothing that the function gives.
             GradientError: there is no derivative (``no-derivative``).
         """
 
@@ -226,7 +228,7 @@ class Tensor:
 class RecordedCall:
     """A call between its forward and its backward launch; for ``pullback._autograd``."""
 
-    def results(self) -> tuple[tuple[Any, ...], tuple[Any, ...]] | None: ...
+    def results(self) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]] | None: ...
     def backward(
         self, tensors: tuple[Any, ...], needs: tuple[bool, ...], cotangents: tuple[Any, ...]
     ) -> tuple[Any, ...]: ...

@@ -1,0 +1,110 @@
+"""Arrays that functions write: their cotangents reach what was written, by ``bwds`` and through torch."""
+
+import numpy as np
+import pytest
+import torch
+
+import pullback as pb
+
+SOURCE = """
+void scattered(StructuredBuffer<float> from, RWStructuredBuffer<float> to, int i) {
+    for (int k = 0; k < 2; k++) to[2 * i + k] = from[i] * from[i + k]; }
+void overwritten(float x, RWStructuredBuffer<float> to, int i) { to[i] = x * x; to[i] = 3 * x; }
+void added_to(float x, RWStructuredBuffer<float> to, int i) { to[i] += x * x; }
+float both(float x, RWStructuredBuffer<float> to, int i) { to[i] = x * x; return 5 * x; }
+void squared_in_place(RWStructuredBuffer<float> to, int i) { to[i] = to[i] * to[i]; }
+"""
+FROM = np.array([2, 3, 5], np.float32)
+D_TO = np.array([1, 10, 100, 1000, 7, 8], np.float32)
+I = np.array([0, 1], np.int32)
+
+
+@pytest.fixture
+def module(load):
+    return load(SOURCE)
+
+
+def test_the_cotangent_of_a_written_array_is_given_by_its_name(module):
+    to = np.zeros(6, np.float32)
+    module.scattered(FROM, to, I)
+    assert to.tolist() == [4, 6, 9, 15, 0, 0]
+    found = module.scattered.bwds(FROM, to, I, d_to=D_TO)
+    assert found["from"].tolist() == [34, 5620, 3000]
+    assert found["to"].tolist() == [0, 0, 0, 0, 7, 8]
+    assert D_TO.tolist() == [1, 10, 100, 1000, 7, 8]
+
+
+def test_a_missing_cotangent_of_a_written_array_is_asked_for(module):
+    with pytest.raises(pb.BindError, match="d_to=") as caught:
+        module.scattered.bwds(FROM, np.zeros(6, np.float32), I)
+    assert caught.value.code == "missing-argument"
+
+
+def test_a_cotangent_is_like_its_array(module):
+    with pytest.raises(pb.PullbackError, match="the cotangent of `to` is float32"):
+        module.scattered.bwds(FROM, np.zeros(6, np.float32), I, d_to=np.zeros(5, np.float32))
+
+
+def test_what_a_call_has_overwritten_is_not_read_again(module):
+    to = np.ones(2, np.float32)
+    with pytest.raises(pb.GradientError, match="loads again from memory") as caught:
+        module.squared_in_place.bwds(to, 0, d_to=to)
+    assert caught.value.code == "no-derivative"
+
+
+def test_torch_sees_what_is_written_in_place(module):
+    source = torch.tensor(FROM, requires_grad=True)
+    to = torch.zeros(6)
+    module.scattered(source, to, torch.tensor(I))
+    assert to.tolist() == [4, 6, 9, 15, 0, 0]
+    (to * torch.tensor(D_TO)).sum().backward()
+    assert source.grad.tolist() == [34, 5620, 3000]
+
+
+def test_torch_sums_along_chains_of_writes(module):
+    x = torch.tensor([4.0], requires_grad=True)
+    start = torch.tensor([0.5, 0.25], requires_grad=True)
+    to = start * 2
+    module.added_to(x, to, torch.tensor([0], dtype=torch.int32))
+    result = (to * torch.tensor([10.0, 20.0])).sum()
+    result.backward()
+    assert to.tolist() == [17, 0.5]
+    assert x.grad.tolist() == [2 * 4 * 10]
+    assert start.grad.tolist() == [20, 40]
+
+
+def test_results_and_written_arrays_have_cotangents_together(module):
+    x = torch.tensor([4.0], requires_grad=True)
+    to = torch.zeros(2)
+    result = module.both(x, to, torch.tensor([1], dtype=torch.int32))
+    (result.sum() + 100 * to[1]).backward()
+    assert x.grad.tolist() == [5 + 100 * 2 * 4]
+    x.grad = None
+    result = module.overwritten(x, torch.zeros(2), 1)
+    assert result is None
+
+
+def test_a_leaf_that_requires_grad_is_not_written(module):
+    x = torch.tensor([4.0], requires_grad=True)
+    to = torch.zeros(2, requires_grad=True)
+    with pytest.raises(pb.PullbackError, match="leaf"):
+        module.added_to(x, to, 0)
+    assert to.tolist() == [0, 0]
+
+
+def test_what_torch_cannot_record_is_not_written(module):
+    x = torch.tensor([4.0], requires_grad=True)
+    to = np.zeros(2, np.float32)
+    with pytest.raises(pb.PullbackError, match="torch tensor"):
+        module.added_to(x, to, 0)
+    assert to.tolist() == [0, 0]
+
+
+def test_second_derivatives_of_written_arrays_are_refused(module):
+    x = torch.tensor([4.0], requires_grad=True)
+    to = torch.zeros(2)
+    module.added_to(x, to, 0)
+    (first,) = torch.autograd.grad(to.sum(), x, create_graph=True)
+    with pytest.raises(pb.GradientError) as caught:
+        first.sum().backward()
+    assert caught.value.code == "no-second-derivative"
