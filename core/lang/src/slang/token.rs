@@ -65,7 +65,7 @@ pub mod word {
         GOTO "goto" TRY "try" CATCH "catch" THROW "throw" DEFER "defer"
         TARGET_SWITCH "__target_switch" STAGE_SWITCH "__stage_switch"
         // Declarations.
-        STRUCT "struct" CLASS "class" INTERFACE "interface" EXTENSION "extension" EXTENSION2 "__extension" ENUM "enum"
+        STRUCT "struct" CLASS "class" INTERFACE "interface" EXTENSION "extension" EXTENSION2 "__extension" FUNC_EXTENSION "__func_extension" ENUM "enum"
         TYPEDEF "typedef" TYPEALIAS "typealias" ASSOCIATEDTYPE "associatedtype" PROPERTY "property"
         SUBSCRIPT "__subscript" INIT "__init" FUNC "func" LET "let" VAR "var" NAMESPACE "namespace"
         USING "using" IMPORT "import" INCLUDE_MODULE "__include" MODULE "module" IMPLEMENTING "implementing"

@@ -230,7 +230,7 @@ impl Context<'_, '_> {
     }
 
     /// `T(args)`
-    fn construct(&mut self, ty: &Ty, args: &[ast::Expr], span: Span) -> Expr {
+    pub fn construct(&mut self, ty: &Ty, args: &[ast::Expr], span: Span) -> Expr {
         if ty.is_error() {
             return self.silent_error(span);
         }

@@ -99,6 +99,10 @@ impl<'a> Checker<'a> {
 
     fn collect_var(&mut self, decl: &'a Decl, var: &'a ast::Var, place: Place<'_>) {
         let modifiers = &decl.modifiers;
+        // An extension names a field of its type, to say which field of the tangents' type is its own.
+        if place.owner.is_some() && modifiers.has(ModifierKind::Extern) {
+            return;
+        }
         let constant = modifiers.has(ModifierKind::Const) && modifiers.has(ModifierKind::Static);
         if constant && var.init.is_some() {
             let (scope, owner, value) = (place.scope, place.owner, Lazy::Pending);

@@ -13,11 +13,7 @@ impl Context<'_, '_> {
     /// The value of a variable's initializer, in the declared type if there is one.
     pub fn initializer(&mut self, ty: Option<&ast::TypeExpr>, init: &ast::Expr, name_span: Span) -> Expr {
         let Some(ty) = ty else {
-            let value = self.expr(init);
-            if value.ty == Ty::Void {
-                return self.error(Code::TypeMismatch, "this gives no value", init.span, "is `void`");
-            }
-            return value;
+            return self.expr(init);
         };
         let ty = self.resolve_value_type(ty);
         if ty.is_error() {

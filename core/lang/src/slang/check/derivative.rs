@@ -225,11 +225,12 @@ impl Checker<'_> {
         if set.derivatives.is_empty() {
             return declared;
         }
-        let mut signature = self.flat_signature(id);
+        let (seen, known) = self.program.seen_in(set, id).unwrap_or_default();
+        let mut signature = self.flat_signature(id).subst(&self.program, &seen);
         for &mode in &set.derivatives {
             signature = self.program.derivative_signature(&signature, mode);
         }
-        Arc::new(signature)
+        Arc::new(signature.subst(&self.program, &known))
     }
 }
 
@@ -238,7 +239,7 @@ impl Context<'_, '_> {
     pub fn derivative(&mut self, mode: ast::DerivativeMode, function: &ast::Expr) -> Item {
         let item = match &function.kind {
             ast::ExprKind::Derivative { mode, function: inner } => self.derivative(*mode, inner),
-            _ => self.item(function),
+            _ => self.function_item(function),
         };
         self.derivative_of(item, mode, function.span)
     }
@@ -290,10 +291,6 @@ impl Context<'_, '_> {
     ) -> Expr {
         let signature = self.checker.signature_in(set, function);
         self.checker.want(function);
-        let decl = &self.checker.program.functions[function];
-        if decl.op.is_some() || decl.role == Role::Constructor {
-            return self.unsupported("derivatives of operations and constructors by name", span);
-        }
         let Some(args) = self.arguments(&signature, subst, args, span) else {
             return self.silent_error(span);
         };
@@ -398,6 +395,13 @@ impl Context<'_, '_> {
         match &callee.kind {
             ast::ExprKind::Name(name) if &*name.text == "diffPair" && self.lookup(&name.text).is_none() => {
                 Some(self.diff_pair(args, span))
+            }
+            ast::ExprKind::Generic { base, args: generics }
+                if matches!(&base.kind, ast::ExprKind::Name(name)
+                    if &*name.text == "diffPair" && self.lookup(&name.text).is_none()) =>
+            {
+                let ty = self.pair_type(generics, span);
+                Some(self.construct(&ty, args, span))
             }
             ast::ExprKind::Member { base, name } => {
                 let field = match &*name.text {

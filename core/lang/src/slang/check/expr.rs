@@ -226,8 +226,16 @@ impl Context<'_, '_> {
                 let this = self.this.map(|this| self.local_value(this, span));
                 Item::Value(self.property(id, object.or(this), None, span))
             }
-            // No name in an expression.
-            Symbol::Subscripts(_) => Item::Value(self.silent_error(span)),
+            Symbol::Subscripts(_) => {
+                let label = "no name in an expression";
+                Item::Value(self.error_advised(
+                    Code::TypeMismatch,
+                    "a subscript is asked for by `[]`",
+                    span,
+                    label,
+                    "write `value[index]`",
+                ))
+            }
             Symbol::Case(id, case) => Item::Value(self.enum_case(id, case, span)),
             symbol @ (Symbol::Struct(_)
             | Symbol::Enum(_)

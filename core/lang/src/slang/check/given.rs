@@ -8,7 +8,7 @@ use super::infer::{in_order, infer, matches_args};
 use super::member::Item;
 use super::program::{FnId, Function, Given, GivenPart, Param, Program, Role, Signature};
 use super::types::{Arg, Subst, Ty};
-use super::{Checker, Instance};
+use super::{Checker, Instance, done};
 use crate::slang::ast;
 use pullback_base::{Code, Diagnostic, Span, ids::Id};
 use pullback_ir::{DerivativeMode, Direction};
@@ -81,6 +81,38 @@ impl Program<'_> {
             Some((given.part, by))
         });
         given.collect()
+    }
+
+    /// What an instance's generic parameters stand for where it is told which types differentiate: they are looked at as what
+    /// is given for its derivatives does. Behind it what the generic parameters in that stand for.
+    pub fn seen_as(&self, id: FnId, args: &[Arg]) -> Option<(Subst, Subst)> {
+        let function = &self.functions[id];
+        let fit = |given: &Given| {
+            let subst = matches_args(self, &given.generics, &given.of, args)?;
+            let generics = &done(&function.signature)?.generics;
+            Some((generics.iter().copied().zip(given.of.iter().cloned()).collect(), subst))
+        };
+        function.given.iter().find_map(fit)
+    }
+
+    /// The generic arguments of a candidate, where its name tells them all.
+    fn named_args(&self, set: &FunctionSet, id: FnId) -> Option<Vec<Arg>> {
+        let signature = done(&self.functions[id].signature)?;
+        let own = &signature.generics[signature.outer..];
+        let mut subst = match &set.of {
+            Some(of) => self.outer_subst(id, Some(of))?,
+            None => Subst::default(),
+        };
+        subst.extend(own.iter().copied().zip(set.generics.iter().flatten().cloned()));
+        signature.generics.iter().map(|param| subst.get(param).cloned()).collect()
+    }
+
+    /// As the derivatives of a candidate of these arguments see it.
+    pub fn seen_in(&self, set: &FunctionSet, id: FnId) -> Option<(Subst, Subst)> {
+        if self.functions[id].given.is_empty() {
+            return None;
+        }
+        self.seen_as(id, &self.named_args(set, id)?)
     }
 
     /// The signature of what is given for a function of this signature.
@@ -188,7 +220,7 @@ impl Context<'_, '_> {
             self.error_advised(Code::SyntaxError, message, clause.attribute.span, "names none", help);
             return None;
         };
-        match self.item(named) {
+        match self.function_item(named) {
             Item::Functions(set) if set.derivatives.is_empty() => Some(set),
             Item::Value(value) if value.is_error() => None,
             _ => {

@@ -149,6 +149,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             }
             return State::Wrong;
         }
+        self.note_erased_answers(&instance);
         let next = match self.program.dispatch(instance.0, &instance.1) {
             Some(dispatch) => dispatch.answers,
             None => match self.next_of(&instance) {
@@ -168,6 +169,33 @@ impl<'w, 'a> Walk<'w, 'a> {
         state
     }
 
+    /// A value of that type becomes one of an interface's type.
+    fn note_erased(&mut self, ty: Ty) {
+        let is_generic = matches!(&ty, Ty::Struct(_, args) if !args.is_empty());
+        if is_generic && !self.program.erased.contains(&ty) && !self.erased.contains(&ty) {
+            self.erased.push(ty);
+        }
+    }
+
+    /// What the conforming types give for a requirement on a value of an interface's type is one of such a type too, where the
+    /// requirement gives an associated type.
+    fn note_erased_answers(&mut self, instance: &Instance) {
+        let program = self.program;
+        let result = |id: FnId, args: &[Arg]| {
+            let signature = done(&program.functions[id].signature)?;
+            let subst = signature.generics.iter().copied().zip(args.iter().cloned()).collect();
+            Some(signature.result.subst(program, &subst))
+        };
+        if !matches!(result(instance.0, &instance.1), Some(Ty::Interface(_))) {
+            return;
+        }
+        let dispatch = program.dispatch(instance.0, &instance.1);
+        let answers = dispatch.into_iter().flat_map(|dispatch| dispatch.answers);
+        for (witness, generics) in answers.flatten() {
+            result(witness, &generics).into_iter().for_each(|ty| self.note_erased(ty));
+        }
+    }
+
     /// What an instance of a function runs; `None` where the function has no body to lower.
     fn next_of(&mut self, instance: &Instance) -> Option<Vec<Option<Instance>>> {
         let Some(Some(body)) = self.bodies.get(&instance.0) else { return None };
@@ -184,13 +212,7 @@ impl<'w, 'a> Walk<'w, 'a> {
                 Run::Default(ty) => {
                     next.extend(program.default_constructor(&ty.subst(program, &subst)).map(Some));
                 }
-                Run::Erase(ty) => {
-                    let ty = ty.subst(program, &subst);
-                    let is_generic = matches!(&ty, Ty::Struct(_, args) if !args.is_empty());
-                    if is_generic && !program.erased.contains(&ty) && !self.erased.contains(&ty) {
-                        self.erased.push(ty);
-                    }
-                }
+                Run::Erase(ty) => self.note_erased(ty.subst(program, &subst)),
                 Run::Call(Callee::Function { id, generics }, _) => next.push(Some((*id, known(generics)))),
                 // The primal is what was noted.
                 Run::Call(Callee::Derivative { .. }, _) => {}

@@ -147,6 +147,7 @@ pub fn check<'a>(std: Program<'a>, units: &'a [Unit], asked: &Requests) -> Check
     while let Some(function) = checker.wanted.pop() {
         checker.check_body(function);
     }
+    checker.refuse_missing_methods();
     checker.refuse_large_meetings();
     let all = [imported, functions.clone()].concat();
     checker.refuse_recursion(&all);

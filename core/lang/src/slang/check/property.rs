@@ -5,11 +5,13 @@ use super::call::FunctionSet;
 use super::collect::Place;
 use super::context::Context;
 use super::hir::{Accessors, Call, Callee, Expr, ExprKind, Pick};
+use super::member::Item;
 use super::program::{FnId, Property, PropertyId, RequirementKind, Role, Symbol};
 use super::types::Ty;
 use crate::slang::ast::{self, AccessorKind, DeclKind, ModifierKind};
 use pullback_base::{Code, Diagnostic, Span, bug};
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// The name in a struct's scope that its subscripts have.
 const SUBSCRIPT: &str = "__subscript";
@@ -129,6 +131,23 @@ impl Context<'_, '_> {
         let object = Box::new(args.remove(0));
         let accessors = Accessors { get: get_callee, set, args, ty: ty.clone() };
         Expr { kind: ExprKind::Pick(object, Pick::Property(Box::new(accessors))), ty, span }
+    }
+
+    /// What an expression names where a function is to be named: also `Type.property.get` and `Type.__subscript.set`.
+    pub fn function_item(&mut self, expr: &ast::Expr) -> Item {
+        let ast::ExprKind::Member { base, name } = &expr.kind else { return self.item(expr) };
+        let ast::ExprKind::Member { base: outer, name: property } = &base.kind else {
+            return self.item(expr);
+        };
+        let outer = self.item(outer);
+        if let Item::Type(ty) = &outer {
+            let accessor: Arc<str> = format!("{}.{}", property.text, name.text).into();
+            if let Some(symbol) = self.checker.program.member_of(ty, &accessor) {
+                return self.member_item(symbol, &accessor, ty, None, expr.span);
+            }
+        }
+        let inner = self.member(outer, property, base.span);
+        self.member(inner, name, expr.span)
     }
 
     /// Whether a property can be written; an error where not.

@@ -11,7 +11,8 @@ pub fn callees(program: &Program<'_>, body: &Body) -> Vec<FnId> {
     calls(program, body).into_iter().map(|(id, _)| id).collect()
 }
 
-fn calls(program: &Program<'_>, body: &Body) -> Vec<(FnId, Span)> {
+/// The same, each with a place where it is called.
+pub fn calls(program: &Program<'_>, body: &Body) -> Vec<(FnId, Span)> {
     let mut out = Vec::new();
     each_expr(&body.block, &mut |expr| note_call(program, expr, &mut out));
     out

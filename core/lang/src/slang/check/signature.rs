@@ -256,16 +256,37 @@ impl<'a> Checker<'a> {
             }
         }
         for id in seen {
-            let function = &self.program.functions[id];
-            if function.ast.body.is_none() && function.op.is_none() && function.requirement.is_none() {
-                let (name, span) = (function.qualified.clone(), function.ast.name.span);
-                self.error(
-                    Code::UnsupportedFeature,
-                    format!("`{name}` has no body"),
-                    span,
-                    "declared here, and defined nowhere in the module",
-                );
+            // What nobody calls of a type's methods may be missing.
+            if self.lacks_body(id) && self.program.functions[id].owner.is_none() {
+                let report = self.missing_body(id);
+                self.diagnostics.push(report);
             }
+        }
+    }
+
+    fn lacks_body(&self, id: FnId) -> bool {
+        let function = &self.program.functions[id];
+        function.ast.body.is_none() && function.op.is_none() && function.requirement.is_none()
+    }
+
+    fn missing_body(&self, id: FnId) -> Diagnostic {
+        let function = &self.program.functions[id];
+        let message = format!("`{}` has no body", function.qualified);
+        Diagnostic::error(Code::UnsupportedFeature, message)
+            .at(function.ast.name.span, "declared here, and defined nowhere in the module")
+    }
+
+    /// Refuses calls of methods that have no body.
+    pub fn refuse_missing_methods(&mut self) {
+        let called =
+            self.bodies.values().flatten().flat_map(|body| super::recursion::calls(&self.program, body));
+        let is_missing = |id: FnId| self.lacks_body(id) && self.program.functions[id].owner.is_some();
+        let mut missing: Vec<(FnId, Span)> = called.filter(|(id, _)| is_missing(*id)).collect();
+        missing.sort_by_key(|(id, call)| (*id, call.start));
+        missing.dedup_by_key(|(id, _)| *id);
+        for (id, call) in missing {
+            let report = self.missing_body(id).also(call, "called here");
+            self.diagnostics.push(report);
         }
     }
 

@@ -229,6 +229,10 @@ impl Context<'_, '_> {
             }
             _ => None,
         };
+        if let Some(call) = init.as_ref().filter(|init| init.ty == Ty::Void) {
+            // A variable of what gives no value is never read: the call is a statement.
+            return out.push(Stmt { kind: StmtKind::Expr(call.clone()), span: decl.span });
+        }
         let ty = match (&init, &var.ty) {
             (Some(init), _) => init.ty.clone(),
             (None, Some(ty)) => {

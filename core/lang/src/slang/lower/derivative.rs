@@ -60,6 +60,7 @@ impl Lowerer<'_> {
     fn derivatives_of(&mut self, id: FnId, args: &[Arg]) -> Derivatives {
         let signature = self.signature(id);
         let subst: Subst = signature.generics.iter().copied().zip(args.iter().cloned()).collect();
+        let (seen, _) = self.program.seen_as(id, args).unwrap_or_default();
         let this = self.program.this_param(id);
         let dispatch = self.dispatched(id, args);
         // Where only an object tells which static function is meant, it comes first, and is no argument.
@@ -71,11 +72,11 @@ impl Lowerer<'_> {
         let mut params: Vec<DerivativeParam> = teller.into_iter().collect();
         let declared = this.iter().chain(&signature.params).map(|param| DerivativeParam {
             direction: param.direction,
-            value: self.differentiable(&param.ty, param.no_diff, &subst),
+            value: self.differentiable(&param.ty, param.no_diff, &seen, &subst),
         });
         params.extend(declared);
         let result = (signature.result != Ty::Void)
-            .then(|| self.differentiable(&signature.result, signature.result_no_diff, &subst));
+            .then(|| self.differentiable(&signature.result, signature.result_no_diff, &seen, &subst));
         let globals: Vec<DerivativeParam> =
             self.globals_of(id, args).iter().filter_map(|&global| self.hidden(global)).collect();
         let hidden = globals.len();
@@ -101,11 +102,12 @@ impl Lowerer<'_> {
         Some(DerivativeParam { direction, value: Differentiable::constant(self.global_type(id)) })
     }
 
-    fn differentiable(&mut self, ty: &Ty, no_diff: bool, subst: &Subst) -> Differentiable {
+    fn differentiable(&mut self, ty: &Ty, no_diff: bool, seen: &Subst, subst: &Subst) -> Differentiable {
         let known = ty.subst(self.program, subst);
         let primal = self.ty(&known, &Subst::default());
         // Whether it differentiates is told by what the function says of the type.
-        let differential = self.program.differential(ty).and_then(|_| self.program.differential(&known));
+        let seen = ty.subst(self.program, seen);
+        let differential = self.program.differential(&seen).and_then(|_| self.program.differential(&known));
         let tangent = match differential {
             Some(differential) if !no_diff => {
                 let mut leaves = Vec::new();

@@ -429,7 +429,7 @@ impl FunctionLowerer<'_, '_> {
     }
 
     /// An operation that the standard library gives a name.
-    fn intrinsic(&mut self, op: &Op, args: &[Value], result: &Ty) -> Value {
+    pub fn intrinsic(&mut self, op: &Op, args: &[Value], result: &Ty) -> Value {
         let op = match op {
             Op::Bitcast(_) => {
                 let ty = self.ty(result);

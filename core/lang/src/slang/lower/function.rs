@@ -31,7 +31,26 @@ pub struct FunctionLowerer<'l, 'c> {
     pub globals: FxHashMap<GlobalId, Var>,
 }
 
+/// An operation of the library as a function of its own, so that it has derivatives.
+fn operation(lowerer: &mut Lowerer<'_>, id: FnId, args: &[Arg], op: &Op, name: &str) -> Function {
+    let signature = lowerer.signature(id);
+    let span = lowerer.program.functions[id].ast.name.span;
+    let mut function = super::entry::start(lowerer, name, FunctionKind::Plain, span);
+    function.subst = signature.generics.iter().copied().zip(args.iter().cloned()).collect();
+    let mut values = Vec::new();
+    for param in &signature.params {
+        let ty = function.ty(&param.ty);
+        values.push(function.ssa.param(ty, &param.name));
+    }
+    let value = function.intrinsic(op, &values, &signature.result);
+    let result = function.ssa.declare_with(value, None);
+    function.ssa.finish(&[result])
+}
+
 pub fn lower(lowerer: &mut Lowerer<'_>, id: FnId, args: &[Arg], name: &str) -> Function {
+    if let Some(op) = &lowerer.program.functions[id].op {
+        return operation(lowerer, id, args, op, name);
+    }
     let signature = lowerer.signature(id);
     let role = lowerer.program.functions[id].role;
     let is_constant = is_constant(lowerer.program.functions[id].decl);

@@ -93,6 +93,9 @@ impl Lowerer<'_> {
             }
             return used;
         }
+        if self.program.functions[id].op.is_some() {
+            return used;
+        }
         let signature = self.signature(id);
         let subst: Subst = signature.generics.iter().copied().zip(args.iter().cloned()).collect();
         let mut exprs = Vec::new();

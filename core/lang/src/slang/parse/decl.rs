@@ -172,6 +172,7 @@ impl Parser<'_> {
             word::STRUCT | word::CLASS => self.aggregate(head, DeclKind::Struct)?,
             word::INTERFACE => self.aggregate(head, DeclKind::Interface)?,
             word::EXTENSION | word::EXTENSION2 if named || next == TokenKind::Less => self.extension(head)?,
+            word::FUNC_EXTENSION => self.func_extension(head)?,
             word::ENUM => self.enumeration(head)?,
             word::TYPEDEF => self.typedef(head)?,
             word::TYPEALIAS if named => self.typealias(head)?,

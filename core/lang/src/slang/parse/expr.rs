@@ -318,9 +318,6 @@ impl Parser<'_> {
                 }
                 continue;
             }
-            if self.is(closing) && closing == TokenKind::RParen {
-                return Err(self.expected("an argument after `,`"));
-            }
         }
         self.close(closing, open);
         self.height = height;

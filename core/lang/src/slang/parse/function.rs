@@ -3,8 +3,8 @@
 use super::decl::Head;
 use super::{Parsed, Parser};
 use crate::slang::ast::{
-    Accessor, AccessorKind, Attribute, Block, Decl, DeclKind, Function, FunctionRole, Generics, Modifiers,
-    Name, Param, Property, Semantic, Subscript, TypeExpr, TypeExprKind,
+    Accessor, AccessorKind, Attribute, Block, Decl, DeclKind, Expr, ExprKind, Function, FunctionRole,
+    Generics, Modifiers, Name, Param, Property, Semantic, Subscript, TypeExpr, TypeExprKind,
 };
 use crate::slang::token::{TokenKind, word};
 use pullback_base::Span;
@@ -25,6 +25,31 @@ impl Parser<'_> {
         let token = self.bump();
         let name = self.name_of(token);
         self.function(head, None, name, FunctionRole::Constructor)
+    }
+
+    /// `__func_extension<T> fwd_diff(f<T>)(...) -> R { ... }`, the cursor at the first word: a function that
+    /// says `[ForwardDerivativeOf(f<T>)]`, and whose name no text can call it by.
+    pub(super) fn func_extension(&mut self, mut head: Head) -> Parsed<Decl> {
+        self.bump();
+        self.generic_params(&mut head.generics)?;
+        let start = self.span();
+        let (word, says) = match self.token().symbol {
+            word::FWD_DIFF | word::FWD_DIFF2 => ("fwd_diff", "ForwardDerivativeOf"),
+            word::BWD_DIFF | word::BWD_DIFF2 => ("bwd_diff", "BackwardDerivativeOf"),
+            _ => return Err(self.expected("`fwd_diff(f)` or `bwd_diff(f)`")),
+        };
+        self.bump();
+        let open = self.expect(TokenKind::LParen, "and the function that this extends")?.span;
+        let function = self.assignment()?;
+        self.close(TokenKind::RParen, open);
+        let span = self.since(start);
+        let text = match last_name(&function) {
+            Some(name) => format!("{name}.{word}"),
+            None => word.to_owned(),
+        };
+        let attribute = Name { text: says.into(), span };
+        head.attributes.push(Attribute { name: attribute, args: vec![function], span });
+        self.function(head, None, Name { text: text.into(), span }, FunctionRole::Plain)
     }
 
     /// What follows a function's name.
@@ -126,9 +151,6 @@ impl Parser<'_> {
                 let message = format!("expected `,` or `)`, found {}", self.found());
                 self.syntax_error(self.span(), message, "a `,` may be missing before this");
                 continue;
-            }
-            if self.is(TokenKind::RParen) {
-                self.expected("a parameter after `,`");
             }
         }
         self.close(TokenKind::RParen, open);
@@ -301,5 +323,14 @@ impl Parser<'_> {
             })
         });
         Ok(named.unwrap_or(default))
+    }
+}
+
+/// `f` of `A.f<T>`.
+fn last_name(function: &Expr) -> Option<&str> {
+    match &function.kind {
+        ExprKind::Name(name) | ExprKind::Member { name, .. } => Some(&name.text),
+        ExprKind::Generic { base, .. } => last_name(base),
+        _ => None,
     }
 }

@@ -384,6 +384,7 @@ fn is_declaration_word(symbol: Symbol) -> bool {
         INTERFACE,
         EXTENSION,
         EXTENSION2,
+        FUNC_EXTENSION,
         ENUM,
         TYPEDEF,
         TYPEALIAS,
