@@ -2,8 +2,8 @@
 
 use super::infer::matches;
 use super::program::{
-    AliasId, Conformance, Field, FnId, GenericKind, InterfaceId, InterfaceRef, MembersId, Param, Program,
-    PropertyId, RequirementId, RequirementKind, Role, Symbol,
+    AliasId, Conformance, Fact, Field, FnId, GenericKind, InterfaceId, InterfaceRef, MembersId, Param,
+    Program, PropertyId, RequirementId, RequirementKind, Role, Symbol,
 };
 use super::types::{Arg, Bound, Count, Elem, ParamId, Shape, Subst, Ty};
 use super::{Instance, done};
@@ -57,6 +57,26 @@ impl Ty {
         }
     }
 
+    /// Whether a type is part of the type, or it itself.
+    pub fn contains(&self, part: &Ty) -> bool {
+        let arg_contains = |arg: &Arg| matches!(arg, Arg::Type(ty) if ty.contains(part));
+        self == part
+            || match self {
+                Ty::Array(inner, _)
+                | Ty::Buffer(_, inner)
+                | Ty::Pointer(inner)
+                | Ty::Pair(inner)
+                | Ty::Differential(inner)
+                | Ty::Assoc(inner, _) => inner.contains(part),
+                Ty::Number(elem, _) => part.number().is_some_and(|(other, shape)| {
+                    other == *elem && shape == Shape::Scalar && matches!(elem, Elem::Param(_))
+                }),
+                Ty::Struct(_, args) => args.iter().any(arg_contains),
+                Ty::Interface(interface) => interface.args.iter().any(arg_contains),
+                Ty::Error | Ty::Void | Ty::Enum(_) => false,
+            }
+    }
+
     /// The parameter that tells an abstract type.
     pub fn head(&self) -> Option<ParamId> {
         match self {
@@ -73,6 +93,27 @@ pub struct Dispatch {
     pub object: Option<usize>,
     /// For each conforming type what runs, where that is known.
     pub answers: Vec<Option<Instance>>,
+}
+
+impl Fact {
+    fn subst(&self, program: &Program<'_>, subst: &Subst) -> Fact {
+        Fact {
+            subject: self.subject.renamed(program, subst),
+            interfaces: self.interfaces.iter().map(|interface| interface.subst(program, subst)).collect(),
+            equals: self.equals.as_ref().map(|equals| equals.subst(program, subst)),
+        }
+    }
+}
+
+impl Ty {
+    /// A projection with another type at its beginning, as it is written: what is said of it is not put in its place.
+    fn renamed(&self, program: &Program<'_>, subst: &Subst) -> Ty {
+        match self {
+            Ty::Assoc(base, requirement) => Ty::Assoc(base.renamed(program, subst).into(), *requirement),
+            Ty::Differential(of) => Ty::Differential(of.renamed(program, subst).into()),
+            other => other.subst(program, subst),
+        }
+    }
 }
 
 impl InterfaceRef {
@@ -240,9 +281,72 @@ impl Program<'_> {
                 _ => return Vec::new(),
             },
         };
-        let stated = ty.head().into_iter().flat_map(|param| &self.generics[param].facts);
-        let stated = stated.filter(|fact| fact.subject == *ty).flat_map(|fact| fact.interfaces.clone());
+        let stated = self.stated(ty).into_iter().flat_map(|fact| fact.interfaces);
         direct.into_iter().chain(stated).flat_map(|interface| self.with_bases(&interface, ty)).collect()
+    }
+
+    /// What `where` says of an abstract type: at the parameter that tells it, or at an interface which that conforms to.
+    fn stated(&self, subject: &Ty) -> Vec<Fact> {
+        let Some(head) = subject.head() else { return Vec::new() };
+        let generic = &self.generics[head];
+        let own = generic.facts.iter().filter(|fact| fact.subject == *subject).cloned();
+        let GenericKind::Type { interfaces, .. } = &generic.kind else { return own.collect() };
+        let this = Ty::param(head);
+        let says = |interface: &&InterfaceRef| {
+            let bases = self.interfaces[interface.id].bases.iter();
+            bases.chain([*interface]).any(|it| !self.interface_facts(it.id).is_empty())
+        };
+        let asked = interfaces.iter().filter(says).flat_map(|interface| self.with_bases(interface, &this));
+        let asked = asked.flat_map(|interface| {
+            let facts = self.interface_facts(interface.id);
+            let subst = self.interface_subst(&interface, &this);
+            // The others' answers are not needed to find this one, and may need it.
+            let about = facts.iter().filter(|fact| fact.subject.renamed(self, &subst) == *subject);
+            about.map(|fact| fact.subst(self, &subst)).collect::<Vec<_>>()
+        });
+        own.chain(asked).collect()
+    }
+
+    /// What an interface says of its associated types, in terms of its generic parameters.
+    pub fn interface_facts(&self, id: InterfaceId) -> &[Fact] {
+        let this = self.members[self.interfaces[id].members].this.as_param();
+        this.map_or(&[], |this| &self.generics[this].facts)
+    }
+
+    /// The type that `where` says an abstract type is.
+    pub fn stated_equal(&self, subject: &Ty) -> Option<Ty> {
+        self.stated(subject).into_iter().find_map(|fact| fact.equals)
+    }
+
+    /// A generic type in its own declaration: itself, or what `where` says it is.
+    pub fn generic_type(&self, param: ParamId) -> Ty {
+        self.stood_for(param).cloned().unwrap_or(Ty::param(param))
+    }
+
+    /// `where T == float`
+    pub fn stood_for(&self, param: ParamId) -> Option<&Ty> {
+        let about_itself = |fact: &&Fact| fact.subject.as_param() == Some(param);
+        self.generics[param].facts.iter().filter(about_itself).find_map(|fact| fact.equals.as_ref())
+    }
+
+    /// Why something that `where` says does not hold.
+    pub fn broken_fact(&self, fact: &Fact, subst: &Subst) -> Option<String> {
+        self.broken_fact_within(fact, subst, MAX_DEPTH)
+    }
+
+    fn broken_fact_within(&self, fact: &Fact, subst: &Subst, depth: u32) -> Option<String> {
+        let subject = fact.subject.subst(self, subst);
+        if let Some(equals) = &fact.equals {
+            let equals = equals.subst(self, subst);
+            let differs = subject != equals && !subject.is_error();
+            return differs.then(|| {
+                let asked = self.show(&fact.subject);
+                format!("`{asked}` is `{}`, not `{}`", self.show(&subject), self.show(&equals))
+            });
+        }
+        let missing = fact.interfaces.iter().map(|interface| interface.subst(self, subst));
+        let missing = missing.into_iter().find(|it| !self.conforms_within(&subject, it, depth))?;
+        Some(format!("`{}` does not conform to `{}`", self.show(&subject), self.show_interface(&missing)))
     }
 
     /// The interface at the arguments at which a type conforms to it.
@@ -291,7 +395,13 @@ impl Program<'_> {
         if members.generics.is_empty() {
             return (members.this == *of).then(Subst::default);
         }
-        let subst = matches(self, &members.generics, &members.this, of)?;
+        let mut subst = matches(self, &members.generics, &members.this, of)?;
+        for &param in &members.generics {
+            // `where T == float`: the type need not tell it.
+            if let (false, Some(stated)) = (subst.contains_key(&param), self.stood_for(param)) {
+                subst.insert(param, Arg::Type(stated.clone()));
+            }
+        }
         let fits = |&param: &ParamId| {
             subst.contains_key(&param) && self.misfit_within(param, &subst, depth.saturating_sub(1)).is_none()
         };
@@ -326,20 +436,7 @@ impl Program<'_> {
                 self.show_interface(&missing)
             ));
         }
-        generic.facts.iter().find_map(|fact| {
-            let subject = fact.subject.subst(self, subst);
-            if let Some(equals) = &fact.equals {
-                let equals = equals.subst(self, subst);
-                let differs = subject != equals && !subject.is_error();
-                return differs.then(|| {
-                    let asked = self.show(&fact.subject);
-                    format!("`{asked}` is `{}`, not `{}`", self.show(&subject), self.show(&equals))
-                });
-            }
-            let missing = fact.interfaces.iter().map(|interface| interface.subst(self, subst));
-            let missing = missing.into_iter().find(|it| !self.conforms_within(&subject, it, depth))?;
-            Some(format!("`{}` does not conform to `{}`", self.show(&subject), self.show_interface(&missing)))
-        })
+        generic.facts.iter().find_map(|fact| self.broken_fact_within(fact, subst, depth))
     }
 
     /// The one type that values of the interface's type have, where the library says so: `__Value`.
@@ -432,10 +529,9 @@ impl Program<'_> {
         if base.is_error() {
             return Ty::Error;
         }
-        if let Some(head) = base.head() {
+        if base.is_abstract() {
             let projection = Ty::Assoc(base.into(), requirement);
-            let fact = self.generics[head].facts.iter().find(|fact| fact.subject == projection);
-            return fact.and_then(|fact| fact.equals.clone()).unwrap_or(projection);
+            return self.stated_equal(&projection).unwrap_or(projection);
         }
         if matches!(base, Ty::Interface(_)) {
             // Any type that the interface allows there.

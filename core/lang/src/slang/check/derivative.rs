@@ -50,6 +50,9 @@ impl Program<'_> {
         if bound.is_float() {
             return Some(ty.clone());
         }
+        if let Some(stated) = self.stated_equal(&Ty::Differential(ty.clone().into())) {
+            return Some(stated);
+        }
         let promises =
             || self.promised(ty).iter().any(|promise| self.interfaces[promise.id].bound.differentiable);
         (ty.is_abstract() && (bound.differentiable || promises()))

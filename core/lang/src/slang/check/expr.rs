@@ -6,7 +6,7 @@ use super::context::Context;
 use super::hir::{Expr, ExprKind, Literal};
 use super::member::Item;
 use super::program::{GenericKind, Role, Symbol};
-use super::types::{Arg, Elem, Shape, Ty};
+use super::types::{Arg, Ty};
 use crate::slang::ast::{self, ExprKind as Ast};
 use pullback_base::{Code, Diagnostic, Scalar, Span};
 use pullback_ir::Op;
@@ -214,7 +214,7 @@ impl Context<'_, '_> {
             }
             Symbol::Namespace(scope) => Item::Namespace(scope),
             Symbol::Generic(param) => match self.checker.program.generics[param].kind {
-                GenericKind::Type { .. } => Item::Type(Ty::Number(Elem::Param(param), Shape::Scalar)),
+                GenericKind::Type { .. } => Item::Type(self.checker.program.generic_type(param)),
                 GenericKind::Count { ref ty, .. } => {
                     let ty = ty.clone();
                     self.broken |= ty.is_error();

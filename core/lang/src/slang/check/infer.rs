@@ -198,7 +198,9 @@ impl Program<'_> {
     /// What a generic parameter stands for when nobody says.
     pub fn default_of(&self, param: ParamId, subst: &Subst) -> Option<Arg> {
         let default = match &self.generics[param].kind {
-            GenericKind::Type { default, .. } => default.clone().map(Arg::Type),
+            GenericKind::Type { default, .. } => {
+                self.stood_for(param).or(default.as_ref()).cloned().map(Arg::Type)
+            }
             GenericKind::Count { default, .. } => default.map(Arg::Count),
         };
         default.map(|default| default.subst(self, subst))

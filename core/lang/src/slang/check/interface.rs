@@ -3,7 +3,7 @@
 use super::collect::Place;
 use super::context::Context;
 use super::program::{
-    AliasId, Conformance, Extension, Fact, FnId, Generic, GenericKind, Interface, InterfaceId, InterfaceRef,
+    AliasId, Conformance, Extension, FnId, Generic, GenericKind, Interface, InterfaceId, InterfaceRef,
     Members, MembersId, Requirement, RequirementId, RequirementKind, ScopeId, StructId, Symbol,
 };
 use super::suggest::nearest;
@@ -224,13 +224,15 @@ impl<'a> Checker<'a> {
     fn associated_type_header(&mut self, id: RequirementId) {
         let requirement = &self.program.requirements[id];
         let RequirementKind::Type { ast, .. } = requirement.kind else { return };
-        let scope = self.program.interfaces[requirement.interface].scope;
+        let requirement_of = requirement.interface;
+        let scope = self.program.interfaces[requirement_of].scope;
         let (bound, interfaces) = self.bounds(&ast.bounds, scope);
-        for constraint in &ast.constraints {
-            self.unsupported("constraints of associated types", constraint.span);
-            self.headers_broken = true;
-        }
+        let this = self.program.members[self.program.interfaces[requirement_of].members].this.as_param();
         self.program.requirements[id].kind = RequirementKind::Type { ast, bound, interfaces };
+        for constraint in &ast.constraints {
+            let right = self.constrain(constraint, scope, this.as_slice());
+            self.headers_broken |= !right;
+        }
     }
 
     /// `A & B` behind a colon.
@@ -311,7 +313,8 @@ impl<'a> Checker<'a> {
             let extended = self.program.structs[*id].scope;
             self.program.scopes[scope].using.push(extended);
         }
-        let untold = generics.iter().find(|&&param| !this.mentions(param)).copied();
+        let told = |param: ParamId| this.mentions(param) || self.program.stood_for(param).is_some();
+        let untold = generics.iter().find(|&&param| !told(param)).copied();
         if let Some(param) = untold.filter(|_| !this.is_error()) {
             let name = self.program.generics[param].name.clone();
             let message = format!("the extended type does not tell `{name}`");
@@ -350,13 +353,6 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// `where T.Element : IFloat` and `where T.Element == U`, to be kept with `T`.
-    pub fn state_fact(&mut self, subject: Ty, fact: Fact) -> bool {
-        let Some(head) = subject.head() else { return false };
-        self.program.generics[head].facts.push(fact);
-        true
-    }
-
     /// Whether each type gives what the interfaces it claims ask for.
     pub fn check_conformances(&mut self, first: usize) {
         for index in first..self.program.conformances.len() {
@@ -369,6 +365,22 @@ impl<'a> Checker<'a> {
                 if let Some(why) = self.unmet(&this, &interface, requirement) {
                     self.report_unmet(&this, &interface, requirement, span, why);
                 }
+            }
+            let subst = self.program.interface_subst(&interface, &this);
+            let facts = self.program.interface_facts(interface.id).iter();
+            let broken: Vec<String> =
+                facts.filter_map(|fact| self.program.broken_fact(fact, &subst)).collect();
+            for why in broken {
+                let (name, asks) = (self.program.show(&this), self.program.show_interface(&interface));
+                let message = format!("`{name}` does not conform to `{asks}`");
+                let asked = self.program.interfaces[interface.id].span;
+                self.diagnostics.push(
+                    Diagnostic::error(Code::TypeMismatch, message)
+                        .at(span, why)
+                        .also(asked, "asked for by this interface")
+                        .help("declare the associated types as the interface's `where` says"),
+                );
+                self.headers_broken = true;
             }
         }
     }

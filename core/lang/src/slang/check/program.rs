@@ -84,12 +84,12 @@ pub enum Lazy<T> {
 pub struct Generic {
     pub name: Arc<str>,
     pub kind: GenericKind,
-    /// What `where` says of its associated types.
+    /// What `where` says of it and its associated types.
     pub facts: Vec<Fact>,
     pub span: Span,
 }
 
-/// `where T.Element : IFloat` or `where T.Element == float`
+/// `where T.Element : IFloat` or `where T.Differential == T`
 #[derive(Clone)]
 pub struct Fact {
     pub subject: Ty,

@@ -274,7 +274,7 @@ impl Context<'_, '_> {
                 Some(self.error(Code::TypeMismatch, "this takes no generic arguments", span, "here").ty)
             }
             Symbol::Generic(param) => match self.checker.program.generics[*param].kind {
-                GenericKind::Type { .. } => Some(Ty::param(*param)),
+                GenericKind::Type { .. } => Some(self.checker.program.generic_type(*param)),
                 GenericKind::Count { .. } => None,
             },
             Symbol::This(members) => Some(self.checker.program.members[*members].this.clone()),

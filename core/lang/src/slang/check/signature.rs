@@ -149,54 +149,56 @@ impl<'a> Checker<'a> {
         right
     }
 
-    /// `where T : IFloat`, `where T.Element == float`
-    fn constrain(&mut self, constraint: &ast::Constraint, scope: ScopeId, own: &[ParamId]) -> bool {
+    /// `where T : IFloat`, `where T.Element == float`; what is said is kept with the parameter that tells the type.
+    pub fn constrain(&mut self, constraint: &ast::Constraint, scope: ScopeId, own: &[ParamId]) -> bool {
         let mut context = Context::of_scope(self, scope);
         let subject = context.resolve_type(&constraint.subject);
         if context.broken {
             return false;
         }
-        if !subject.head().is_some_and(|head| own.contains(&head)) {
-            self.unsupported(
-                "constraints of other than a declaration's own generic parameters",
-                constraint.span,
-            );
-            return false;
-        }
-        match &constraint.kind {
-            ast::ConstraintKind::Conforms(bounds) => {
-                let (bound, interfaces) = self.bounds(bounds, scope);
-                let Some(param) = subject.as_param() else {
-                    let fact = Fact { subject: subject.clone(), interfaces, equals: None };
-                    if bound == Bound::ANY && self.state_fact(subject, fact) {
-                        return true;
-                    }
-                    self.unsupported("constraints of this kind", constraint.span);
-                    return false;
-                };
-                if let GenericKind::Type { bound: own, interfaces: more, .. } =
-                    &mut self.program.generics[param].kind
-                {
-                    *own = own.and(bound);
-                    more.extend(interfaces);
-                }
-                true
-            }
+        let equals = match &constraint.kind {
             ast::ConstraintKind::Equals(ty) => {
-                let mut context = Context::of_scope(self, scope);
                 let equals = context.resolve_type(ty);
                 if context.broken {
                     return false;
                 }
-                let is_projection = matches!(subject, Ty::Assoc(..));
-                let fact = Fact { subject: subject.clone(), interfaces: Vec::new(), equals: Some(equals) };
-                if is_projection && self.state_fact(subject, fact) {
-                    return true;
-                }
-                self.unsupported("constraints of this kind", constraint.span);
-                false
+                Some(equals)
             }
+            ast::ConstraintKind::Conforms(_) => None,
+        };
+        if equals.as_ref() == Some(&subject) {
+            return true;
         }
+        let Some(head) = subject.head().filter(|head| own.contains(head)) else {
+            let what = "constraints of other than a declaration's own generic parameters";
+            self.unsupported(what, constraint.span);
+            return false;
+        };
+        if equals.as_ref().is_some_and(|equals| equals.contains(&subject)) {
+            let shown = self.program.show(&subject);
+            let message = format!("`{shown}` is to be a type that holds it");
+            self.error(Code::RecursiveCall, message, constraint.span, "no type is part of itself");
+            return false;
+        }
+        let mut interfaces = Vec::new();
+        if let ast::ConstraintKind::Conforms(bounds) = &constraint.kind {
+            let (bound, asked) = self.bounds(bounds, scope);
+            if subject.as_param().is_some()
+                && let GenericKind::Type { bound: own, interfaces, .. } =
+                    &mut self.program.generics[head].kind
+            {
+                *own = own.and(bound);
+                interfaces.extend(asked);
+                return true;
+            }
+            if bound != Bound::ANY {
+                self.unsupported("constraints of associated types by interfaces of numbers", constraint.span);
+                return false;
+            }
+            interfaces = asked;
+        }
+        self.program.generics[head].facts.push(Fact { subject, interfaces, equals });
+        true
     }
 
     /// The value of a `static const`.
