@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::error::Error;
+use crate::variant::Origin;
 use pullback_base::{Diagnostic, Diagnostics, SourceMap};
 
 pub struct Source {
@@ -11,6 +12,8 @@ pub struct Source {
     pub name: String,
     pub ir: pullback_ir::Module,
     pub texts: SourceMap,
+    /// How it was compiled, where it is a text.
+    pub origin: Option<Origin>,
 }
 
 impl Source {

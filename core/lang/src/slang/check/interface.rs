@@ -475,6 +475,7 @@ pub struct First {
     pub extensions: usize,
     pub conformances: usize,
     pub aliases: usize,
+    pub constants: usize,
 }
 
 impl First {
@@ -487,6 +488,7 @@ impl First {
             extensions: program.extensions.len(),
             conformances: program.conformances.len(),
             aliases: program.aliases.len(),
+            constants: program.constants.len(),
         }
     }
 }

@@ -205,16 +205,17 @@ impl<'a> Checker<'a> {
         if let Some(value) = done(&decl.value) {
             return value;
         }
-        let (ast, scope) = (decl.ast, decl.scope);
+        let (ast, scope, given) = (decl.ast, decl.scope, decl.given);
         if matches!(decl.value, Lazy::Busy) {
             self.circle(&format!("constant `{}`", ast.name.text), ast.name.span, used);
             return Arc::new(Expr::error(used));
         }
         self.program.constants[id].value = Lazy::Busy;
         let mut context = Context::of_scope(self, scope);
-        let value = match &ast.init {
-            Some(init) => context.initializer(ast.ty.as_ref(), init, ast.name.span),
-            None => context.silent_error(ast.name.span),
+        let value = match (given, &ast.init) {
+            (Some(given), _) => context.given_constant(ast, given),
+            (None, Some(init)) => context.initializer(ast.ty.as_ref(), init, ast.name.span),
+            (None, None) => context.no_value(ast),
         };
         let broken = context.broken;
         let value = match constant::evaluate(self, &value) {
@@ -245,26 +246,28 @@ impl<'a> Checker<'a> {
                     let span = |checker: &Self, id: FnId| checker.program.functions[id].ast.name.span;
                     let (first, second) = (span(self, twin), span(self, id));
                     self.duplicate(&name, second, first);
-                    self.forget(id);
+                    self.complete(id, twin);
                 }
                 (false, true) => {
-                    self.forget(twin);
+                    self.complete(twin, id);
                     seen.retain(|other| *other != twin);
                     seen.push(id);
                 }
-                (_, false) => self.forget(id),
+                (_, false) => self.complete(id, twin),
             }
         }
         for id in seen {
             let function = &self.program.functions[id];
             if function.ast.body.is_none() && function.op.is_none() && function.requirement.is_none() {
                 let (name, span) = (function.qualified.clone(), function.ast.name.span);
-                self.error(
-                    Code::UnsupportedFeature,
-                    format!("`{name}` has no body"),
-                    span,
-                    "declared here, and defined nowhere in the module",
-                );
+                let is_extern = function.decl.modifiers.has(ModifierKind::Extern);
+                let mut missing =
+                    Diagnostic::error(Code::UnsupportedFeature, format!("`{name}` has no body"))
+                        .at(span, "declared here, and defined nowhere in the module");
+                if is_extern {
+                    missing = missing.help("link a module that defines it: `link=[...]`");
+                }
+                self.diagnostics.push(missing);
             }
         }
     }
@@ -292,15 +295,21 @@ impl<'a> Checker<'a> {
             .all(|(a, b)| a.ty == b.ty.subst(&self.program, &rename) && !a.ty.is_error())
     }
 
-    fn forget(&mut self, id: FnId) {
-        let function = &self.program.functions[id];
-        let name = function.name.clone();
+    /// A declaration means its definition, be that of another module.
+    fn complete(&mut self, declaration: FnId, definition: FnId) {
+        let name = self.program.functions[declaration].name.clone();
         for (_, scope) in self.program.scopes.iter_mut() {
-            if let Some(Symbol::Functions(functions)) = scope.names.get_mut(&name) {
-                functions.retain(|other| *other != id);
+            if let Some(Symbol::Functions(functions)) = scope.names.get_mut(&name)
+                && let Some(at) = functions.iter().position(|id| *id == declaration)
+            {
+                if functions.contains(&definition) {
+                    functions.remove(at);
+                } else {
+                    functions[at] = definition;
+                }
             }
         }
-        self.bodies.insert(id, None);
+        self.bodies.insert(declaration, None);
     }
 }
 
