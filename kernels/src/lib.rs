@@ -24,5 +24,7 @@ pub const STD: &[Source] = sources![
     "derivatives.slang",
     "optional.slang",
     "packed.slang",
-    "tensor.slang",
 ];
+
+/// What programs can name besides after `import slangpy;` or `import pullback;`.
+pub const TENSORS: Source = Source { name: "std/tensor.slang", text: include_str!("../std/tensor.slang") };

@@ -6,6 +6,7 @@ use crate::derived::{self, Derived, PyBackward, SlotTuple};
 use crate::errors::{diagnostic, guard, to_py};
 use crate::explanation::{self, PyExplanation};
 use crate::output::{self, Library, Output};
+use crate::place::Place;
 use crate::recorded::{PyRecordedCall, hand_over};
 use pullback_base::{Code, Diagnostic, Diagnostics, ErrorClass};
 use pullback_dispatch::{Arg, ArgValue, Derivation, Error, Function, Held, Mode, Prepared};
@@ -65,6 +66,36 @@ impl PyFunction {
                 more.push((name, value.unbind()));
             }
             Ok(PyFunction(self.0.clone(), self.1.with(py, more)))
+        })
+    }
+
+    /// The function with these values for link-time constants (`extern static const`), from a dict or as keywords: numbers, and
+    /// tuples of them for vectors. It is compiled for them at the first request. This function stays as it is.
+    #[pyo3(signature = (values = None, /, **kwargs))]
+    fn constants(
+        &self,
+        py: Python<'_>,
+        values: Option<&Bound<'_, PyDict>>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<PyFunction> {
+        guard(py, || {
+            let mut given = Vec::new();
+            for (name, value) in values.into_iter().chain(kwargs).flat_map(|given| given.iter()) {
+                let name: String = name.extract()?;
+                let ArgValue::Numbers(numbers) =
+                    Parsed::new(py, &self.0).value(Place::Name(&name), &value)?
+                else {
+                    let message = format!("the constant `{name}` was given no number");
+                    let found = Diagnostic::error(Code::ArgumentType, message);
+                    return Err(diagnostic(
+                        py,
+                        found.help("give a number, or a tuple of numbers for a vector"),
+                    ));
+                };
+                given.push((name, numbers));
+            }
+            let made = py.detach(|| self.0.with_constants(&given)).map_err(|e| to_py(py, &e))?;
+            Ok(PyFunction(made, self.1.clone()))
         })
     }
 

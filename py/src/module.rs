@@ -44,17 +44,14 @@ impl PyModule_ {
         })
     }
 
-    /// The function of that name, or `None`.
-    fn find_function(&self, name: &str) -> Option<PyFunction> {
-        self.0.function(name).ok().map(|found| PyFunction(found, Globals::default()))
+    /// The function of that name, or the instance `f<float>` of a generic one; `None` where there is none.
+    fn find_function(&self, py: Python<'_>, name: &str) -> PyResult<Option<PyFunction>> {
+        guard(py, || Ok(self.function(py, name).ok()))
     }
 
-    /// The function of that name; raises `UnknownFunctionError` where there is none.
+    /// The function of that name, or the instance `f<float>` of a generic one; raises `UnknownFunctionError` where there is none.
     fn require_function(&self, py: Python<'_>, name: &str) -> PyResult<PyFunction> {
-        match self.0.function(name) {
-            Ok(found) => Ok(PyFunction(found, Globals::default())),
-            Err(error) => Err(to_py(py, &error)),
-        }
+        guard(py, || self.function(py, name).map_err(|error| to_py(py, &error)))
     }
 
     fn __getattr__(&self, py: Python<'_>, name: &str) -> PyResult<PyFunction> {
@@ -93,6 +90,15 @@ impl PyModule_ {
     }
 }
 
+impl PyModule_ {
+    fn function(&self, py: Python<'_>, name: &str) -> Result<PyFunction, Error> {
+        // An instance is compiled, which takes a while.
+        let found =
+            if name.contains('<') { py.detach(|| self.0.function(name)) } else { self.0.function(name) };
+        Ok(PyFunction(found?, Globals::default()))
+    }
+}
+
 fn load(
     py: Python<'_>,
     device: &PyDevice,
@@ -100,15 +106,11 @@ fn load(
     link: Option<&Bound<'_, PyAny>>,
     compile: impl FnOnce(&LoadOptions) -> Result<Module, Error> + Send,
 ) -> PyResult<PyModule_> {
-    if let Some(link) = link
-        && !link.is_none()
-        && link.len()? > 0
-    {
-        let refused = Diagnostic::error(Code::UnsupportedFeature, "modules are not linked yet");
-        return Err(diagnostic(py, refused.help("include the other file's text instead")));
-    }
-    let mut load_options =
-        LoadOptions { include_paths: device.include_paths.clone(), ..LoadOptions::default() };
+    let mut load_options = LoadOptions {
+        include_paths: device.include_paths.clone(),
+        link: linked(py, link)?,
+        ..LoadOptions::default()
+    };
     for (key, value) in options.into_iter().flat_map(|options| options.iter()) {
         match key.extract::<String>()?.as_str() {
             "include_paths" => load_options.include_paths.extend(value.extract::<Vec<PathBuf>>()?),
@@ -133,6 +135,19 @@ fn load(
         warn_of_hidden_functions(py, &module)?;
         Ok(PyModule_(module))
     })
+}
+
+/// The modules of a `link=` list.
+fn linked(py: Python<'_>, link: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Module>> {
+    let Some(link) = link.filter(|link| !link.is_none()) else { return Ok(Vec::new()) };
+    let module = |item: PyResult<Bound<'_, PyAny>>| match item?.cast::<PyModule_>() {
+        Ok(module) => Ok(module.get().0.clone()),
+        Err(_) => {
+            let refused = Diagnostic::error(Code::ArgumentType, "`link` lists modules");
+            Err(diagnostic(py, refused.help("load the other file first, and pass what that gives")))
+        }
+    };
+    link.try_iter()?.map(module).collect()
 }
 
 /// A function named as one of the module's own attributes cannot be reached as an attribute.

@@ -196,7 +196,7 @@ fn to_args<'a>(args: &'a Args<'a>) -> Vec<Arg<'a>> {
     args.iter().map(|(name, value)| Arg { name, value: to_value(value) }).collect()
 }
 
-fn to_value<'a>(value: &'a Value<'a>) -> ArgValue<'a> {
+pub(crate) fn to_value<'a>(value: &'a Value<'a>) -> ArgValue<'a> {
     match value {
         Value::Number(number) => ArgValue::Numbers(Numbers::one(*number)),
         Value::Components(numbers) => ArgValue::Numbers(Numbers {

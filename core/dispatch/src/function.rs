@@ -1,6 +1,6 @@
 //! Functions as users call them: a name, its overloads, and looking inside.
 
-use crate::args::Arg;
+use crate::args::{Arg, Numbers};
 use crate::bind::{self, Binding};
 use crate::cache::OverloadSet;
 use crate::context::Context;
@@ -14,8 +14,9 @@ use crate::overload::Overload;
 use crate::prepare::{Prepared, binding};
 use crate::slot::{GLOBAL, Slot};
 use crate::source::Source;
+use crate::variant::literal;
 use pullback_autodiff as autodiff;
-use pullback_base::{Code, Diagnostic};
+use pullback_base::{Code, Diagnostic, bug};
 use pullback_device::DeviceType;
 use pullback_ir as ir;
 use pullback_ir::Interface;
@@ -110,6 +111,36 @@ impl Function {
         Ok(derive::tangent_name(self.interface_of(args)?, path))
     }
 
+    /// The function with these values for link-time constants of its module, compiled for them at the first request.
+    ///
+    /// # Errors
+    /// What is wrong with the names and values; derivatives take their constants before they are made.
+    pub fn with_constants(&self, values: &[(String, Numbers)]) -> Result<Function, Error> {
+        let refuse = |message: String, help: &str| {
+            Err(Diagnostic::error(Code::UnsupportedFeature, message).help(help).into())
+        };
+        let origin =
+            self.source.origin.as_ref().filter(|_| !self.set.overloads.iter().any(|it| it.is_derived()));
+        let Some(origin) = origin else {
+            let help = "give the constants first, then take the derivative";
+            return refuse(format!("`{}` is a derivative, or from no text", self.name()), help);
+        };
+        let mut choice = origin.choice.clone();
+        for (name, numbers) in values {
+            if !name.chars().all(|letter| letter == '_' || letter.is_alphanumeric()) {
+                return refuse(format!("{name:?} is no name of a constant"), "name a constant of the module");
+            }
+            choice.constants.retain(|(known, _)| known != name);
+            choice.constants.push((name.clone(), literal(numbers)));
+        }
+        choice.constants.sort();
+        let made = origin.variant(self.context(), choice)?;
+        match made.known(self.name()) {
+            Some(function) => Ok(function.with_globals(self.globals.clone())),
+            None => bug!("dispatch", "`{}` is gone with other constants", self.name()),
+        }
+    }
+
     /// The function computed in f64, on the CPU: the reference its gradients are checked against.
     ///
     /// # Errors
@@ -127,6 +158,7 @@ impl Function {
             name: self.source.name.clone(),
             ir,
             texts: self.source.texts.clone(),
+            origin: None,
         };
         Ok(Self { source: Arc::new(source), set: Arc::new(set), globals: self.globals.clone() })
     }

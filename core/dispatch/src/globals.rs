@@ -1,10 +1,11 @@
 //! The values that a function of ours has been given for the globals of its shader.
 
-use crate::args::Number;
-use crate::call::{Args, Value};
+use crate::args::{ArgValue, Number};
+use crate::call::{Args, Value, to_value};
 use crate::error::Error;
 use crate::function::Function;
 use crate::tensor::Tensor;
+use pullback_base::{Code, Diagnostic};
 use std::sync::Arc;
 
 /// Values by argument name, kept alive. Clones share them.
@@ -52,6 +53,22 @@ impl Globals {
 }
 
 impl Function {
+    /// The function with these values for link-time constants (`extern static const`): numbers, and their components for vectors.
+    ///
+    /// # Errors
+    /// `unknown-name`, `not-constant` and `type-mismatch`, each with its place; `argument-type` for what is no number.
+    pub fn constants(&self, values: Args<'_>) -> Result<Function, Error> {
+        let number = |(name, value): &(&str, Value<'_>)| match to_value(value) {
+            ArgValue::Numbers(numbers) => Ok(((*name).to_owned(), numbers)),
+            _ => Err(Diagnostic::error(
+                Code::ArgumentType,
+                format!("the constant `{name}` was given no number"),
+            )
+            .help("give a number, or an array of numbers for a vector")),
+        };
+        self.with_constants(&values.iter().map(number).collect::<Result<Vec<_>, _>>()?)
+    }
+
     /// The function with these values for globals that it uses: uniforms, buffers, and what `cbuffer` and `ParameterBlock`
     /// declare. This function stays as it is.
     ///

@@ -31,6 +31,7 @@ mod signature;
 mod slot;
 mod source;
 pub mod tensor;
+mod variant;
 mod vectorize;
 mod whole;
 mod words;

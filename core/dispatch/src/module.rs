@@ -6,9 +6,12 @@ use crate::edit_distance::edit_distance;
 use crate::error::Error;
 use crate::function::Function;
 use crate::source::Source;
-use pullback_base::{Code, Diagnostic, Diagnostics};
+use crate::variant::{Choice, Origin, Recipe};
+use parking_lot::Mutex;
+use pullback_base::{Code, Diagnostic, Diagnostics, bug};
 use pullback_lang::{self as lang, TypeConformance};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,6 +26,8 @@ pub struct LoadOptions {
     pub type_conformances: Vec<TypeConformance>,
     /// Instances of generic functions to make, like `f<float>`.
     pub instances: Vec<String>,
+    /// Modules that define what the file declares `extern`.
+    pub link: Vec<Module>,
 }
 
 /// A module on a device. Clones share it.
@@ -43,7 +48,7 @@ impl Module {
     pub fn load_from_file(context: &Context, path: &Path, options: &LoadOptions) -> Result<Module, Error> {
         if path.extension().is_some_and(|extension| extension == "spv") {
             let (found, bytes) = read_file(path, &options.include_paths, |path| std::fs::read(path).ok())?;
-            return Self::of(context, &found, lang::compile_binary(&found, &bytes));
+            return Self::of(context, &found, lang::compile_binary(&found, &bytes), None);
         }
         let language = language_of(path)?;
         let (found, text) = read_file(path, &options.include_paths, read_text)?;
@@ -72,23 +77,28 @@ impl Module {
         text: &str,
         options: &LoadOptions,
     ) -> Result<Module, Error> {
-        let include = |requested: &str, from: &str| {
-            let mut paths = vec![Path::new(from).parent().unwrap_or(Path::new("")).to_path_buf()];
-            paths.extend(options.include_paths.iter().cloned());
-            find(Path::new(requested), &paths, read_text)
-                .ok_or_else(|| format!("`{requested}` is not in {}", shown(&paths)))
-                .map(|(path, text)| (path.to_string_lossy().into_owned(), text))
-        };
-        let lang_options = lang::Options {
-            defines: &options.defines,
-            includes: Some(&include),
-            type_conformances: &options.type_conformances,
-            instances: &options.instances,
-        };
-        Self::of(context, name, lang::compile(language, name, text, &lang_options))
+        let (name, text, options) = (name.to_owned(), text.to_owned(), options.clone());
+        let recipe = Recipe { language, name, text, options, read: Mutex::default() };
+        let compiled = recipe.compile(&Choice::default())?;
+        let name = recipe.name.clone();
+        Self::of(context, &name, compiled, Some(Origin::new(recipe)))
     }
 
-    fn of(context: &Context, name: &str, compiled: lang::Compiled) -> Result<Module, Error> {
+    /// How it was compiled, where it is a text.
+    pub(crate) fn recipe(&self) -> Option<&Recipe> {
+        self.0.source.origin.as_ref().map(|origin| &*origin.recipe)
+    }
+
+    pub(crate) fn include_paths(&self) -> &[PathBuf] {
+        self.recipe().map_or(&[], |recipe| &recipe.options.include_paths)
+    }
+
+    pub(crate) fn of(
+        context: &Context,
+        name: &str,
+        compiled: lang::Compiled,
+        origin: Option<Origin>,
+    ) -> Result<Module, Error> {
         if compiled.diagnostics.has_errors() {
             return Err(Error::new(compiled.diagnostics, compiled.sources));
         }
@@ -109,6 +119,7 @@ impl Module {
                 name: name.to_owned(),
                 ir,
                 texts: compiled.sources,
+                origin,
             }),
             warnings: compiled.diagnostics,
             functions: functions.into_iter().map(|(name, set)| (name, Arc::new(set))).collect(),
@@ -142,13 +153,16 @@ impl Module {
         self.0.functions.keys().map(|name| &**name)
     }
 
-    /// The function, with all its overloads.
+    /// The function, with all its overloads. `f<float>` is the instance of a generic function, compiled at the first request.
     ///
     /// # Errors
-    /// `unknown-function`, with the nearest name.
+    /// `unknown-function`, with the nearest name; what keeps a generic function from having the instance.
     pub fn function(&self, name: &str) -> Result<Function, Error> {
-        if let Some(set) = self.0.functions.get(name) {
-            return Ok(Function::new(self.0.source.clone(), set.clone()));
+        if let Some(found) = self.known(name) {
+            return Ok(found);
+        }
+        if let (true, Some(origin)) = (name.contains('<'), &self.0.source.origin) {
+            return self.instance(origin, name);
         }
         let mut diagnostic = Diagnostic::error(
             Code::UnknownFunction,
@@ -166,6 +180,30 @@ impl Module {
             None => diagnostic.help("the module declares no functions that can be called"),
         };
         Err(diagnostic.into())
+    }
+}
+
+impl Module {
+    pub(crate) fn known(&self, name: &str) -> Option<Function> {
+        self.0.functions.get(name).map(|set| Function::new(self.0.source.clone(), set.clone()))
+    }
+
+    /// The functions of the variant that has the instance, but for those that are there without it.
+    fn instance(&self, origin: &Origin, asked: &str) -> Result<Function, Error> {
+        let choice = Choice { instance: Some(asked.to_owned()), ..origin.choice.clone() };
+        let made = origin.variant(self.context(), choice)?;
+        let plain = |name: &str| name.split_whitespace().collect::<String>();
+        let is_it = |name: &&str| !self.0.functions.contains_key(*name) || plain(name) == plain(asked);
+        match made.function_names().find(is_it).and_then(|name| made.known(name)) {
+            Some(function) => Ok(function),
+            None => bug!("dispatch", "`{asked}` was made, and is not there"),
+        }
+    }
+}
+
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Module").field(&self.name()).finish()
     }
 }
 
@@ -202,18 +240,22 @@ fn read_file<T>(
         .into())
 }
 
-fn find<T>(path: &Path, folders: &[PathBuf], read: impl Fn(&Path) -> Option<T>) -> Option<(PathBuf, T)> {
+pub(crate) fn find<T>(
+    path: &Path,
+    folders: &[PathBuf],
+    read: impl Fn(&Path) -> Option<T>,
+) -> Option<(PathBuf, T)> {
     folders.iter().map(|folder| folder.join(path)).find_map(|candidate| {
         let content = read(&candidate)?;
         Some((candidate, content))
     })
 }
 
-fn read_text(path: &Path) -> Option<String> {
+pub(crate) fn read_text(path: &Path) -> Option<String> {
     std::fs::read_to_string(path).ok()
 }
 
-fn shown(paths: &[PathBuf]) -> String {
+pub(crate) fn shown(paths: &[PathBuf]) -> String {
     let name = |path: &PathBuf| match path.as_os_str().is_empty() {
         true => std::env::current_dir().unwrap_or_default().display().to_string(),
         false => path.display().to_string(),

@@ -96,6 +96,11 @@ impl Overload {
         }
     }
 
+    /// Whether it is made of another.
+    pub fn is_derived(&self) -> bool {
+        matches!(self.origin, Origin::Derived(_))
+    }
+
     /// The slots of the flattened parameters, in order.
     pub fn inputs(&self) -> impl Iterator<Item = &Slot> {
         self.params.iter().flatten().flat_map(|param| &param.inputs)

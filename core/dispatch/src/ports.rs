@@ -3,7 +3,6 @@
 use crate::args::{self, Arg, ArrayView, Leaf, Location};
 use crate::bind::{Binding, Source, Target};
 use crate::cache::BoundCall;
-use crate::error::Error;
 use crate::mode::Mode;
 use crate::slot::Slot;
 use crate::vectorize::{Port, Role};
@@ -44,7 +43,7 @@ pub struct Ports<'a> {
 }
 
 impl<'a> Ports<'a> {
-    pub fn of(bound: &'a BoundCall, leaves: &Leaves<'a>, mode: Mode<'a>) -> Result<Self, Error> {
+    pub fn of(bound: &'a BoundCall, leaves: &Leaves<'a>, mode: Mode<'a>) -> Result<Self, Diagnostic> {
         let mut ports: SmallVec<[Port<'a>; 8]> = SmallVec::new();
         let mut add = |array: &'a ArrayView, slot: &'a Slot, span: Span, role: Role| {
             ports.push(Port { array, element_shape: &slot.element_shape, path: &slot.path, span, role });
@@ -60,7 +59,7 @@ impl<'a> Ports<'a> {
             };
             if let (Some(array), Some(_)) = (array, input.slot.whole) {
                 if input.written && !array.writable {
-                    return Err(read_only(&input.slot, input.span).into());
+                    return Err(read_only(&input.slot, input.span));
                 }
                 let role = if input.written { Role::Written } else { Role::Read };
                 let Slot { element_shape, path, .. } = &input.slot;
@@ -72,7 +71,7 @@ impl<'a> Ports<'a> {
                 && input.slot.is_global()
                 && array.shape != input.slot.element_shape
             {
-                return Err(many_values(array, &input.slot, input.span).into());
+                return Err(many_values(array, &input.slot, input.span));
             }
             inputs.push(array.map(|array| add(array, &input.slot, input.span, Role::Read)));
         }
@@ -83,7 +82,7 @@ impl<'a> Ports<'a> {
         };
         let returned = binding.outputs.iter().filter(|output| matches!(output.target, Target::Returned(_)));
         if !results.is_empty() && results.len() != returned.count() {
-            return Err(wrong_result_count(binding).into());
+            return Err(wrong_result_count(binding));
         }
         let mut outputs = SmallVec::new();
         let mut cotangents: SmallVec<[Option<usize>; 4]> = SmallVec::from_elem(None, given.len());
@@ -95,7 +94,7 @@ impl<'a> Ports<'a> {
             if let Some(array) = array
                 && (array.dtype != output.slot.dtype || !array.writable)
             {
-                return Err(wrong_result(array, &output.slot).into());
+                return Err(wrong_result(array, &output.slot));
             }
             outputs.push(array.map(|array| add(array, &output.slot, output.span, Role::Written)));
             if let Target::Returned(index) = output.target
@@ -103,7 +102,7 @@ impl<'a> Ports<'a> {
                 && !output.slot.no_diff
             {
                 if array.dtype != output.slot.dtype {
-                    return Err(wrong_cotangent(array, &output.slot).into());
+                    return Err(wrong_cotangent(array, &output.slot));
                 }
                 cotangents[index] = Some(add(array, &output.slot, output.span, Role::Cotangent));
             }

@@ -254,8 +254,8 @@ pub(crate) fn drafted<R>(
     let signature = Signature::of(args, mode, set.overloads.len() > 1);
     let bound = set.calls.bound(signature, || held.released(|| binding(source, set, args, mode)))?;
     let leaves = Leaves::of(args);
-    let ports = Ports::of(&bound, &leaves, mode)?;
     let located = |diagnostic: Diagnostic| source.error_of(diagnostic);
+    let ports = Ports::of(&bound, &leaves, mode).map_err(located)?;
     ports.check_places(source.context.device().device_type()).map_err(located)?;
     let geometry = Geometry::new(&ports.ports).map_err(located)?;
     ports.check_overlaps().map_err(located)?;

@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::error::Error;
 use crate::groups::refuse_groups;
+use crate::variant::Origin;
 use pullback_autodiff::Primal;
 use pullback_base::{Diagnostic, Diagnostics, SourceMap};
 use pullback_ir::Function;
@@ -16,6 +17,8 @@ pub struct Source {
     pub name: String,
     pub ir: pullback_ir::Module,
     pub texts: SourceMap,
+    /// How it was compiled, where it is a text.
+    pub origin: Option<Origin>,
 }
 
 impl Source {

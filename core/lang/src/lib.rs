@@ -4,7 +4,7 @@ pub mod import;
 pub mod slang;
 pub mod ssa;
 
-pub use slang::{IncludeResolver, ParseOptions as Options, TypeConformance};
+pub use slang::{IncludeResolver, Linked, ParseOptions as Options, TypeConformance};
 
 use pullback_base::{Diagnostics, SourceMap};
 use pullback_ir::Module;

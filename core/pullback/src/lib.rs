@@ -89,24 +89,44 @@ impl Module {
         pullback_dispatch::Module::load_from_file(&device.0, path.as_ref(), options).map(Self)
     }
 
+    /// As [`Module::load_from_source`], with include paths, definitions and linked modules.
+    ///
+    /// # Errors
+    /// As [`Module::load_from_source`].
+    pub fn load_source_with(
+        device: &Device,
+        name: &str,
+        text: &str,
+        options: &LoadOptions,
+    ) -> Result<Self, Error> {
+        pullback_dispatch::Module::load_from_source(&device.0, name, text, options).map(Self)
+    }
+
     /// Compiles a text; `name` is shown in messages and its extension names the language.
     ///
     /// # Errors
     /// Every diagnostic of the text at once.
     pub fn load_from_source(device: &Device, name: &str, text: &str) -> Result<Self, Error> {
-        pullback_dispatch::Module::load_from_source(&device.0, name, text, &LoadOptions::default()).map(Self)
+        Self::load_source_with(device, name, text, &LoadOptions::default())
     }
 
-    /// A function, with all its overloads.
+    /// A function, with all its overloads. `f<float>` is the instance of a generic function, compiled at the first request.
     ///
     /// # Errors
-    /// `unknown-function`, with the nearest name.
+    /// `unknown-function`, with the nearest name; what keeps a generic function from having the instance.
     pub fn function(&self, name: &str) -> Result<Function, Error> {
         self.0.function(name)
     }
 
     pub fn function_names(&self) -> impl Iterator<Item = &str> {
         self.0.function_names()
+    }
+}
+
+/// To be linked: see [`LoadOptions::link`].
+impl From<&Module> for pullback_dispatch::Module {
+    fn from(module: &Module) -> Self {
+        module.0.clone()
     }
 }
 

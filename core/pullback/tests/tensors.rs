@@ -28,6 +28,8 @@ const SOURCE: &str = "
     float first<X : ITensor<float, 1>>(X t) { return t[{ 0 }]; }
     float helped(RWTensor<float, 1> t) { return first(t) + row_of(t, 1); }
     float row_of(Tensor<float, 1> t, int i) { return t[i]; }
+    float sampled(ITensor<float, 2> t, float2 p) { return t.sample(p); }
+    float3 colour(Tensor<float3, 1> t, float p) { return t.sample(p); }
     float nothing_written(IRWTensor<float, 1> t, int i) { t[i] = 7; return t[i]; }
 ";
 
@@ -136,6 +138,29 @@ fn what_lanes_read_has_gradients() -> Result<(), Error> {
     let gradients = row.backward(args![t: &t, i: &i], &dy)?;
     assert_eq!(gradients["t"].shape(), t.shape());
     assert_eq!(floats(&gradients["t"]), [2.0, 4.0, 6.0, 88.0, 110.0, 132.0]);
+    Ok(())
+}
+
+#[test]
+fn between_the_elements_a_tensor_is_linear() -> Result<(), Error> {
+    let (device, module) = module();
+    let t = counting(&device)?;
+    // Of 3 columns the middles are at 1/6, 1/2 and 5/6; of 2 rows at 1/4 and 3/4.
+    let positions = [0.5f32, 0.25, 0.5, 0.5, 1.0 / 3.0, 0.75, -9.0, 9.0, 5.0 / 6.0, 0.5];
+    let p = Tensor::from_slice(&device, &positions, [5, 2])?;
+    let sampled = module.function("sampled")?;
+    let near = |found: Vec<f32>, wanted: &[f32]| {
+        assert_eq!(found.len(), wanted.len());
+        assert!(found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-4), "{found:?}");
+    };
+    near(floats(&sampled.call(args![t: &t, p: &p])?), &[2.0, 3.5, 4.5, 4.0, 4.5]);
+    let middle = Tensor::from_slice(&device, &[0.4f32, 0.5], [1, 2])?;
+    let gradients =
+        sampled.backward(args![t: &t, p: &middle], &Tensor::from_slice(&device, &[1.0f32], [1])?)?;
+    near(floats(&gradients["t"]), &[0.15, 0.35, 0.0, 0.15, 0.35, 0.0]);
+    near(floats(&gradients["p"]), &[3.0, 6.0]);
+    let half_way = module.function("colour")?.call(args![t: &t, p: 0.5])?;
+    near(floats(&half_way), &[2.5, 3.5, 4.5]);
     Ok(())
 }
 

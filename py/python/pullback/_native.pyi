@@ -68,9 +68,11 @@ class Module:
 
         Args:
             options: ``include_paths`` (folders) and ``defines`` (a dict of names to texts).
+            link: modules, loaded before, that define what this file declares ``extern``.
 
         Raises:
-            CompileError: everything that is wrong with the file, each with its place.
+            CompileError: everything that is wrong with the file, each with its place; what is ``extern`` and defined by none
+                of the linked modules, or by two.
             DeviceError: ``file-not-found``.
         """
     @staticmethod
@@ -83,15 +85,17 @@ class Module:
     ) -> Module:
         """Compiles a text; the extension of ``name`` says its language (Slang without one)."""
     def find_function(self, name: str) -> Function | None:
-        """The function of that name, or ``None``."""
+        """The function of that name, or the instance ``f<float>`` of a generic one; ``None`` where there is none."""
     def require_function(self, name: str) -> Function:
-        """The function of that name.
+        """The function of that name, or the instance ``f<float>`` of a generic one, compiled at the first request.
 
         Raises:
             UnknownFunctionError: there is none; the nearest name is suggested.
+            CompileError: the generic function does not take these arguments.
         """
     def __getattr__(self, name: str) -> Function: ...
-    def __getitem__(self, name: str) -> Function: ...
+    def __getitem__(self, name: str) -> Function:
+        """As ``require_function``: ``module["f<float>"]``."""
     @property
     def functions(self) -> list[str]:
         """Names of all functions."""
@@ -110,6 +114,9 @@ class Function:
     dims are lanes, broadcast from the right as in NumPy. Numbers, and tuples of numbers for vectors, are the same for every
     lane; a struct takes a dict with one entry per field. Arrays convert only without loss, Python numbers to the
     parameter's dtype.
+
+    A ``Tensor<T, D>`` parameter (and its kin) takes an array of D dims whole, whatever its strides, of exactly the dtype of T; so does a
+    buffer, which takes an array's elements in C order. Such arrays have no lanes: every lane may read and write all of them.
 
     The result has the call's shape followed by the result type's own dims, in the library of the arguments: torch if any is a
     tensor of torch's, else ``Tensor`` if any is one, else NumPy (a plain number when there are no dims). ``_result`` asks for
@@ -134,6 +141,17 @@ class Function:
 
         A uniform takes one value for all lanes, a buffer a whole array (its count is the array's number of elements), a
         ``cbuffer`` or ``ParameterBlock`` a dict of its fields. Torch tensors among them get their gradients like arguments.
+        """
+    def constants(self, values: dict[str, Any] | None = None, /, **kwargs: Any) -> Function:
+        """The function with these values for link-time constants of its module; this one stays as it is.
+
+        A link-time constant is declared ``extern static const`` (or ``export static const``), with its default. It takes a number,
+        a vector a tuple of numbers. The function is compiled for them once: the same values again cost a look-up.
+
+        Raises:
+            CompileError: no link-time constant has the name (``unknown-name``, ``not-constant``), or its type not the
+                value (``type-mismatch``): a float for an integer, an integer out of range. Each with its place.
+            BindError: a value is no number.
         """
     @property
     def fwds(self) -> Function:

@@ -17,7 +17,7 @@ mod print;
 #[cfg(test)]
 mod tests;
 
-pub use preprocess::{IncludeResolver, ParseOptions, TypeConformance};
+pub use preprocess::{IncludeResolver, Linked, ParseOptions, TypeConformance};
 
 use crate::Compiled;
 use pullback_base::{Diagnostics, FileId, SourceMap};
@@ -55,7 +55,9 @@ pub fn compile(name: &str, text: &str, options: &ParseOptions<'_>) -> Compiled {
     let file = sources.add(name, text);
     let units = modules::load(&mut sources, file, options, &mut diagnostics);
     let asked = check::request::read(&mut sources, options, &mut diagnostics);
-    let checked = check::check(library.program.clone(), &units, &asked);
+    let std =
+        if units.iter().any(|unit| unit.imports_own) { library.with_tensors() } else { &library.program };
+    let checked = check::check(std.clone(), &units, &asked);
     let module = lower::lower(&checked);
     diagnostics.extend(checked.diagnostics);
     let diagnostics = in_order(diagnostics);

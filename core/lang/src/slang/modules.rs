@@ -14,15 +14,17 @@ pub struct Unit {
     pub sees: Vec<usize>,
     /// Those that whoever imports it sees too: `__exported import`.
     exports: Vec<usize>,
+    /// It imports a module of our own.
+    pub imports_own: bool,
 }
 
-/// Names of our own: what they declare is always in scope.
+/// Our own modules: two names for one, which declares tensors in the library's scope.
 const OWN_MODULES: [&str; 2] = ["slangpy", "pullback"];
 
 /// So many files may make a program.
 const MAX_FILES: usize = 1000;
 
-/// Parses a text and all that it imports; modules come before those that import them, the text's own last.
+/// Parses a text, the modules linked with it and all that they import; modules come before those that import them, the text's own last.
 pub fn load(
     sources: &mut SourceMap,
     file: FileId,
@@ -31,6 +33,12 @@ pub fn load(
 ) -> Vec<Unit> {
     let mut loader =
         Loader { sources, options, diagnostics, units: Vec::new(), by_file: FxHashMap::default(), files: 0 };
+    for link in options.links {
+        if !loader.by_file.contains_key(&link.name) {
+            let file = loader.sources.add(&link.name, &link.text);
+            loader.unit(file);
+        }
+    }
     loader.unit(file);
     loader.units
 }
@@ -73,9 +81,8 @@ impl Loader<'_, '_> {
                         self.file(included, unit, read);
                     }
                 }
-                DeclKind::Import(name) if !OWN_MODULES.contains(&&*name.text) => {
-                    self.import(decl, name, file, unit);
-                }
+                DeclKind::Import(name) if OWN_MODULES.contains(&&*name.text) => unit.imports_own = true,
+                DeclKind::Import(name) => self.import(decl, name, file, unit),
                 _ => {}
             }
         }

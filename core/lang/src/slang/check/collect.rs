@@ -2,8 +2,8 @@
 
 use super::Checker;
 use super::program::{
-    Alias, Constant, FnId, Function, Generic, GenericKind, Lazy, Members, MembersId, Role, ScopeId, Struct,
-    StructId, Symbol,
+    Alias, Constant, FnId, Function, Generic, GenericKind, Lazy, Linkage, Members, MembersId, Role, ScopeId,
+    Struct, StructId, Symbol,
 };
 use super::types::{Bound, ParamId, Ty};
 use crate::slang::ast::{self, Decl, DeclKind, ModifierKind};
@@ -104,9 +104,15 @@ impl<'a> Checker<'a> {
             return;
         }
         let constant = modifiers.has(ModifierKind::Const) && modifiers.has(ModifierKind::Static);
-        if constant && var.init.is_some() {
-            let (scope, owner, value) = (place.scope, place.owner, Lazy::Pending);
-            let id = self.program.constants.push(Constant { ast: var, scope, owner, value });
+        let linkage = match () {
+            _ if modifiers.has(ModifierKind::Extern) => Linkage::Extern,
+            _ if modifiers.has(ModifierKind::Export) => Linkage::Export,
+            _ => Linkage::Own,
+        };
+        if constant && (var.init.is_some() || linkage == Linkage::Extern) {
+            let (scope, owner, linked, value) = (place.scope, place.owner, None, Lazy::Pending);
+            let constant = Constant { ast: var, scope, owner, linkage, linked, value };
+            let id = self.program.constants.push(constant);
             return self.declare(place.scope, &var.name, Symbol::Constant(id));
         }
         if !constant {

@@ -487,6 +487,7 @@ pub struct First {
     pub extensions: usize,
     pub conformances: usize,
     pub aliases: usize,
+    pub constants: usize,
 }
 
 impl First {
@@ -499,6 +500,7 @@ impl First {
             extensions: program.extensions.len(),
             conformances: program.conformances.len(),
             aliases: program.aliases.len(),
+            constants: program.constants.len(),
         }
     }
 }

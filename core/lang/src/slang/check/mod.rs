@@ -22,6 +22,7 @@ pub mod hir;
 mod infer;
 mod instances;
 mod interface;
+mod link;
 mod member;
 pub mod memory;
 mod operator;
@@ -99,20 +100,27 @@ pub struct Checker<'a> {
     headers_broken: bool,
 }
 
-/// The standard library's tables: signatures resolved, bodies not yet checked.
-pub fn declare_std<'a>(modules: impl Iterator<Item = &'a ast::Module>) -> (Program<'a>, Diagnostics) {
+/// A program without declarations.
+pub fn no_program<'a>() -> Program<'a> {
     let mut program = Program::default();
-    let scope = program.new_scope(None);
-    let mut checker = Checker::new(program);
+    program.new_scope(None);
+    program
+}
+
+/// The standard library's tables with these modules in them: signatures resolved, bodies not yet checked.
+pub fn declare_std<'a>(known: Program<'a>, modules: &'a [ast::Module]) -> (Program<'a>, Diagnostics) {
+    let first = First::of(&known);
+    let scope = ScopeId::from_index(STD_SCOPE);
+    let mut checker = Checker::new(known);
     for module in modules {
         checker.collect(&module.decls, Place { scope, prefix: "", owner: None, is_std: true });
     }
-    checker.resolve_declarations(&First::default());
+    checker.resolve_declarations(&first);
     (checker.program, checker.diagnostics)
 }
 
 /// Checks modules on top of the standard library, each after those it imports; the last is the one asked for.
-pub fn check<'a>(std: Program<'a>, units: &'a [Unit], asked: &Requests) -> Checked<'a> {
+pub fn check<'a>(std: Program<'a>, units: &'a [Unit], asked: &'a Requests) -> Checked<'a> {
     let first = First::of(&std);
     let mut checker = Checker::new(std);
     let mut first_own = first.functions;
@@ -126,6 +134,8 @@ pub fn check<'a>(std: Program<'a>, units: &'a [Unit], asked: &Requests) -> Check
             checker.collect(&file.decls, Place { scope, prefix: "", owner: None, is_std: false });
         }
     }
+    checker.link_constants(first.constants);
+    checker.give_constants(asked, first.constants);
     checker.resolve_declarations(&first);
     let mut instances = Vec::new();
     if let Some(&scope) = scopes.last() {

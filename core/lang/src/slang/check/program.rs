@@ -375,7 +375,28 @@ pub struct Constant<'a> {
     pub scope: ScopeId,
     /// The type whose member it is.
     pub owner: Option<MembersId>,
+    pub linkage: Linkage,
+    /// What gives the value of a link-time constant in place of its declaration.
+    pub linked: Option<LinkValue<'a>>,
     pub value: Lazy<Arc<Expr>>,
+}
+
+/// How the modules of a program share a name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Linkage {
+    Own,
+    /// `extern`: another module may define it.
+    Extern,
+    /// `export`: it defines what others declare `extern`.
+    Export,
+}
+
+#[derive(Clone, Copy)]
+pub enum LinkValue<'a> {
+    /// Whoever compiles.
+    Option(&'a ast::Expr),
+    /// The constant that another module exports.
+    Export(ConstId),
 }
 
 /// A variable outside of functions.

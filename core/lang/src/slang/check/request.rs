@@ -1,4 +1,5 @@
-//! What whoever compiles asks of a module beside its text: numbers of types behind interfaces, instances of generic functions.
+//! What whoever compiles asks of a module beside its text: numbers of types behind interfaces, instances of generic
+//! functions, values of constants.
 
 use super::Checker;
 use super::context::Context;
@@ -19,23 +20,31 @@ pub struct Requests {
     /// Type, interface, number.
     numbers: Vec<(TypeExpr, TypeExpr, u32)>,
     instances: Vec<TypeExpr>,
+    /// Values of link-time constants: name and expression.
+    pub constants: Vec<ast::Var>,
 }
 
 /// Reads the options as text of the module's language.
 pub fn read(sources: &mut SourceMap, options: &ParseOptions<'_>, diagnostics: &mut Diagnostics) -> Requests {
-    if options.type_conformances.is_empty() && options.instances.is_empty() {
+    let numbered = options.type_conformances.iter().flat_map(|number| [&number.ty, &number.interface]);
+    let types = numbered.chain(options.instances).map(|ty| format!("typealias it = {ty};\n"));
+    let constants = options.constants.iter().map(|(name, value)| format!("let {name} = {value};\n"));
+    let text: String = types.chain(constants).collect();
+    if text.is_empty() {
         return Requests::default();
     }
-    let numbered = options.type_conformances.iter().flat_map(|number| [&number.ty, &number.interface]);
-    let lines = numbered.chain(options.instances).map(|ty| format!("typealias it = {ty};\n"));
-    let text: String = lines.collect();
     let file = sources.add(FILE, &text);
     let tree = parse(sources, file, &ParseOptions::default(), diagnostics);
-    let mut types = tree.decls.into_iter().filter_map(|decl| match decl.kind {
-        DeclKind::TypeAlias(alias) => Some(alias.ty),
-        _ => None,
-    });
     let mut asked = Requests::default();
+    let mut types = Vec::new();
+    for decl in tree.decls {
+        match decl.kind {
+            DeclKind::TypeAlias(alias) => types.push(alias.ty),
+            DeclKind::Var(var) => asked.constants.push(var),
+            _ => {}
+        }
+    }
+    let mut types = types.into_iter();
     for number in options.type_conformances {
         if let (Some(ty), Some(interface)) = (types.next(), types.next()) {
             asked.numbers.push((ty, interface, number.id));

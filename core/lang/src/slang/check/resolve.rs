@@ -55,9 +55,29 @@ impl Checker<'_> {
     }
 }
 
+/// The types that our own modules declare.
+const TENSOR_TYPES: [&str; 16] = [
+    "Tensor",
+    "WTensor",
+    "RWTensor",
+    "AtomicTensor",
+    "DiffTensor",
+    "WDiffTensor",
+    "RWDiffTensor",
+    "PrimalTensor",
+    "WPrimalTensor",
+    "RWPrimalTensor",
+    "ITensor",
+    "IWTensor",
+    "IRWTensor",
+    "IDiffTensor",
+    "IWDiffTensor",
+    "IRWDiffTensor",
+];
+
 /// Types that Slang has and the checker does not know yet: better refused by name than called unknown.
 fn is_known_foreign_type(name: &str) -> bool {
-    const STEMS: [&str; 16] = [
+    const STEMS: [&str; 15] = [
         "Texture",
         "RWTexture",
         "Buffer",
@@ -71,12 +91,10 @@ fn is_known_foreign_type(name: &str) -> bool {
         "Sampler",
         "ConstantBuffer",
         "ParameterBlock",
-        "Tensor",
         "String",
         "Atomic",
     ];
     STEMS.iter().any(|stem| name.strip_prefix(stem).is_some_and(|rest| rest.len() <= 7))
-        || name.ends_with("Tensor")
         || name.ends_with("TensorView")
 }
 
@@ -564,6 +582,13 @@ impl Context<'_, '_> {
     }
 
     fn unknown_type(&mut self, name: &ast::Name) -> Ty {
+        if TENSOR_TYPES.contains(&&*name.text) {
+            let message = format!("no type named `{}` is in scope", name.text);
+            let help = "write `import slangpy;` at the top";
+            return self
+                .error_advised(Code::UnknownName, message, name.span, "of a module of its own", help)
+                .ty;
+        }
         if is_known_foreign_type(&name.text) {
             self.unsupported(&format!("types like `{}`", name.text), name.span);
             return Ty::Error;

@@ -207,16 +207,17 @@ impl<'a> Checker<'a> {
         if let Some(value) = done(&decl.value) {
             return value;
         }
-        let (ast, scope) = (decl.ast, decl.scope);
+        let (ast, scope, linked) = (decl.ast, decl.scope, decl.linked);
         if matches!(decl.value, Lazy::Busy) {
             self.circle(&format!("constant `{}`", ast.name.text), ast.name.span, used);
             return Arc::new(Expr::error(used));
         }
         self.program.constants[id].value = Lazy::Busy;
         let mut context = Context::of_scope(self, scope);
-        let value = match &ast.init {
-            Some(init) => context.initializer(ast.ty.as_ref(), init, ast.name.span),
-            None => context.silent_error(ast.name.span),
+        let value = match (linked, &ast.init) {
+            (Some(linked), _) => context.linked_constant(ast, linked),
+            (None, Some(init)) => context.initializer(ast.ty.as_ref(), init, ast.name.span),
+            (None, None) => context.no_value(ast),
         };
         let broken = context.broken;
         let value = match constant::evaluate(self, &value) {
@@ -247,14 +248,14 @@ impl<'a> Checker<'a> {
                     let span = |checker: &Self, id: FnId| checker.program.functions[id].ast.name.span;
                     let (first, second) = (span(self, twin), span(self, id));
                     self.duplicate(&name, second, first);
-                    self.forget(id);
+                    self.complete(id, twin);
                 }
                 (false, true) => {
-                    self.forget(twin);
+                    self.complete(twin, id);
                     seen.retain(|other| *other != twin);
                     seen.push(id);
                 }
-                (_, false) => self.forget(id),
+                (_, false) => self.complete(id, twin),
             }
         }
         for id in seen {
@@ -315,15 +316,21 @@ impl<'a> Checker<'a> {
             .all(|(a, b)| a.ty == b.ty.subst(&self.program, &rename) && !a.ty.is_error())
     }
 
-    fn forget(&mut self, id: FnId) {
-        let function = &self.program.functions[id];
-        let name = function.name.clone();
+    /// A declaration means its definition, be that of another module.
+    fn complete(&mut self, declaration: FnId, definition: FnId) {
+        let name = self.program.functions[declaration].name.clone();
         for (_, scope) in self.program.scopes.iter_mut() {
-            if let Some(Symbol::Functions(functions)) = scope.names.get_mut(&name) {
-                functions.retain(|other| *other != id);
+            if let Some(Symbol::Functions(functions)) = scope.names.get_mut(&name)
+                && let Some(at) = functions.iter().position(|id| *id == declaration)
+            {
+                if functions.contains(&definition) {
+                    functions.remove(at);
+                } else {
+                    functions[at] = definition;
+                }
             }
         }
-        self.bodies.insert(id, None);
+        self.bodies.insert(declaration, None);
     }
 }
 

@@ -25,6 +25,17 @@ pub struct ParseOptions<'a> {
     pub type_conformances: &'a [TypeConformance],
     /// Instances of generic functions to make, like `f<float>`.
     pub instances: &'a [String],
+    /// Values of link-time constants (`extern static const`), as they are written in the module: `("N", "4")`.
+    pub constants: &'a [(String, String)],
+    /// Modules that define what this one declares `extern`.
+    pub links: &'a [Linked],
+}
+
+/// A module to link, by its file's name and text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Linked {
+    pub name: String,
+    pub text: String,
 }
 
 /// The number of a type among those behind an interface.
