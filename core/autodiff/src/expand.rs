@@ -7,8 +7,8 @@ use crate::{Convention, LoopOptions, VjpRequest, jvp_by, vjp};
 use pullback_base::{Code, Diagnostic, Diagnostics, Span};
 use pullback_ir::visit::{Copier, each_stmt};
 use pullback_ir::{
-    DerivativeMode, Derivatives, Differentiable, FuncId, Function, FunctionBuilder, FunctionKind, Module,
-    StmtKind, Value,
+    DerivativeMode, Derivatives, Differentiable, FuncId, Function, FunctionBuilder, FunctionKind, Module, Op,
+    StmtKind, Type, Value,
 };
 use pullback_passes::flatten;
 use rustc_hash::FxHashSet;
@@ -200,7 +200,7 @@ impl Wrapper<'_> {
             .map(|(value, ty)| value.unwrap_or_else(|| self.b.zero(&ty)))
             .collect();
         let dual = self.b.pack(&tangent.ty, &mut dual.into_iter());
-        self.b.op(pullback_ir::Op::Construct(shape.pair()), &[primal, dual])
+        self.b.op(Op::Construct(shape.pair()), &[primal, dual])
     }
 
     fn backward(&mut self, flat: &Function, params: &[Value]) -> Result<Vec<Value>, Diagnostics> {
@@ -297,7 +297,16 @@ impl Wrapper<'_> {
     /// Puts a function's body here.
     fn paste(&mut self, function: &Function, args: Vec<Value>) -> Vec<Value> {
         let mut copier = Copier::new(function);
-        copier.map.extend(function.params.iter().copied().zip(args));
+        for (&param, arg) in function.params.iter().zip(args) {
+            let arg = match function.ty(param) {
+                // In scalar form what a pointer leads to may be bytes.
+                Type::Pointer(target) if self.b.ty(arg) != function.ty(param) => {
+                    self.b.op(Op::PointerCast(Type::clone(target)), &[arg])
+                }
+                _ => arg,
+            };
+            copier.map.insert(param, arg);
+        }
         let body = copier.block(self.b.function_mut(), &function.body);
         body.stmts.into_iter().for_each(|stmt| self.b.push_stmt(stmt));
         body.yields

@@ -45,7 +45,7 @@ impl Lowerer<'_> {
             return known.clone();
         }
         let derivatives = match self.queue[id.index()].0.clone() {
-            Task::Instance(id, args) => self.derivatives_of(id, &args),
+            Task::Instance(id, args) | Task::Tracked(id, args) => self.derivatives_of(id, &args),
             Task::Derived(derived) => self.derivatives(derived.of).of_derivative(derived.mode),
             Task::Outermost(..) | Task::Kernel(_) => bug!("lower", "nothing calls {id}"),
         };
@@ -167,7 +167,7 @@ impl FunctionLowerer<'_, '_> {
             }
             _ => {
                 let (id, generics) = self.lowerer.callee(callee, &self.subst);
-                self.lowerer.instance(id, generics)
+                self.lowerer.tracked(id, generics)
             }
         }
     }
