@@ -147,6 +147,7 @@ impl<'a> Checker<'a> {
             fields: Lazy::Pending,
             initials: Lazy::Pending,
             leaves: 0,
+            is_std: place.is_std,
             broken: false,
             span: name.span,
         });

@@ -55,6 +55,7 @@ impl<'a> Checker<'a> {
             initials: Lazy::Pending,
             fields: Lazy::Pending,
             leaves: 0,
+            is_std: place.is_std,
             broken: false,
             span: layout.name.span,
         });

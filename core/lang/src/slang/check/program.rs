@@ -205,6 +205,8 @@ pub struct Struct<'a> {
     pub initials: Lazy<Initials>,
     /// How many numbers it is made of, once its fields are known; of a generic struct that is told anew each time.
     pub leaves: u64,
+    /// Part of what ships with the compiler.
+    pub is_std: bool,
     /// A field was wrong, and reported: nothing is made of the struct.
     pub broken: bool,
     pub span: Span,

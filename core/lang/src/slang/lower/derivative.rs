@@ -45,7 +45,7 @@ impl Lowerer<'_> {
             return known.clone();
         }
         let derivatives = match self.queue[id.index()].0.clone() {
-            Task::Instance(of, args) => {
+            Task::Instance(of, args) | Task::Tracked(of, args) => {
                 let mut derivatives = self.derivatives_of(of, &args);
                 self.note_given(id, &(of, args), &mut derivatives);
                 derivatives
@@ -181,7 +181,7 @@ impl FunctionLowerer<'_, '_> {
             }
             _ => {
                 let (id, generics) = self.lowerer.callee(callee, &self.subst);
-                self.lowerer.instance(id, generics)
+                self.lowerer.tracked(id, generics)
             }
         }
     }

@@ -102,6 +102,7 @@ impl FunctionLowerer<'_, '_> {
             }
             ExprKind::Erase(inner) => {
                 let value = self.expr(inner);
+                let value = self.viewed(value, &expr.ty);
                 self.erased(value, &inner.ty, &expr.ty)
             }
             ExprKind::Reinterpret(inner) => {
@@ -118,12 +119,15 @@ impl FunctionLowerer<'_, '_> {
             ExprKind::Tangent(op, args) => self.tangent(*op, args),
             ExprKind::Compose(parts) => self.compose(parts, &expr.ty),
             ExprKind::Pick(base, pick) => {
-                if self.stands_in_memory(base) {
+                let hidden = self.hides(&base.ty);
+                let part = if self.stands_in_memory(base) {
                     let place = self.place(expr);
-                    return self.read_place(&place);
-                }
-                let base = self.expr(base);
-                self.pick(base, pick)
+                    self.read_place(&place)
+                } else {
+                    let base = self.expr(base);
+                    self.pick(base, pick)
+                };
+                if hidden { self.detached(part) } else { part }
             }
             ExprKind::Call(call) => match self.call(call, &expr.ty) {
                 Some(value) => value,
@@ -331,11 +335,25 @@ impl FunctionLowerer<'_, '_> {
         let declared = signature.params.iter().map(|param| param.direction);
         let directions: Vec<Direction> = this.into_iter().chain(declared).collect();
         let args = self.arguments(&call.args, &directions);
-        let values = self.argument_values(&args);
+        let mut values = self.argument_values(&args);
+        let hidden = self.hidden_arguments(call, id, &generics);
+        let read = directions.iter().zip(&hidden).filter(|(direction, _)| direction.reads());
+        for (value, _) in values.iter_mut().zip(read).filter(|(_, (_, hidden))| **hidden) {
+            *value = self.detached(*value);
+        }
         let results = match &function.op {
             Some(op) => vec![self.intrinsic(op, &values, result)],
             None => self.call_function(id, generics, result, &values),
         };
+        let is_hidden = self.hides_result(call, result);
+        let gives = (*result != Ty::Void).then_some(is_hidden);
+        let written = directions.iter().zip(hidden).filter(|(direction, _)| direction.writes());
+        let hidden = gives.into_iter().chain(written.map(|(_, hidden)| hidden));
+        let results = results
+            .into_iter()
+            .zip(hidden)
+            .map(|(value, hidden)| if hidden { self.detached(value) } else { value })
+            .collect();
         self.take_results(call.detached, *result != Ty::Void, &args, results)
     }
 

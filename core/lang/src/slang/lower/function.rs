@@ -59,7 +59,7 @@ pub fn lower(lowerer: &mut Lowerer<'_>, id: FnId, args: &[Arg], name: &str) -> F
     let globals = lowerer.globals_of(id, args);
     let is_outermost = globals.iter().all(|&id| lowerer.global_kind(id) == GlobalKind::Uniform)
         && lowerer.program.entries.iter().all(|entry| entry.function != id);
-    let interface = lowerer.interface(id, args).filter(|_| is_outermost);
+    let interface = lowerer.interface(id, args).filter(|_| is_outermost && !lowerer.tracks);
     let subst = signature.generics.iter().copied().zip(args.iter().cloned()).collect();
     let builder = FunctionBuilder::new(name, FunctionKind::Plain);
     let mut function = FunctionLowerer::new(lowerer, builder, body, subst);

@@ -14,6 +14,7 @@ mod memory;
 mod place;
 mod shared;
 mod stmt;
+mod tracked;
 
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,9 @@ pub fn lower(checked: &Checked<'_>) -> Module {
         globals: global::Globals::default(),
         derivatives: BTreeMap::new(),
         derived: FxHashMap::default(),
+        tracked: FxHashMap::default(),
+        losing: FxHashMap::default(),
+        tracks: false,
     };
     let plain = checked.functions.iter().filter(|&&id| lowerer.signature(id).generics.is_empty());
     let plain: Vec<Instance> = plain.map(|&id| (id, Vec::new())).collect();
@@ -66,8 +70,9 @@ pub fn lower(checked: &Checked<'_>) -> Module {
     while module.functions.len() < lowerer.queue.len() {
         let next = FuncId::from_index(module.functions.len());
         let (task, name) = lowerer.queue[module.functions.len()].clone();
+        lowerer.tracks = matches!(task, Task::Tracked(..));
         let function = match task {
-            Task::Instance(id, args) => match lowerer.dispatched(id, &args) {
+            Task::Instance(id, args) | Task::Tracked(id, args) => match lowerer.dispatched(id, &args) {
                 Some(dispatch) => dispatch::lower(&mut lowerer, id, &args, &name, dispatch),
                 None => function::lower(&mut lowerer, id, &args, &name),
             },
@@ -95,6 +100,8 @@ pub fn lower(checked: &Checked<'_>) -> Module {
 enum Task {
     /// A function with its generic arguments.
     Instance(FnId, Vec<Arg>),
+    /// The same for `fwd_diff` and `bwd_diff`, where that differs.
+    Tracked(FnId, Vec<Arg>),
     /// A function for users around one that needs `static` variables.
     Outermost(FnId, Vec<Arg>),
     /// The kernel of the entry point of that number.
@@ -116,6 +123,11 @@ struct Lowerer<'c> {
     /// How the functions differentiate of which derivatives are asked or given.
     derivatives: BTreeMap<FuncId, Derivatives>,
     derived: FxHashMap<Derived, FuncId>,
+    tracked: FxHashMap<Instance, FuncId>,
+    /// Whether an instance that the language differentiates differs.
+    losing: FxHashMap<Instance, bool>,
+    /// What is being lowered is what the language differentiates.
+    tracks: bool,
     names: FxHashSet<Arc<str>>,
     /// Struct types by what the checker calls them.
     structs: FxHashMap<Ty, Type>,
@@ -137,8 +149,12 @@ impl<'c> Lowerer<'c> {
         }
     }
 
-    /// The IR function of these generic arguments.
+    /// The IR function of these generic arguments, for who is being lowered.
     fn instance(&mut self, id: FnId, args: Vec<Arg>) -> FuncId {
+        if self.tracks { self.tracked(id, args) } else { self.plain_instance(id, args) }
+    }
+
+    fn plain_instance(&mut self, id: FnId, args: Vec<Arg>) -> FuncId {
         if let Some(&known) = self.instances.get(&(id, args.clone())) {
             return known;
         }
