@@ -4,7 +4,7 @@ use crate::argnums;
 use crate::args::Parsed;
 use crate::errors::{diagnostic, guard, to_py};
 use crate::function::{
-    Globals, PyFunction, by_argument, launch_with_gradients, prepare, refuse_cut_graph, wanted,
+    Globals, PyFunction, as_torch_asks, by_argument, launch_with_gradients, prepare, refuse_cut_graph, wanted,
 };
 use crate::place::Place;
 use pullback_base::{Code, Diagnostic};
@@ -166,7 +166,8 @@ impl PyBackward {
             true => Mode::ValueAndGrad { wrt: &wrt },
             false => Mode::Backward { wrt: &wrt, cotangents: &seeds.results, written: &seeds.written },
         };
-        let prepared = prepare(py, &self.0, &parsed.args, mode)?;
+        let function = as_torch_asks(py, &self.0, &parsed);
+        let prepared = prepare(py, &function, &parsed.args, mode)?;
         let (_, gradients) = launch_with_gradients(py, &self.0, &parsed, prepared, &wrt)?;
         let by_name = PyDict::new(py);
         let asked = slots.iter().zip(&wrt).filter(|(_, wanted)| **wanted);

@@ -3,7 +3,7 @@
 use crate::args::Parsed;
 use crate::derived::differentiable_arrays;
 use crate::errors::to_py;
-use crate::function::PyFunction;
+use crate::function::{PyFunction, as_torch_asks};
 use pullback_dispatch::GradientExplanation;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -24,6 +24,7 @@ pub fn explain(
     parsed.read(args, &keywords)?;
     let slots = function.leaf_slots(&parsed.args).map_err(|e| to_py(py, &e))?;
     let wrt = differentiable_arrays(&parsed.args, &slots);
+    let function = as_torch_asks(py, function, &parsed);
     function.explain_gradient(&parsed.args, &wrt).map(PyExplanation).map_err(|e| to_py(py, &e))
 }
 

@@ -14,6 +14,7 @@ use pullback_torch_bridge::{Torch, state};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use smallvec::SmallVec;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The values given to globals, as keywords. Clones share them.
@@ -97,6 +98,13 @@ impl PyFunction {
             let made = py.detach(|| self.0.with_constants(&given)).map_err(|e| to_py(py, &e))?;
             Ok(PyFunction(made, self.1.clone()))
         })
+    }
+
+    /// The function with gradients that are equal from run to run, those of whole arrays too, to which many lanes may add:
+    /// they add in fixed point, which takes 104 bytes for each float32 of such an array, 712 for each float64. All other
+    /// gradients are so anyway. `torch.use_deterministic_algorithms(True)` asks for it, too. This function stays as it is.
+    fn deterministic(&self) -> PyFunction {
+        PyFunction(self.0.deterministic(), self.1.clone())
     }
 
     /// The JVP, lane by lane: takes the function's arguments, then their tangents (`d_x` for `x`; zero where left out), and
@@ -261,7 +269,8 @@ impl PyFunction {
                 "`_result` names another library than torch, which records this call",
             ));
         }
-        let prepared = self.0.prepare_holding(&Interpreter(py), &parsed.args, Mode::Recorded { wrt });
+        let function = as_torch_asks(py, &self.0, parsed);
+        let prepared = function.prepare_holding(&Interpreter(py), &parsed.args, Mode::Recorded { wrt });
         let prepared = prepared.map_err(|error| to_py(py, &with_torchs_way_out(&error)))?;
         let left = left_tensors(py, parsed, &prepared)?;
         mark_written(parsed, &prepared)?;
@@ -303,7 +312,8 @@ impl PyFunction {
         refuse_cut_graph(py, &parsed)?;
         let places = argnums::places(argnums, &self.0, &parsed.args)?;
         let wrt = wanted(&places, &parsed.args);
-        let prepared = prepare(py, &self.0, &parsed.args, Mode::ValueAndGrad { wrt: &wrt })?;
+        let function = as_torch_asks(py, &self.0, &parsed);
+        let prepared = prepare(py, &function, &parsed.args, Mode::ValueAndGrad { wrt: &wrt })?;
         let gradients = wrt.iter().filter(|wanted| **wanted).count();
         let paths = result_paths(&prepared, prepared.outputs().len() - gradients);
         let (results, gradients) = launch_with_gradients(py, &self.0, &parsed, prepared, &wrt)?;
@@ -388,6 +398,19 @@ impl Held for Interpreter<'_> {
 /// Finds or builds the plan of a call.
 pub fn prepare(py: Python<'_>, function: &Function, args: &[Arg<'_>], mode: Mode<'_>) -> PyResult<Prepared> {
     function.prepare_holding(&Interpreter(py), args, mode).map_err(|e| to_py(py, &e))
+}
+
+/// The function, deterministic where torch's setting asks it of calls with tensors of its own.
+pub fn as_torch_asks<'f>(
+    py: Python<'_>,
+    function: &'f Function,
+    parsed: &Parsed<'_, '_>,
+) -> Cow<'f, Function> {
+    let asks = || Torch::get(py).is_some_and(|torch| torch.is_deterministic(py));
+    if parsed.exchange.is_some() && asks() {
+        return Cow::Owned(function.deterministic());
+    }
+    Cow::Borrowed(function)
 }
 
 /// The error of a call that is recorded only since a tensor requires grad: its help says how to have it not recorded.

@@ -2,7 +2,7 @@
 
 use crate::args::{Origin, Parsed, torch_view};
 use crate::errors::{diagnostic, guard, to_py};
-use crate::function::prepare;
+use crate::function::{as_torch_asks, prepare};
 use crate::output::{self, Library, Output};
 use crate::place::Place;
 use parking_lot::Mutex;
@@ -269,7 +269,8 @@ impl PyRecordedCall {
             written[leaf] = seed;
         }
         let mode = Mode::Backward { wrt: &wrt, cotangents: &seeds, written: &written };
-        let prepared = prepare(py, &self.function, &parsed.args, mode)?;
+        let function = as_torch_asks(py, &self.function, &parsed);
+        let prepared = prepare(py, &function, &parsed.args, mode)?;
         let library = Library::of(&parsed);
         let outputs = output::make_all(py, context, &prepared, |_| library)?;
         // SAFETY: tensors, cotangents and outputs are Python objects that this frame keeps alive.

@@ -9,6 +9,7 @@ use pyo3::sync::PyOnceLock;
 pub struct Torch {
     tensor_type: Py<PyAny>,
     is_grad_enabled: Py<PyAny>,
+    is_deterministic: Py<PyAny>,
     transforms_active: Py<PyAny>,
     forward_ad: Py<PyAny>,
 }
@@ -26,6 +27,10 @@ impl Torch {
         let torch = Torch {
             tensor_type: module.getattr(intern!(py, "Tensor")).ok()?.unbind(),
             is_grad_enabled: module.getattr(intern!(py, "is_grad_enabled")).ok()?.unbind(),
+            is_deterministic: module
+                .getattr(intern!(py, "are_deterministic_algorithms_enabled"))
+                .ok()?
+                .unbind(),
             transforms_active: module
                 .getattr("_C")
                 .and_then(|m| m.getattr("_are_functorch_transforms_active"))
@@ -64,6 +69,11 @@ impl Torch {
         let py = tensor.py();
         let dual = self.forward_ad.bind(py).call_method1(intern!(py, "unpack_dual"), (tensor,))?;
         Ok(!dual.getattr(intern!(py, "tangent"))?.is_none())
+    }
+
+    /// Whether `torch.use_deterministic_algorithms` asks for results that are equal from run to run.
+    pub fn is_deterministic(&self, py: Python<'_>) -> bool {
+        self.is_deterministic.bind(py).call0().and_then(|on| on.is_truthy()).unwrap_or(false)
     }
 
     /// Whether operations are being recorded on this thread.

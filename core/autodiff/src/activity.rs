@@ -179,7 +179,10 @@ impl Memory {
 
 /// Whether an op may leave out an operand, so that its cotangent is zero.
 fn switches(op: &Op) -> bool {
-    matches!(op, Op::Select | Op::Extract(_) | Op::Insert(_) | Op::ElementGet | Op::ElementSet)
+    matches!(
+        op,
+        Op::Select | Op::MulOrZero | Op::Extract(_) | Op::Insert(_) | Op::ElementGet | Op::ElementSet
+    )
 }
 
 fn pick(values: &[Value], which: &[bool]) -> FxHashSet<Value> {

@@ -11,15 +11,15 @@
 //! # Zero times infinity
 //!
 //! A branch that is not taken must not spoil the gradient: with `y = select(x > 0, sqrt(x), 0)` at `x = 0` the root's
-//! cotangent is 0 and its derivative infinite. So a contribution `r = t * p` of a tangent or cotangent `t` is
-//! emitted as `select(t == 0 & is_nan(r), 0, r)` where the partial derivative `p` may not be finite:
+//! cotangent is 0 and its derivative infinite. So a contribution `t * p` of a tangent or cotangent `t` is emitted as
+//! `mul_or_zero t, p` where the partial derivative `p` may not be finite:
 //!
 //! - always, if `p` has a singularity at finite operands (`sqrt`, `log`, division, ...);
 //! - in reverse mode, for any `p` that is not a constant, if each use of the result may be switched off: it is an arm
 //!   of a `select`, an array element, or used only inside a conditional region.
 //!
-//! The test for NaN keeps the guard transparent where `p` is finite, so that it has the right derivative itself: a
-//! cotangent passes through zero at every stationary point, and there the second derivative is `t' * p`, not 0.
+//! Where `p` is finite, that is a product like any other and has the product's derivative: a cotangent passes through
+//! zero at every stationary point, and there the second derivative is `t' * p`, not 0.
 //! `sqrt(0)` with the cotangent 1 still gives infinity. A cotangent that has become zero by underflow and meets a
 //! factor that has overflowed (`1 / (1 + exp(-x))` at `x = -1000`) stays NaN, as in PyTorch: their product is unknown.
 

@@ -67,15 +67,15 @@ pub(crate) enum Index {
 impl Partial {
     /// `t * p`, guarded where `p` may not be finite. `masked`: whether `t` may be zero because a branch was not taken.
     pub fn apply(&self, t: Value, site: &Site, masked: bool) -> Option<Value> {
-        let t = site.term(t);
-        let product = (self.apply?)(t, site);
+        let (apply, t) = (self.apply?, site.term(t));
         let guarded = match self.finite {
             Finite::Always => false,
             Finite::Mostly => masked,
             Finite::Unless(is_safe) => masked || !is_safe(site),
             Finite::Singular => true,
         };
-        Some(if guarded { product.guarded_by(t).value } else { product.value })
+        let product = if guarded { t.times_or_zero(apply(t.number(1.0), site)) } else { apply(t, site) };
+        Some(product.value)
     }
 }
 
@@ -166,6 +166,11 @@ pub(crate) fn rule(op: &Op) -> Rule {
         ],
         // sign(0) = 0, the least of the subgradients.
         Abs => partials![routed(X, |t, s| t * s.x().sign())],
+        MulOrZero => partials![
+            singular(XY, finite_at_zero),
+            // A zero x cancels what comes from y, even infinities.
+            routed(X, |t, s| t.only_where(s.x().op(Op::Ne, &[s.x().zero()])).times_or_zero(s.x())),
+        ],
         // 0 at x = 0.
         Copysign => partials![routed(XZ, |t, s| t * (s.x().sign() * s.z().sign())), ZERO],
         Fract => partials![ONE],
@@ -230,6 +235,12 @@ fn remainder_by_divisor<'s, 'b>(t: Term<'s, 'b>, s: &'s Site<'b>) -> Term<'s, 'b
     -(t * n)
 }
 
+/// `y`, but 0 where `x = 0` cancels one that is not finite.
+fn finite_at_zero<'s, 'b>(t: Term<'s, 'b>, s: &'s Site<'b>) -> Term<'s, 'b> {
+    let cancelled = s.x().equals(s.x().zero()) & (s.x() * s.y()).op(Op::IsNan, &[]);
+    t * s.y().zero().where_else(cancelled, s.y())
+}
+
 /// The operand that is the result takes all; at a tie each takes half. A NaN is never the result.
 fn winner<'s, 'b>(t: Term<'s, 'b>, s: &'s Site<'b>, operand: Term<'s, 'b>) -> Term<'s, 'b> {
     let share = (t * 0.5).where_else(s.x().equals(s.y()), t);
@@ -258,9 +269,9 @@ fn reciprocal<'s, 'b>(t: Term<'s, 'b>, s: &'s Site<'b>) -> Term<'s, 'b> {
 /// `d x^y = y x^(y-1) dx`, 0 for `y = 0`.
 fn power_by_base<'s, 'b>(t: Term<'s, 'b>, s: &'s Site<'b>) -> Term<'s, 'b> {
     let exponent = if on(Bug::ExponentKept) { s.y() } else { s.y() - 1.0 };
-    let p = s.y() * s.x().op(Op::Pow, &[exponent]);
+    let power = s.x().op(Op::Pow, &[exponent]);
     // 0 * x^-1 is 0 of itself unless x is 0. A condition `y = 0` would cut off the derivative by y, 1/x.
-    let p = if s.y_is(|y| y != 0.0) { p } else { p.guarded_by(s.y()) };
+    let p = if s.y_is(|y| y != 0.0) { s.y() * power } else { s.y().times_or_zero(power) };
     apart_from_zero(t * p, s)
 }
 

@@ -151,11 +151,9 @@ impl<'s, 'b> Term<'s, 'b> {
         self.where_else(condition, self.zero())
     }
 
-    /// A product with the factor `t`, made zero where `t` is, even if the other factor is not finite there.
-    pub fn guarded_by(self, t: Self) -> Self {
-        let zero = t.zero();
-        let spoiled = t.op(Op::Eq, &[zero]) & self.op(Op::IsNan, &[]);
-        zero.where_else(spoiled, self)
+    /// `self * other`, and zero where `self` is, even if the other factor is not finite there.
+    pub fn times_or_zero(self, other: Self) -> Self {
+        self.op(Op::MulOrZero, &[other])
     }
 
     pub fn squared(self) -> Self {

@@ -177,6 +177,7 @@ vector_ops! {
     Acosh "acosh" 1 Operand;
     Atanh "atanh" 1 Operand;
     Copysign "copysign" 2 Operand;
+    MulOrZero "mul_or_zero" 2 Operand;
     /// The IR's `convert` from the operand's kind.
     ToBool "to_bool" 1 Is(Kind::Bool);
     ToI32 "to_i32" 1 Is(Kind::I32);

@@ -40,6 +40,8 @@ pub enum Accumulation {
     DimSums,
     /// Any lane may read any element of a whole array: added up atomically, in no fixed order.
     Gathered,
+    /// The same in fixed point, which has no order.
+    GatheredExactly,
 }
 
 /// How one loop is reversed.
@@ -63,8 +65,9 @@ pub fn explain(
     set: &OverloadSet,
     args: &[Arg<'_>],
     wrt: &[bool],
+    deterministic: bool,
 ) -> Result<GradientExplanation, Error> {
-    drafted(source, set, &Nothing, args, Mode::ValueAndGrad { wrt }, |draft| {
+    drafted(source, set, &Nothing, args, Mode::ValueAndGrad { wrt }, deterministic, |draft| {
         of_blueprint(source, draft.blueprint)
     })
 }
@@ -75,15 +78,18 @@ fn of_blueprint(source: &Source, blueprint: &Blueprint<'_, '_>) -> Result<Gradie
     let primal = blueprint.overload.primal(source)?;
     let primal = source.primal(&primal);
     let explanation = autodiff::explain(primal, &request);
-    let derived = autodiff::vjp(primal, &request).map_err(|why| source.error(why));
-    let (derived, refused) = match derived.and_then(|derived| source.expanded(derived)) {
+    let (derived, refused) = match blueprint.vjp(&request) {
         Ok(derived) => (Some(statements(&derived)), None),
         Err(why) => (None, Some(why)),
     };
     let arguments = blueprint.wanted.iter().map(|wanted| {
         let walk = blueprint.input_walks[wanted.input].map(|walk| blueprint.geometry.walks[walk].extent);
         let accumulation = match walk.unwrap_or(Extent::Whole) {
-            _ if blueprint.binding.inputs[wanted.input].slot.whole.is_some() => Accumulation::Gathered,
+            _ if blueprint.binding.inputs[wanted.input].slot.whole.is_some() => match blueprint.deterministic
+            {
+                true => Accumulation::GatheredExactly,
+                false => Accumulation::Gathered,
+            },
             Extent::Full => Accumulation::Stored,
             Extent::Whole => Accumulation::GroupSums,
             Extent::Partial => Accumulation::DimSums,
@@ -121,6 +127,7 @@ impl fmt::Display for Accumulation {
                 "summed over groups of 256 lanes, then over the groups, in a fixed order"
             }
             Accumulation::Gathered => "added up atomically, in no fixed order",
+            Accumulation::GatheredExactly => "added up atomically in fixed point, exactly, so in any order",
             Accumulation::DimSums => {
                 "stored by each lane, then summed along the broadcast dims, in a fixed order"
             }

@@ -29,15 +29,23 @@ pub struct Function {
     set: Arc<OverloadSet>,
     /// What [`Function::set`] has given to globals.
     pub(crate) globals: Globals,
+    deterministic: bool,
 }
 
 impl Function {
     pub(crate) fn new(source: Arc<Source>, set: Arc<OverloadSet>) -> Self {
-        Self { source, set, globals: Globals::default() }
+        Self { source, set, globals: Globals::default(), deterministic: false }
     }
 
     pub(crate) fn with_globals(&self, globals: Globals) -> Self {
-        Self { source: self.source.clone(), set: self.set.clone(), globals }
+        Self { globals, ..self.clone() }
+    }
+
+    /// The function whose gradients are equal from run to run, those of whole arrays too: lanes that meet in an element add
+    /// to it in fixed point. That takes 104 bytes for each f32 of such an array, 712 for each f64.
+    #[must_use]
+    pub fn deterministic(&self) -> Self {
+        Self { deterministic: true, ..self.clone() }
     }
 
     pub fn name(&self) -> &str {
@@ -83,7 +91,7 @@ impl Function {
         args: &[Arg<'_>],
         mode: Mode<'_>,
     ) -> Result<Prepared, Error> {
-        Prepared::new(&self.source, &self.set, held, args, mode)
+        Prepared::new(&self.source, &self.set, held, args, mode, self.deterministic)
     }
 
     /// A derivative of the function, as a function.
@@ -92,7 +100,7 @@ impl Function {
     /// `unknown-argument` and `not-differentiable`. That there is no derivative is found by the first call.
     pub fn derived(&self, derivation: &Derivation) -> Result<Function, Error> {
         let set = self.set.derived(&self.source, derivation)?;
-        Ok(Self { source: self.source.clone(), set, globals: self.globals.clone() })
+        Ok(Self { set, ..self.clone() })
     }
 
     /// How the gradient of the sum of the results by the marked argument leaves is made, and what it costs. Nothing runs.
@@ -100,7 +108,7 @@ impl Function {
     /// # Errors
     /// Whatever is wrong with the arguments. That there is no gradient is part of the explanation.
     pub fn explain_gradient(&self, args: &[Arg<'_>], wrt: &[bool]) -> Result<GradientExplanation, Error> {
-        explain(&self.source, &self.set, args, wrt)
+        explain(&self.source, &self.set, args, wrt, self.deterministic)
     }
 
     /// The name of the cotangent of the result at `path`, in the derivatives of the declaration that these arguments fit.
@@ -160,7 +168,7 @@ impl Function {
             texts: self.source.texts.clone(),
             origin: None,
         };
-        Ok(Self { source: Arc::new(source), set: Arc::new(set), globals: self.globals.clone() })
+        Ok(Self { source: Arc::new(source), set: Arc::new(set), ..self.clone() })
     }
 
     /// The slot that each leaf of the arguments fills; `None` for an array that is only written.

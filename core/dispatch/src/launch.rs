@@ -3,6 +3,7 @@
 use crate::args::ArrayView;
 use crate::context::Context;
 use crate::error::Error;
+use crate::exact_sums;
 use crate::layout::{Role, SinkInto};
 use crate::prepare::Prepared;
 use crate::reduce::{self, Sums};
@@ -32,9 +33,10 @@ impl Prepared {
             buffers: SmallVec::new(),
         };
         let lanes = self.shape().count() as u64;
+        let accumulators = self.allocate_accumulators(&mut run, outputs, lanes)?;
         if !self.gathered.is_empty() {
             // SAFETY: the caller's promise covers the outputs.
-            unsafe { self.start_gathered(outputs, stream) }?;
+            unsafe { self.start_gathered(outputs, &accumulators, stream) }?;
         }
         if lanes == 0 {
             run.host.clear(); // the call's own kernel is not launched
@@ -54,8 +56,13 @@ impl Prepared {
         let plan = self.plan.clone();
         let shape = self.shape().clone();
         run.pending.push((plan.kernel.clone(), Words::new(), lanes));
-        for gathered in &self.gathered {
+        for (place, gathered) in self.gathered.iter().enumerate() {
             let array = &outputs[gathered.output];
+            if let Some(&accumulators) = accumulators.get(place) {
+                self.words[gathered.word] = accumulators;
+                run.round(accumulators, array)?;
+                continue;
+            }
             self.words[gathered.word] = array.address;
             if array.shape.count() > 0 {
                 run.host.extend(host_range(&run.context, 0, gathered.word, array, Access::ReadWrite));
@@ -85,21 +92,44 @@ impl Prepared {
         unsafe { run.submit(stream) }
     }
 
-    /// Gives the gradients that the call's kernel adds to what they begin with.
+    /// Of each gradient that is an exact sum, where its accumulators are.
+    fn allocate_accumulators(
+        &self,
+        run: &mut Run,
+        outputs: &[ArrayView],
+        lanes: u64,
+    ) -> Result<SmallVec<[u64; 2]>, Error> {
+        if !self.plan.exact_sums || lanes == 0 {
+            return Ok(SmallVec::new());
+        }
+        let arrays = self.gathered.iter().map(|gathered| &outputs[gathered.output]);
+        arrays.map(|array| run.allocate(accumulator_words(array), DType::I64)).collect()
+    }
+
+    /// Gives the gradients that the call's kernel adds to what they begin with, and makes their accumulators zero.
     ///
     /// # Safety
     /// As [`Prepared::launch`].
-    unsafe fn start_gathered(&self, outputs: &[ArrayView], stream: Option<u64>) -> Result<(), Error> {
+    unsafe fn start_gathered(
+        &self,
+        outputs: &[ArrayView],
+        accumulators: &[u64],
+        stream: Option<u64>,
+    ) -> Result<(), Error> {
         let mut run = Run {
             context: self.context().clone(),
             pending: SmallVec::new(),
             host: HostRanges::new(),
             buffers: SmallVec::new(),
         };
-        for gathered in &self.gathered {
+        for (place, gathered) in self.gathered.iter().enumerate() {
+            let array = &outputs[gathered.output];
+            if let Some(&accumulators) = accumulators.get(place) {
+                run.zeros(accumulators, accumulator_words(array), DType::I64)?;
+            }
             match &gathered.from {
-                Some(from) => run.copy(from, &outputs[gathered.output])?,
-                None => run.fill_zero(&outputs[gathered.output])?,
+                Some(from) => run.copy(from, array)?,
+                None => run.fill_zero(array)?,
             }
         }
         // SAFETY: passed on to the caller.
@@ -113,6 +143,11 @@ impl Prepared {
         let dims = self.outputs()[output].shape.dims();
         Shape::from(&dims[..dims.len() - element])
     }
+}
+
+/// The words of the accumulators of a gradient's elements.
+fn accumulator_words(array: &ArrayView) -> u64 {
+    (array.shape.count() as u64).saturating_mul(exact_sums::words(array.dtype))
 }
 
 /// The launches of one call.
@@ -141,12 +176,30 @@ impl Run {
     }
 
     fn fill_zero(&mut self, output: &ArrayView) -> Result<(), Error> {
+        if let Some(launch) = self.zeros(output.address, output.shape.count() as u64, output.dtype)? {
+            self.written_host_range(launch, 0, output);
+        }
+        Ok(())
+    }
+
+    /// The launch that writes so many zeros, if there are any to write.
+    fn zeros(&mut self, address: u64, count: u64, dtype: DType) -> Result<Option<usize>, Error> {
+        if count == 0 {
+            return Ok(None);
+        }
+        let kernel =
+            self.context.library_kernel(&format!("fill_zero {dtype}"), || reduce::fill_zero(dtype))?;
+        Ok(Some(self.push(kernel, &[address], count)))
+    }
+
+    /// Adds what accumulators hold, rounded, to the gradient that they are of.
+    fn round(&mut self, accumulators: u64, output: &ArrayView) -> Result<(), Error> {
         let (dtype, count) = (output.dtype, output.shape.count() as u64);
         if count > 0 {
             let kernel =
-                self.context.library_kernel(&format!("fill_zero {dtype}"), || reduce::fill_zero(dtype))?;
-            let launch = self.push(kernel, &[output.address], count);
-            self.written_host_range(launch, 0, output);
+                self.context.library_kernel(&format!("round {dtype}"), || exact_sums::round(dtype))?;
+            let launch = self.push(kernel, &[accumulators, output.address], count);
+            self.host.extend(host_range(&self.context, launch, 1, output, Access::ReadWrite));
         }
         Ok(())
     }

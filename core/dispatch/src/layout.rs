@@ -46,7 +46,8 @@ pub enum FeedFrom {
     Array(usize, Access),
     /// A whole array for every lane: words as they are, of these types.
     Whole(Vec<Type>),
-    /// The address, of that type, of the gradient that is the output of that number: zero at first, then added to.
+    /// The address, of that type, of the gradient that is the output of that number, or of its accumulators: zero at first,
+    /// then added to.
     Gathered(usize, Type),
 }
 

@@ -11,6 +11,7 @@ pub mod context;
 mod derive;
 mod edit_distance;
 pub mod error;
+mod exact_sums;
 mod explain;
 pub mod function;
 mod globals;

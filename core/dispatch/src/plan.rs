@@ -3,6 +3,7 @@
 use crate::bind::{self, Binding, Target};
 use crate::context::Context;
 use crate::error::Error;
+use crate::exact_sums::exact_sums;
 use crate::kernel;
 use crate::layout::{Access, Feed, FeedFrom, Role, Sink, SinkInto};
 use crate::mode::Mode;
@@ -14,7 +15,7 @@ use crate::vectorize::{Extent, Geometry, Reach};
 use pullback_autodiff as autodiff;
 use pullback_base::DType;
 use pullback_device::LoadedKernel;
-use pullback_ir::{Constant, Function};
+use pullback_ir::{Constant, Function, Type, Value};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -46,6 +47,8 @@ pub struct Plan {
     pub sizes_first: bool,
     pub feeds: Vec<Feed>,
     pub sinks: Vec<Sink>,
+    /// Whether gradients of gathers are exact sums.
+    pub exact_sums: bool,
 }
 
 /// What a call computes, short of arrays.
@@ -64,6 +67,8 @@ pub struct Blueprint<'a, 'l> {
     pub geometry: &'a Geometry,
     pub leaves: &'a Leaves<'l>,
     pub mode: Mode<'a>,
+    /// Whether gradients of gathers are exact sums.
+    pub deterministic: bool,
     pub wanted: &'a [Wanted],
     /// Walk of each input that is an array.
     pub input_walks: &'a [Option<usize>],
@@ -88,7 +93,13 @@ impl Plan {
             && (feeds.iter().any(|f| matches!(&f.from, FeedFrom::Array(_, access) if strided(access)))
                 || sinks.iter().any(|s| matches!(&s.into, SinkInto::Array(access) if strided(access))));
         let module = kernel::build(&derived.callee, dims, sizes_first, &feeds, &sinks);
-        Ok(Plan { kernel: context.compile(module)?, sizes_first, feeds, sinks })
+        Ok(Plan {
+            kernel: context.compile(module)?,
+            sizes_first,
+            feeds,
+            sinks,
+            exact_sums: blueprint.deterministic,
+        })
     }
 }
 
@@ -176,6 +187,33 @@ impl Blueprint<'_, '_> {
         (request, cotangents)
     }
 
+    /// The derived function, without calls. It adds to accumulators where the call is to be deterministic.
+    pub fn vjp(&self, request: &autodiff::VjpRequest) -> Result<Function, Error> {
+        let primal = self.overload.primal(self.source)?;
+        let derived = autodiff::vjp(self.source.primal(&primal), request);
+        let derived = derived.map_err(|why| self.source.error(why))?;
+        let derived = self.source.expanded(derived)?;
+        if !self.deterministic {
+            return Ok(derived);
+        }
+        let is_gathered = |place: &usize| {
+            request.active_params[*place] && matches!(primal.ty(primal.params[*place]), Type::Pointer(_))
+        };
+        let gathered = (0..primal.params.len()).filter(is_gathered);
+        let cotangents = &derived.params[primal.params.len()..];
+        let dtype = |place: usize| {
+            let mut inputs = self.binding.inputs.iter();
+            let input = inputs.find(|input| input.slot.leaves.contains(&place));
+            input.and_then(|input| match input.source {
+                bind::Source::Leaf(leaf) => self.leaves.array(leaf).map(|array| array.dtype),
+                bind::Source::Default(_) => None,
+            })
+        };
+        let arrays = gathered.zip(cotangents).filter_map(|(place, &array)| Some((array, dtype(place)?)));
+        let arrays: Vec<(Value, DType)> = arrays.collect();
+        exact_sums(derived, &arrays).map_err(|why| self.source.error(why))
+    }
+
     /// That a backward call can be derived, for cotangents of all results.
     fn check_derivative(&self, flat: &Function, wrt: &[bool]) -> Result<(), Error> {
         let mut active_params = vec![false; flat.params.len()];
@@ -191,14 +229,6 @@ impl Blueprint<'_, '_> {
         }
         let plain = autodiff::VjpRequest::new(active_params, seeded_results);
         self.vjp(&written_nowhere_else(plain)).map(drop)
-    }
-
-    /// The derived function, without calls.
-    fn vjp(&self, request: &autodiff::VjpRequest) -> Result<Function, Error> {
-        let primal = self.overload.primal(self.source)?;
-        let derived = autodiff::vjp(self.source.primal(&primal), request)
-            .map_err(|diagnostics| self.source.error(diagnostics))?;
-        self.source.expanded(derived)
     }
 
     fn result_sinks(&self) -> Vec<Sink> {

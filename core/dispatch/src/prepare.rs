@@ -57,8 +57,9 @@ impl Prepared {
         held: &impl Held,
         args: &[Arg<'_>],
         mode: Mode<'_>,
+        deterministic: bool,
     ) -> Result<Self, Error> {
-        drafted(source, set, held, args, mode, |draft| {
+        drafted(source, set, held, args, mode, deterministic, |draft| {
             let &Draft { bound, ports, geometry, blueprint } = draft;
             let key = PlanKey::of(geometry, !blueprint.wanted.is_empty());
             let plan = bound.plan(&key, || held.released(|| Plan::build(blueprint)))?;
@@ -249,9 +250,10 @@ pub(crate) fn drafted<R>(
     held: &impl Held,
     args: &[Arg<'_>],
     mode: Mode<'_>,
+    deterministic: bool,
     go_on: impl FnOnce(&Draft<'_, '_>) -> Result<R, Error>,
 ) -> Result<R, Error> {
-    let signature = Signature::of(args, mode, set.overloads.len() > 1);
+    let signature = Signature::of(args, mode, deterministic, set.overloads.len() > 1);
     let bound = set.calls.bound(signature, || held.released(|| binding(source, set, args, mode)))?;
     let leaves = Leaves::of(args);
     let located = |diagnostic: Diagnostic| source.error_of(diagnostic);
@@ -267,6 +269,7 @@ pub(crate) fn drafted<R>(
         geometry: &geometry,
         leaves: &leaves,
         mode,
+        deterministic,
         wanted: &wanted,
         input_walks: &ports.inputs,
         output_walks: &ports.outputs,

@@ -11,8 +11,9 @@ pub struct Signature(SmallVec<[u64; 24]>);
 
 impl Signature {
     /// `with_dims`: shapes tell overloads apart, so they are part of the signature where there are several.
-    pub fn of(args: &[Arg<'_>], mode: Mode<'_>, with_dims: bool) -> Self {
+    pub fn of(args: &[Arg<'_>], mode: Mode<'_>, deterministic: bool, with_dims: bool) -> Self {
         let mut words = Signature(SmallVec::new());
+        words.push(11, u64::from(deterministic));
         if with_dims {
             leaves(args).iter().for_each(|leaf| {
                 if let Leaf::Array(array) = leaf {

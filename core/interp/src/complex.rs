@@ -94,6 +94,8 @@ fn binary(op: &Op, x: Complex64, y: Complex64) -> Option<Complex64> {
         Op::Atan2 => atan2(x, y),
         Op::Copysign if x.re.is_sign_negative() == y.re.is_sign_negative() => x,
         Op::Copysign => -x,
+        Op::MulOrZero if x.re == 0.0 && !y.is_finite() => Complex64::new(x.re, 0.0),
+        Op::MulOrZero => x * y,
         _ => return None,
     })
 }

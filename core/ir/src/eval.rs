@@ -223,6 +223,13 @@ fn binary(op: &Op, a: f64, b: f64) -> Option<f64> {
         Op::Pow => libm::pow(a, b),
         Op::Atan2 => libm::atan2(a, b),
         Op::Copysign => a.copysign(b),
+        Op::MulOrZero => {
+            if a == 0.0 {
+                a
+            } else {
+                a * b
+            }
+        }
         _ => return None,
     })
 }

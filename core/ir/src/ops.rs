@@ -148,6 +148,8 @@ ops! {
     Atanh "atanh" 1 Float;
     /// `copysign(magnitude, sign)`.
     Copysign "copysign" 2 Float;
+    /// `x * y`, and `x` where that is zero, whatever `y` is.
+    MulOrZero "mul_or_zero" 2 Float;
 
     /// The same number in another scalar type, shape kept.
     Convert(Scalar) "convert" 1 Special;

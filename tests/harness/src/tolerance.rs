@@ -101,8 +101,8 @@ fn host_like(op: &str) -> Tolerance {
     match op {
         // IEEE 754 fixes these.
         "add" | "sub" | "mul" | "div" | "neg" | "abs" | "sqrt" | "fma" | "rem" | "min" | "max" | "clamp"
-        | "sign" | "floor" | "ceil" | "round" | "trunc" | "fract" | "copysign" | "select" | "convert"
-        | "rcp" => Tolerance::EXACT,
+        | "sign" | "floor" | "ceil" | "round" | "trunc" | "fract" | "copysign" | "mul_or_zero" | "select"
+        | "convert" | "rcp" => Tolerance::EXACT,
         "rsqrt" => Tolerance::ulps(2.0),
         // The oracle's own functions are within 1 ulp, CUDA's and ours within 4 (tan, sinh, asinh ... compose two).
         "exp" | "exp2" | "log" | "log2" | "log10" | "sin" | "cos" => Tolerance::ulps(4.0),

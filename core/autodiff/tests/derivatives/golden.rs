@@ -180,27 +180,21 @@ fn a_division_is_guarded_unless_by_a_number() {
     check(
         &gradient(&parse_one(text)),
         &expect![[r#"
-        func @f$vjp(%0 x: f32, %1 y: f32, %2 d_result: f32) -> (f32, f32) {
-          %3: f32 = const f32 3.0
-          %4: f32 = div %0, %3
-          %5: f32 = div %4, %1
-          %6: f32 = div %2, %1
-          %7: f32 = const f32 0.0
-          %8: bool = eq %2, %7
-          %9: bool = is_nan %6
-          %10: bool = and %8, %9
-          %11: f32 = select %10, %7, %6
-          %12: f32 = div %2, %1
-          %13: f32 = mul %12, %5
-          %14: f32 = neg %13
-          %15: f32 = const f32 0.0
-          %16: bool = eq %2, %15
-          %17: bool = is_nan %14
-          %18: bool = and %16, %17
-          %19: f32 = select %18, %15, %14
-          %20: f32 = div %11, %3
-          yield %20, %19
-        }
-    "#]],
+            func @f$vjp(%0 x: f32, %1 y: f32, %2 d_result: f32) -> (f32, f32) {
+              %3: f32 = const f32 3.0
+              %4: f32 = div %0, %3
+              %5: f32 = div %4, %1
+              %6: f32 = const f32 1.0
+              %7: f32 = div %6, %1
+              %8: f32 = mul_or_zero %2, %7
+              %9: f32 = const f32 1.0
+              %10: f32 = div %9, %1
+              %11: f32 = mul %10, %5
+              %12: f32 = neg %11
+              %13: f32 = mul_or_zero %2, %12
+              %14: f32 = div %8, %3
+              yield %14, %13
+            }
+        "#]],
     );
 }

@@ -1,8 +1,9 @@
 //! What derivatives are taken to be at ties, kinks and singular points.
 
-use crate::run::{doubles, exact, function_of, gradient, gradient_by, jvp, parse_one};
+use crate::run::{doubles, exact, function_of, gradient, gradient_by, jvp, parse_one, rounded};
 use pullback_autodiff::Convention::{Slang, Torch};
-use pullback_base::DType::{F32, F64};
+use pullback_base::DType::{F16, F32, F64};
+use pullback_base::Scalar;
 use pullback_ir::Op;
 
 const INF: f64 = f64::INFINITY;
@@ -12,17 +13,31 @@ fn alike(a: f64, b: f64) -> bool {
     a == b || (a.is_nan() && b.is_nan())
 }
 
-/// Both modes give these partial derivatives, up to rounding in f64.
+/// Both modes give these partial derivatives, up to rounding, in every type that has the operands.
 fn check(op: &Op, x: &[f64], expected: &[f64]) {
-    let f = function_of(op.clone(), F64, x.len());
-    let reverse = doubles(&gradient(&f), &[x, &[1.0]].concat());
+    for (scalar, unit) in [(F16, 1e-3), (F32, 1.2e-7), (F64, 2.3e-16)] {
+        if x.iter().all(|&x| alike(rounded(scalar, x), x)) {
+            check_in(scalar, 8.0 * unit, op, x, expected);
+        }
+    }
+}
+
+fn check_in(scalar: Scalar, tolerance: f64, op: &Op, x: &[f64], expected: &[f64]) {
+    let f = function_of(op.clone(), scalar, x.len());
+    let reverse = exact(&gradient(&f), &[x, &[1.0]].concat());
     for (i, &expected) in expected.iter().enumerate() {
         let mut tangents = vec![0.0; x.len()];
         tangents[i] = 1.0;
-        let forward = doubles(&jvp(&f), &[x, &tangents].concat())[1];
-        let near = |a: f64| alike(a, expected) || (a - expected).abs() <= 1e-12 * expected.abs();
-        assert!(near(reverse[i]), "{op:?} at {x:?}: reverse {reverse:?}, operand {i} should have {expected}");
-        assert!(near(forward), "{op:?} at {x:?}: forward {forward}, operand {i} should have {expected}");
+        let forward = exact(&jvp(&f), &[x, &tangents].concat())[1];
+        let near = |a: f64| alike(a, expected) || (a - expected).abs() <= tolerance * expected.abs();
+        assert!(
+            near(reverse[i]),
+            "{op:?} in {scalar} at {x:?}: reverse {reverse:?}, operand {i} should have {expected}"
+        );
+        assert!(
+            near(forward),
+            "{op:?} in {scalar} at {x:?}: forward {forward}, operand {i} should have {expected}"
+        );
     }
 }
 

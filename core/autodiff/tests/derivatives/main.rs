@@ -7,6 +7,7 @@ mod explanations;
 mod golden;
 mod kinks;
 mod memory;
+mod near_kinks;
 mod ops;
 mod programs;
 mod refusals;

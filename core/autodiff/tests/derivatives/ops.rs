@@ -35,7 +35,7 @@ impl Random {
 }
 
 /// Ops from floats to a float that are not zero almost everywhere.
-fn differentiable() -> Vec<Op> {
+pub fn differentiable() -> Vec<Op> {
     let flat = [Op::Sign, Op::Floor, Op::Ceil, Op::Round, Op::Trunc];
     samples()
         .into_iter()
@@ -44,7 +44,7 @@ fn differentiable() -> Vec<Op> {
 }
 
 /// Where an op is smooth: a range that each operand is drawn from.
-fn range(op: &Op) -> (f64, f64) {
+pub fn range(op: &Op) -> (f64, f64) {
     match op {
         Op::Sqrt | Op::Rsqrt | Op::Log | Op::Log2 | Op::Log10 | Op::Pow => (0.2, 3.0),
         Op::Asin | Op::Acos | Op::Atanh => (-0.95, 0.95),

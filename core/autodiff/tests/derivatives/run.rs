@@ -68,6 +68,11 @@ pub fn differences(function: &Function, args: &[f64], along: usize, h: f64) -> f
     (at(-2.0) - 8.0 * at(-1.0) + 8.0 * at(1.0) - at(2.0)) / (12.0 * h)
 }
 
+/// The number of that type nearest to a number.
+pub fn rounded(scalar: Scalar, number: f64) -> f64 {
+    Constant::float(scalar, number).as_f64()
+}
+
 pub fn close(a: f64, b: f64, tolerance: f64) -> bool {
     (a - b).abs() <= tolerance * (1.0 + a.abs().max(b.abs()))
 }

@@ -177,6 +177,7 @@ fn on_floats(op: &Op, scalar: Scalar, args: &[&str]) -> Option<String> {
         Op::Round => format!("rint{suffix}({x})"),
         Op::Fract => format!("{x} - floor{suffix}({x})"),
         Op::Rcp => format!("{one} / {x}"),
+        Op::MulOrZero => format!("{x} == {} ? {x} : {x} * {y}", literal(Constant::zero(scalar))),
         Op::Copysign | Op::Pow | Op::Atan2 => format!("{}{suffix}({x}, {y})", op.name()),
         Op::Floor
         | Op::Ceil

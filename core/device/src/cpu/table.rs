@@ -329,6 +329,7 @@ macro_rules! instruction_set {
                 Atanh [F32] same1 map1(math::atanh);
                 Atanh [F64] same1 each1(libm::atanh);
                 Copysign [F32 F64] same2 map2(|x, y| x.copysign(y));
+                MulOrZero [F32 F64] same2 map2(|x, y| if x == 0.0 { x } else { x * y });
                 ToBool [I32 U32 I64 U64] test1 map1(|x| u8::from(x != 0));
                 ToBool [F32 F64] test1 map1(|x| u8::from(x != 0.0));
                 ToI32 [Bool I64 U64 F32 F64] to_i32 map1(|x| x as i32);

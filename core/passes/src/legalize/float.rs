@@ -115,6 +115,12 @@ impl Float<'_> {
     }
 
     /// The magnitude of one number with the sign bit of another.
+    pub fn mul_or_zero(&mut self, x: Value, y: Value) -> Value {
+        let is_zero = self.test(Op::Eq, x, 0.0);
+        let product = self.mul(x, y);
+        self.select(is_zero, x, product)
+    }
+
     pub fn copysign(&mut self, magnitude: Value, sign: Value) -> Value {
         let sign_bit = if self.is_double() { i64::MIN } else { i64::from(i32::MIN) };
         let [low, high] = [self.integer(!sign_bit), self.integer(sign_bit)];

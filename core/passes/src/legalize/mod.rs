@@ -25,7 +25,7 @@ pub struct Limits {
     pub no_narrow_arithmetic: bool,
     /// No `count_bits`, `reverse_bits`, `first_bit_high` and `first_bit_low` of 64 bits.
     pub no_long_bit_functions: bool,
-    /// No float `rem`, `pow`, `log10`, `copysign`, and no inverse or hyperbolic functions that keep the rules
+    /// No float `rem`, `pow`, `log10`, `copysign`, `mul_or_zero`, and no inverse or hyperbolic functions that keep the rules
     /// at zeros, infinities and NaN.
     pub few_float_functions: bool,
     /// exp, log, sin, cos, tan of f32 with errors far above a unit in the last place, or for small angles only.
@@ -152,6 +152,7 @@ impl Lower {
         let mut f = float::Float { lower: self, scalar };
         Some(match op {
             Op::Copysign => f.copysign(args[0], args[1]),
+            Op::MulOrZero => f.mul_or_zero(args[0], args[1]),
             Op::Rem => f.remainder(args[0], args[1]),
             Op::Pow => f.pow(args[0], args[1]),
             Op::Log10 => f.log10(args[0]),

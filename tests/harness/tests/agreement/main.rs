@@ -4,6 +4,7 @@ mod broadcasting;
 mod differential;
 mod errors;
 mod fuzz;
+mod gathers;
 mod golden;
 mod gradients;
 mod language;
