@@ -96,12 +96,14 @@ impl FunctionLowerer<'_, '_> {
         }
         let signature = self.lowerer.signature(id);
         let own: Subst = signature.generics.iter().copied().zip(generics.iter().cloned()).collect();
+        // What is given for the derivatives of the callee may know of more than its own declaration.
+        let is_given = self.lowerer.has_given(id, generics);
         // An object comes before the parameters.
         let before = call.args.len() - signature.params.len();
         let mut hidden = Vec::new();
         for (index, arg) in call.args.iter().enumerate() {
             let declared = index.checked_sub(before).map(|index| &signature.params[index].ty);
-            let in_callee = declared.is_some_and(|ty| self.lowerer.hides(ty, &own));
+            let in_callee = !is_given && declared.is_some_and(|ty| self.lowerer.hides(ty, &own));
             hidden.push(in_callee || self.hides(&arg.ty));
         }
         hidden
