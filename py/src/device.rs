@@ -1,8 +1,9 @@
 //! `Device` and `DeviceType`.
 
-use crate::errors::{guard, to_py};
+use crate::errors::{diagnostic, guard, to_py};
+use pullback_base::{Code, Diagnostic};
 use pullback_device::DeviceType;
-use pullback_dispatch::Context;
+use pullback_dispatch::{Context, Convention};
 use pyo3::prelude::*;
 use std::path::PathBuf;
 
@@ -35,16 +36,37 @@ impl From<PyDeviceType> for DeviceType {
 pub struct PyDevice {
     pub context: Context,
     pub include_paths: Vec<PathBuf>,
+    /// Of the modules that do not say it themselves.
+    pub gradient_convention: Convention,
+}
+
+/// `torch` or `slang`.
+pub fn convention(py: Python<'_>, name: &str) -> PyResult<Convention> {
+    match name {
+        "torch" => Ok(Convention::Torch),
+        "slang" => Ok(Convention::Slang),
+        other => {
+            let message = format!("no gradient convention is called {other:?}");
+            let found = Diagnostic::error(Code::UnknownArgument, message);
+            Err(diagnostic(py, found.help("the conventions are \"torch\" and \"slang\"")))
+        }
+    }
 }
 
 #[pymethods]
 impl PyDevice {
     #[new]
-    #[pyo3(signature = (r#type = PyDeviceType::automatic, include_paths = Vec::new()))]
-    fn new(py: Python<'_>, r#type: PyDeviceType, include_paths: Vec<PathBuf>) -> PyResult<Self> {
+    #[pyo3(signature = (r#type = PyDeviceType::automatic, include_paths = Vec::new(), gradient_convention = "torch"))]
+    fn new(
+        py: Python<'_>,
+        r#type: PyDeviceType,
+        include_paths: Vec<PathBuf>,
+        gradient_convention: &str,
+    ) -> PyResult<Self> {
         guard(py, || {
+            let gradient_convention = convention(py, gradient_convention)?;
             let context = py.detach(|| Context::open(r#type.into())).map_err(|e| to_py(py, &e))?;
-            Ok(Self { context, include_paths })
+            Ok(Self { context, include_paths, gradient_convention })
         })
     }
 

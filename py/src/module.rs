@@ -1,12 +1,12 @@
 //! `Module`: a compiled source file.
 
-use crate::device::PyDevice;
+use crate::device::{PyDevice, convention};
 use crate::errors::{diagnostic, guard, to_py};
 use crate::function::{Globals, PyFunction};
 use pullback_base::{Code, Diagnostic};
 use pullback_dispatch::{Error, LoadOptions, Module};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 use std::path::PathBuf;
 
 /// A compiled source file; its functions are its attributes.
@@ -109,6 +109,7 @@ fn load(
     let mut load_options = LoadOptions {
         include_paths: device.include_paths.clone(),
         link: linked(py, link)?,
+        gradient_convention: device.gradient_convention,
         ..LoadOptions::default()
     };
     for (key, value) in options.into_iter().flat_map(|options| options.iter()) {
@@ -119,10 +120,16 @@ fn load(
                     load_options.defines.push((name.extract()?, text.str()?.to_string()));
                 }
             }
+            "gradient_convention" => {
+                load_options.gradient_convention = convention(py, value.cast::<PyString>()?.to_str()?)?;
+            }
             other => {
                 let refused =
                     Diagnostic::error(Code::UnknownArgument, format!("no option is called {other:?}"));
-                return Err(diagnostic(py, refused.help("the options are include_paths and defines")));
+                return Err(diagnostic(
+                    py,
+                    refused.help("the options are include_paths, defines and gradient_convention"),
+                ));
             }
         }
     }

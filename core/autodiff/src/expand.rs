@@ -4,27 +4,27 @@
 //! out as the language's signature wants it.
 
 use crate::calls::not_given;
-use crate::{JvpRequest, Primal, VjpRequest, requested_jvp, vjp};
+use crate::{Convention, JvpRequest, Primal, VjpRequest, requested_jvp, vjp};
 use pullback_base::{Code, Diagnostic, Diagnostics, Span};
 use pullback_ir::visit::each_stmt;
 use pullback_ir::{
-    DerivativeMode, Derivatives, Differentiable, FuncId, Function, FunctionBuilder, FunctionKind, Module, Op,
-    StmtKind, Type, Value,
+    DerivativeMode, Derivatives, Derived, Differentiable, FuncId, Function, FunctionBuilder, FunctionKind,
+    Module, Op, StmtKind, Type, Value,
 };
 use pullback_passes::primal;
 use rustc_hash::FxHashSet;
 
-/// Derives every function that is a derivative of another one.
+/// Derives every function that is a derivative of another one, by this convention.
 ///
 /// # Errors
 /// A diagnostic for each construct that hides a derivative.
-pub fn expand(module: Module) -> Result<Module, Diagnostics> {
+pub fn expand(module: Module, convention: Convention) -> Result<Module, Diagnostics> {
     let derived: Vec<FuncId> =
         module.functions.iter().filter(|(_, f)| f.derived.is_some()).map(|f| f.0).collect();
     if derived.is_empty() {
         return Ok(module);
     }
-    let mut expander = Expander { module, active: Vec::new(), problems: Diagnostics::new() };
+    let mut expander = Expander { module, convention, active: Vec::new(), problems: Diagnostics::new() };
     for id in derived {
         expander.derive(id, Span::NONE);
     }
@@ -33,6 +33,7 @@ pub fn expand(module: Module) -> Result<Module, Diagnostics> {
 
 struct Expander {
     module: Module,
+    convention: Convention,
     /// The derivatives being derived, those that wait for others first.
     active: Vec<FuncId>,
     problems: Diagnostics,
@@ -64,7 +65,7 @@ impl Expander {
             self.problems.push(not_given(of, derived.mode));
             return;
         }
-        match body(&self.module, id, derived.of, derived.mode) {
+        match body(&self.module, id, derived, self.convention) {
             Ok(function) => self.module.functions[id] = function,
             Err(problems) => self.problems.extend(problems),
         }
@@ -96,7 +97,13 @@ impl Expander {
 }
 
 /// The derivative with its body, and without the mark that it lacks one.
-fn body(module: &Module, id: FuncId, of: FuncId, mode: DerivativeMode) -> Result<Function, Diagnostics> {
+fn body(
+    module: &Module,
+    id: FuncId,
+    derived: Derived,
+    convention: Convention,
+) -> Result<Function, Diagnostics> {
+    let Derived { of, mode } = derived;
     let shell = &module.functions[id];
     let Some(derivatives) = &module.functions[of].derivatives else {
         pullback_base::bug!("expand", "`{}` has no derivatives", module.functions[of].name)
@@ -112,11 +119,11 @@ fn body(module: &Module, id: FuncId, of: FuncId, mode: DerivativeMode) -> Result
         (Some(custom), _) => b.call(custom, &shell.results, &params),
         (None, DerivativeMode::Forward) => {
             let flat = primal(module, derivatives.substitute.unwrap_or(of))?;
-            Wrapper { module, b: &mut b, derivatives }.forward(&flat, &params)?
+            Wrapper { module, convention, b: &mut b, derivatives }.forward(&flat, &params)?
         }
         (None, DerivativeMode::Backward) => {
             let flat = primal(module, derivatives.substitute.unwrap_or(of))?;
-            Wrapper { module, b: &mut b, derivatives }.backward(&flat, &params)?
+            Wrapper { module, convention, b: &mut b, derivatives }.backward(&flat, &params)?
         }
     };
     let mut function = b.finish(yields);
@@ -128,6 +135,7 @@ fn body(module: &Module, id: FuncId, of: FuncId, mode: DerivativeMode) -> Result
 
 struct Wrapper<'a> {
     module: &'a Module,
+    convention: Convention,
     b: &'a mut FunctionBuilder,
     derivatives: &'a Derivatives,
 }
@@ -140,7 +148,8 @@ impl Wrapper<'_> {
             self.split(&param.value, value, &mut primals, &mut tangents, &mut active);
         }
         let flat = Primal { function: flat, module: Some(self.module) };
-        let request = JvpRequest { constant_memory: true, ..JvpRequest::new(active) };
+        let request =
+            JvpRequest { active_params: active, convention: self.convention, constant_memory: true };
         let derived = requested_jvp(flat, &request)?;
         primals.extend(tangents);
         let values = self.paste(&derived, primals);
@@ -283,7 +292,8 @@ impl Wrapper<'_> {
         }
         let flat = Primal { function: flat, module: Some(self.module) };
         // The signature tells what has a derivative: memory is not of it.
-        let request = VjpRequest { constant_memory: true, ..VjpRequest::new(active, seeded) };
+        let plain = VjpRequest::new(active, seeded);
+        let request = VjpRequest { convention: self.convention, constant_memory: true, ..plain };
         let derived = vjp(flat, &request)?;
         primals.extend(seeds);
         let mut cotangents = self.paste(&derived, primals).into_iter();

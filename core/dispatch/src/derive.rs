@@ -7,8 +7,7 @@ use crate::error::Error;
 use crate::overload::Overload;
 use crate::slot::Slot;
 use crate::source::Source;
-use pullback_autodiff as autodiff;
-use pullback_autodiff::Primal;
+use pullback_autodiff::VjpRequest;
 use pullback_base::{Code, DType, Diagnostic, Shape, Span};
 use pullback_ir as ir;
 use pullback_ir::{Constant, Direction, FunctionBuilder, FunctionKind, Interface, InterfaceParam, Type};
@@ -55,20 +54,17 @@ pub fn derive(
 /// The derived function as differentiation takes it again.
 fn primal(source: &Source, base: &Overload, derivation: &Derivation) -> Result<ir::Function, Error> {
     let primal = base.primal(source)?;
-    let primal = source.primal(&primal);
-    let derived = match derivation {
-        Derivation::Forward => forward(primal, base),
-        Derivation::Reverse { wrt } => reverse(primal, base, wrt),
-        Derivation::Jacobian { wrt } => jacobian(primal, base, wrt),
-    };
-    source.derived(derived.map_err(|diagnostics| source.error(diagnostics))?)
+    source.derived(match derivation {
+        Derivation::Forward => forward(source, &primal, base),
+        Derivation::Reverse { wrt } => reverse(source, &primal, base, wrt),
+        Derivation::Jacobian { wrt } => jacobian(source, &primal, base, wrt),
+    }?)
 }
 
-type Derived = Result<ir::Function, pullback_base::Diagnostics>;
+type Derived = Result<ir::Function, Error>;
 
-fn forward(primal: Primal<'_>, base: &Overload) -> Derived {
-    let mut derived = autodiff::jvp(primal, &marks(primal.function.params.len(), active(base.inputs())))?;
-    let primal = primal.function;
+fn forward(source: &Source, primal: &ir::Function, base: &Overload) -> Derived {
+    let mut derived = source.jvp(primal, marks(primal.params.len(), active(base.inputs())))?;
     // The JVP gives the tangents of all float results; those of `no_diff` ones are nobody's.
     let mut tangents = vec![None; primal.results.len()];
     let floats = (0..primal.results.len()).filter(|&leaf| primal.results[leaf].is_float());
@@ -83,13 +79,13 @@ fn forward(primal: Primal<'_>, base: &Overload) -> Derived {
     Ok(derived)
 }
 
-fn reverse(primal: Primal<'_>, base: &Overload, wrt: &[String]) -> Derived {
+fn reverse(source: &Source, primal: &ir::Function, base: &Overload, wrt: &[String]) -> Derived {
     let wanted = wanted_slots(base, wrt);
-    let request = autodiff::VjpRequest::new(
-        marks(primal.function.params.len(), wanted.iter().copied()),
-        marks(primal.function.results.len(), active(base.outputs())),
+    let request = VjpRequest::new(
+        marks(primal.params.len(), wanted.iter().copied()),
+        marks(primal.results.len(), active(base.outputs())),
     );
-    let mut derived = autodiff::vjp(primal, &request)?;
+    let mut derived = source.vjp(primal, &request)?;
     let order = places(&request.active_params);
     let kept: Vec<usize> =
         wanted.iter().flat_map(|slot| slot.leaves.clone()).map(|leaf| order[leaf]).collect();
@@ -98,18 +94,17 @@ fn reverse(primal: Primal<'_>, base: &Overload, wrt: &[String]) -> Derived {
 }
 
 /// One JVP per input number or one VJP per result number, whichever are fewer; the primal is shared by them all.
-fn jacobian(differentiated: Primal<'_>, base: &Overload, wrt: &[String]) -> Derived {
-    let primal = differentiated.function;
+fn jacobian(source: &Source, primal: &ir::Function, base: &Overload, wrt: &[String]) -> Derived {
     let wanted = wanted_slots(base, wrt);
     let outputs: Vec<usize> = active(base.outputs()).flat_map(|slot| slot.leaves.clone()).collect();
     let inputs: Vec<usize> = wanted.iter().flat_map(|slot| slot.leaves.clone()).collect();
     let active_params = marks(primal.params.len(), wanted.iter().copied());
     let by_input = inputs.len() <= outputs.len();
     let derived = if by_input {
-        autodiff::jvp(differentiated, &active_params)?
+        source.jvp(primal, active_params.clone())?
     } else {
         let seeded_results = marks(primal.results.len(), active(base.outputs()));
-        autodiff::vjp(differentiated, &autodiff::VjpRequest::new(active_params.clone(), seeded_results))?
+        source.vjp(primal, &VjpRequest::new(active_params.clone(), seeded_results))?
     };
     let mut b = FunctionBuilder::new(&format!("{}$jacobian", primal.name), FunctionKind::Plain);
     b.set_span(primal.span);
@@ -207,6 +202,15 @@ fn interface(base: &Overload, derivation: &Derivation) -> Result<Interface, Diag
                 let Some(ty) = param.ty.differential() else { continue };
                 let zeros = ty.leaves().iter().filter_map(Type::scalar).map(Constant::zero).collect();
                 params.push(tangent(from, &param.name, ty, Direction::In, Some(zeros), param.span));
+            }
+            // Those of whole arrays cannot be given: they are taken to be constant, beside others that can.
+            let whole = base.inputs().find(|slot| slot.whole.is_some() && slot.dtype.is_float());
+            if let (Some(whole), false) = (whole, active(base.inputs()).any(|_| true)) {
+                let path = &whole.path;
+                let message = format!("`{path}` is a whole array, whose tangent cannot be given");
+                return Err(Diagnostic::error(Code::UnsupportedFeature, message)
+                    .at(span, "declared here")
+                    .help("use backward, bwds or value_and_grad"));
             }
             result.clone_from(&from.result);
             let outputs = || from.params.iter().filter(|param| param.direction.writes());

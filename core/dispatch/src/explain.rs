@@ -76,8 +76,7 @@ fn of_blueprint(source: &Source, blueprint: &Blueprint<'_, '_>) -> Result<Gradie
     let flat = blueprint.overload.flat(source)?;
     let (request, _) = blueprint.vjp_request(&flat);
     let primal = blueprint.overload.primal(source)?;
-    let primal = source.primal(&primal);
-    let explanation = autodiff::explain(primal, &request);
+    let explanation = source.explain(&primal, &request);
     let (derived, refused) = match blueprint.vjp(&request) {
         Ok(derived) => (Some(statements(&derived)), None),
         Err(why) => (None, Some(why)),

@@ -15,7 +15,7 @@ use crate::prepare::{Prepared, binding};
 use crate::slot::{GLOBAL, Slot};
 use crate::source::Source;
 use crate::variant::literal;
-use pullback_autodiff as autodiff;
+use pullback_autodiff::VjpRequest;
 use pullback_base::{Code, Diagnostic, bug};
 use pullback_device::DeviceType;
 use pullback_ir as ir;
@@ -165,6 +165,7 @@ impl Function {
             context: Context::open(DeviceType::Cpu)?,
             name: self.source.name.clone(),
             ir,
+            convention: self.source.convention,
             texts: self.source.texts.clone(),
             origin: None,
         };
@@ -257,14 +258,12 @@ impl Function {
         let flat = overload.primal(&self.source)?;
         let active: Vec<bool> = flat.params.iter().map(|&param| flat.ty(param).is_float()).collect();
         let derived = match stage {
-            "jvp" => autodiff::jvp(self.source.primal(&flat), &active),
+            "jvp" => self.source.jvp(&flat, active),
             _ => {
                 let seeded_results = flat.results.iter().map(ir::Type::is_float).collect();
-                let request = autodiff::VjpRequest::new(active, seeded_results);
-                autodiff::vjp(self.source.primal(&flat), &request)
+                self.source.vjp(&flat, &VjpRequest::new(active, seeded_results))
             }
-        };
-        let derived = derived.map_err(|d| self.source.error(d))?;
+        }?;
         Ok(self.source.derived(derived)?.to_string())
     }
 }

@@ -48,6 +48,7 @@ pub use held::Held;
 pub use mode::Mode;
 pub use module::{LoadOptions, Module};
 pub use prepare::{OutputSpec, Prepared};
+pub use pullback_autodiff::Convention;
 pub use seeds::Seeds;
 pub use slot::Slot;
 pub use tensor::Tensor;

@@ -8,6 +8,7 @@ use crate::function::Function;
 use crate::source::Source;
 use crate::variant::{Choice, Origin, Recipe};
 use parking_lot::Mutex;
+use pullback_autodiff::Convention;
 use pullback_base::{Code, Diagnostic, Diagnostics, bug};
 use pullback_lang::{self as lang, TypeConformance};
 use std::collections::BTreeMap;
@@ -28,6 +29,8 @@ pub struct LoadOptions {
     pub instances: Vec<String>,
     /// Modules that define what the file declares `extern`.
     pub link: Vec<Module>,
+    /// What derivatives are taken to be at ties, kinks and poles.
+    pub gradient_convention: Convention,
 }
 
 /// A module on a device. Clones share it.
@@ -48,7 +51,8 @@ impl Module {
     pub fn load_from_file(context: &Context, path: &Path, options: &LoadOptions) -> Result<Module, Error> {
         if path.extension().is_some_and(|extension| extension == "spv") {
             let (found, bytes) = read_file(path, &options.include_paths, |path| std::fs::read(path).ok())?;
-            return Self::of(context, &found, lang::compile_binary(&found, &bytes), None);
+            let compiled = lang::compile_binary(&found, &bytes);
+            return Self::of(context, &found, compiled, options.gradient_convention, None);
         }
         let language = language_of(path)?;
         let (found, text) = read_file(path, &options.include_paths, read_text)?;
@@ -80,8 +84,8 @@ impl Module {
         let (name, text, options) = (name.to_owned(), text.to_owned(), options.clone());
         let recipe = Recipe { language, name, text, options, read: Mutex::default() };
         let compiled = recipe.compile(&Choice::default())?;
-        let name = recipe.name.clone();
-        Self::of(context, &name, compiled, Some(Origin::new(recipe)))
+        let (name, convention) = (recipe.name.clone(), recipe.options.gradient_convention);
+        Self::of(context, &name, compiled, convention, Some(Origin::new(recipe)))
     }
 
     /// How it was compiled, where it is a text.
@@ -97,12 +101,13 @@ impl Module {
         context: &Context,
         name: &str,
         compiled: lang::Compiled,
+        convention: Convention,
         origin: Option<Origin>,
     ) -> Result<Module, Error> {
         if compiled.diagnostics.has_errors() {
             return Err(Error::new(compiled.diagnostics, compiled.sources));
         }
-        let ir = match pullback_autodiff::expand(compiled.module) {
+        let ir = match pullback_autodiff::expand(compiled.module, convention) {
             Ok(ir) => ir,
             Err(problems) => return Err(Error::new(problems, compiled.sources)),
         };
@@ -118,6 +123,7 @@ impl Module {
                 context: context.clone(),
                 name: name.to_owned(),
                 ir,
+                convention,
                 texts: compiled.sources,
                 origin,
             }),

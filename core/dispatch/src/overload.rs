@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::slot::{GLOBAL, Slot, accepted, slots};
 use crate::source::Source;
-use pullback_autodiff as autodiff;
+use pullback_autodiff::VjpRequest;
 use pullback_base::Span;
 use pullback_ir as ir;
 use pullback_ir::visit::has_calls;
@@ -141,16 +141,10 @@ impl Overload {
             // Derivatives that are derived write nothing, those that an author gave may.
             let floats = |types: &[Type]| types.iter().map(Type::is_float).collect::<Vec<_>>();
             let (params, results) = (floats(&primal.param_types()), floats(&primal.results));
-            let request = autodiff::VjpRequest {
-                constant_memory: true,
-                ..autodiff::VjpRequest::new(params.clone(), results)
-            };
-            let derived = [
-                autodiff::jvp(source.primal(&primal), &params),
-                autodiff::vjp(source.primal(&primal), &request),
-            ];
+            let request = VjpRequest::new(params.clone(), results);
+            let derived = [source.jvp(&primal, params), source.vjp(&primal, &request)];
             for derived in derived {
-                match derived.map_err(|why| source.error(why)).and_then(|derived| source.expanded(derived)) {
+                match derived.and_then(|derived| source.expanded(derived)) {
                     Ok(derived) => {
                         let by_derived = Roots::of(&derived).written(&derived);
                         written.iter_mut().zip(by_derived).for_each(|(written, also)| *written |= also);

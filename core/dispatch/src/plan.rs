@@ -183,16 +183,14 @@ impl Blueprint<'_, '_> {
             cotangents.push(Feed { dtype: output.slot.dtype, element_shape, from });
         }
         let plain = autodiff::VjpRequest::new(active_params, seeded_results);
-        let request = autodiff::VjpRequest { keep_results, ..written_nowhere_else(plain) };
+        let request = autodiff::VjpRequest { keep_results, ..plain };
         (request, cotangents)
     }
 
     /// The derived function, without calls. It adds to accumulators where the call is to be deterministic.
     pub fn vjp(&self, request: &autodiff::VjpRequest) -> Result<Function, Error> {
         let primal = self.overload.primal(self.source)?;
-        let derived = autodiff::vjp(self.source.primal(&primal), request);
-        let derived = derived.map_err(|why| self.source.error(why))?;
-        let derived = self.source.expanded(derived)?;
+        let derived = self.source.expanded(self.source.vjp(&primal, request)?)?;
         if !self.deterministic {
             return Ok(derived);
         }
@@ -227,8 +225,7 @@ impl Blueprint<'_, '_> {
         for output in self.binding.outputs.iter().filter(|output| !output.slot.no_diff) {
             seeded_results[output.slot.leaves.clone()].fill(true);
         }
-        let plain = autodiff::VjpRequest::new(active_params, seeded_results);
-        self.vjp(&written_nowhere_else(plain)).map(drop)
+        self.vjp(&autodiff::VjpRequest::new(active_params, seeded_results)).map(drop)
     }
 
     fn result_sinks(&self) -> Vec<Sink> {
@@ -274,12 +271,6 @@ impl Blueprint<'_, '_> {
             sinks.push(Sink { leaves, element_shape: slot.element_shape.clone(), into, role });
         }
     }
-}
-
-/// Arrays whose gradients are not asked for are constant, and so is what they hold; those that are written share memory
-/// with no other ([`crate::ports::Ports::check_overlaps`]).
-fn written_nowhere_else(request: autodiff::VjpRequest) -> autodiff::VjpRequest {
-    autodiff::VjpRequest { constant_memory: true, distinct_memory: true, ..request }
 }
 
 /// The dtype one lane's contribution to a shared gradient is kept in until it is summed.

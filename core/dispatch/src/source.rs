@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::groups::refuse_groups;
 use crate::variant::Origin;
-use pullback_autodiff::Primal;
+use pullback_autodiff::{self as autodiff, Convention, JvpRequest, Primal, VjpRequest};
 use pullback_base::{Diagnostic, Diagnostics, SourceMap};
 use pullback_ir::Function;
 use pullback_ir::visit::has_calls;
@@ -16,6 +16,8 @@ pub struct Source {
     /// The file's name as found, or the name given.
     pub name: String,
     pub ir: pullback_ir::Module,
+    /// What derivatives are where functions have none.
+    pub convention: Convention,
     pub texts: SourceMap,
     /// How it was compiled, where it is a text.
     pub origin: Option<Origin>,
@@ -30,8 +32,29 @@ impl Source {
     pub fn error_of(&self, diagnostic: Diagnostic) -> Error {
         self.error(diagnostic.into())
     }
-    /// A function in scalar form, to be differentiated.
-    pub fn primal<'a>(&'a self, function: &'a Function) -> Primal<'a> {
+    /// The JVP of a function in scalar form. Memory is constant: no tangents of it are given.
+    pub fn jvp(&self, primal: &Function, active_params: Vec<bool>) -> Result<Function, Error> {
+        let request = JvpRequest { active_params, convention: self.convention, constant_memory: true };
+        autodiff::requested_jvp(self.primal(primal), &request).map_err(|found| self.error(found))
+    }
+
+    /// The VJP of a function in scalar form, by the module's convention. Arrays whose gradients are not asked for are
+    /// constant, and so is what they hold; those that are written share memory with no other (`Ports::check_overlaps`).
+    pub fn vjp(&self, primal: &Function, request: &VjpRequest) -> Result<Function, Error> {
+        autodiff::vjp(self.primal(primal), &self.told(request)).map_err(|found| self.error(found))
+    }
+
+    /// What [`Source::vjp`] does with this request.
+    pub fn explain(&self, primal: &Function, request: &VjpRequest) -> autodiff::Explanation {
+        autodiff::explain(self.primal(primal), &self.told(request))
+    }
+
+    fn told(&self, request: &VjpRequest) -> VjpRequest {
+        let request = request.clone();
+        VjpRequest { convention: self.convention, constant_memory: true, distinct_memory: true, ..request }
+    }
+
+    fn primal<'a>(&'a self, function: &'a Function) -> Primal<'a> {
         Primal { function, module: Some(&self.ir) }
     }
 

@@ -64,7 +64,8 @@ impl Origin {
         let compiled = self.recipe.compile(&choice)?;
         let (recipe, variants_of) = (self.recipe.clone(), self.variants.clone());
         let origin = Origin { recipe, choice: choice.clone(), variants: variants_of, _kept: None };
-        let made = Module::of(context, &self.recipe.name, compiled, Some(origin))?;
+        let convention = self.recipe.options.gradient_convention;
+        let made = Module::of(context, &self.recipe.name, compiled, convention, Some(origin))?;
         Ok(match variants {
             Some(variants) => variants.0.lock().entry(choice).or_insert(made).clone(),
             None => made,

@@ -31,6 +31,15 @@ fn widen_function(function: &mut Function, refused: &mut Diagnostics) {
             param.default.iter_mut().flatten().for_each(|constant| *constant = wide_constant(*constant));
         }
     }
+    if let Some(derivatives) = &mut function.derivatives {
+        let params = derivatives.params.iter_mut().map(|param| &mut param.value);
+        for value in params.chain(&mut derivatives.result) {
+            value.ty = wide_type(&value.ty);
+            if let Some(tangent) = &mut value.tangent {
+                tangent.ty = wide_type(&tangent.ty);
+            }
+        }
+    }
     let body = std::mem::take(&mut function.body);
     function.body = Widener { function, narrow, refused }.block(body);
 }
@@ -214,5 +223,23 @@ mod tests {
             }
         "#]]
         .assert_eq(&widened.to_string());
+    }
+
+    #[test]
+    fn what_a_function_says_of_its_derivatives_widens_with_it() {
+        let module = load(
+            "func @g(%0: f32) -> (f32) {
+                derivatives (in f32 ~ f32 [0]) -> f32 ~ f32 [0] forward @given
+                yield %0
+            }
+            func @given(%0: struct DifferentialPair { p: f32, d: f32 }) -> (struct DifferentialPair { p: f32, d: f32 }) {
+                yield %0
+            }",
+        );
+        let widened = widen(&module).expect("no aggregates in memory");
+        let widened = pullback_ir::verify(widened).expect("verifies");
+        assert!(
+            widened.to_string().contains("derivatives (in f64 ~ f64 [0]) -> f64 ~ f64 [0] forward @given")
+        );
     }
 }

@@ -42,7 +42,10 @@ class Device:
     """
 
     def __new__(
-        cls, type: DeviceType = ..., include_paths: Sequence[str | os.PathLike[str]] = ...
+        cls,
+        type: DeviceType = ...,
+        include_paths: Sequence[str | os.PathLike[str]] = ...,
+        gradient_convention: str = ...,
     ) -> Device: ...
     @property
     def type(self) -> DeviceType:
@@ -67,7 +70,8 @@ class Module:
         """Compiles a ``.slang``, ``.hlsl`` or ``.wgsl`` file.
 
         Args:
-            options: ``include_paths`` (folders) and ``defines`` (a dict of names to texts).
+            options: ``include_paths`` (folders), ``defines`` (a dict of names to texts) and ``gradient_convention`` (``"torch"`` or
+                ``"slang"``; the device's without it).
             link: modules, loaded before, that define what this file declares ``extern``.
 
         Raises:

@@ -15,21 +15,29 @@ def _find_libraries() -> None:
             add_library_path(folder)
 
 
-def create_device(type: DeviceType = DeviceType.automatic, include_paths=()) -> Device:
+def create_device(
+    type: DeviceType = DeviceType.automatic, include_paths=(), gradient_convention: str = "torch"
+) -> Device:
     """Opens a device.
 
     Args:
         type: which kind; ``automatic`` takes CUDA, else Vulkan on a real GPU, else the CPU.
         include_paths: folders searched for modules and what they include.
+        gradient_convention: what derivatives are at ties, kinks and poles, for modules that do not say it themselves
+            (``options={"gradient_convention": ...}``): ``"torch"``, subgradients and infinities as in PyTorch, or ``"slang"``, whose
+            library differs near the singular points of ``sqrt``, ``rcp``, ``pow`` and ``fmod``.
 
     Raises:
+        BindError: ``unknown-argument``, for another convention.
         DeviceError: ``no-driver`` or ``no-device``, when the kind asked for is not there.
     """
     _find_libraries()
-    return Device(type, list(include_paths))
+    return Device(type, list(include_paths), gradient_convention)
 
 
-def create_torch_device(type: DeviceType = DeviceType.automatic, include_paths=()) -> Device:
+def create_torch_device(
+    type: DeviceType = DeviceType.automatic, include_paths=(), gradient_convention: str = "torch"
+) -> Device:
     """Opens a device to be used with torch tensors.
 
     A CUDA device uses torch's own context and its current stream; the CPU and Vulkan devices work in place on CPU tensors
@@ -38,7 +46,7 @@ def create_torch_device(type: DeviceType = DeviceType.automatic, include_paths=(
     Raises:
         DeviceError: as :func:`create_device`.
     """
-    device = create_device(type, include_paths)
+    device = create_device(type, include_paths, gradient_convention)
     torch = sys.modules.get("torch")
     if device.type is DeviceType.cuda and torch is not None:
         try:

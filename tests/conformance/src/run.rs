@@ -7,6 +7,7 @@ use crate::expected;
 use crate::input::{Input, parse_all};
 use crate::outcome::Outcome;
 use crate::print::print;
+use pullback_autodiff::{Convention, expand};
 use pullback_base::{Diagnostic, Diagnostics, SourceMap};
 use pullback_device::{Device, DeviceType, open};
 use pullback_interp::run_kernel;
@@ -101,7 +102,7 @@ fn prepare(path: &Path, text: &str, directive: &Directive) -> Result<Prepared, O
     let name = path.to_string_lossy();
     let Compiled { module, sources, diagnostics } = compile(Language::Slang, &name, text, &options);
     refuse_errors(diagnostics, &sources)?;
-    let module = match pullback_autodiff::expand(module.clone()) {
+    let module = match expand(module.clone(), Convention::Slang) {
         Ok(expanded) => expanded,
         Err(diagnostics) => {
             refuse_errors(diagnostics, &sources)?;

@@ -1,7 +1,7 @@
 //! The golden corpus: case files compiled, and the functions their directives name.
 
 use crate::directive::{self, Directive, Kind};
-use pullback_autodiff::Primal;
+use pullback_autodiff::{Convention, Primal};
 use pullback_base::{Diagnostics, SourceMap, render};
 use pullback_ir::visit::has_calls;
 use pullback_ir::{FuncId, Function, Module, Scalar, Type, Verified, verify};
@@ -90,7 +90,7 @@ impl Case {
         if !compiled.diagnostics.is_empty() {
             return Err(render::render_all(&compiled.diagnostics.into_vec(), &compiled.sources));
         }
-        let module = pullback_autodiff::expand(compiled.module)
+        let module = pullback_autodiff::expand(compiled.module, Convention::Torch)
             .map_err(|problems| render::render_all(&problems.into_vec(), &compiled.sources))?;
         let module = verify(module).map_err(|errors| format!("{errors:?}"))?;
         let mut domain = Domain { floats: (-4.0, 4.0), ints: (-10, 10) };

@@ -1,7 +1,7 @@
 //! Functions that are derivatives of others, with the signatures of the language.
 
 use crate::run::doubles;
-use pullback_autodiff::expand;
+use pullback_autodiff::{Convention, expand};
 use pullback_ir::{parse, verify};
 use pullback_passes::flatten;
 
@@ -10,7 +10,7 @@ fn run(text: &str, name: &str, args: &[f64]) -> Vec<f64> {
     let module = parse::parse(text).unwrap_or_else(|error| panic!("{error}"));
     let module = verify(module).unwrap_or_else(|errors| panic!("{errors:?}")).into_inner();
     assert_eq!(parse::parse(&module.to_string()).expect("parses").to_string(), module.to_string());
-    let module = expand(module).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let module = expand(module, Convention::Torch).unwrap_or_else(|problems| panic!("{problems:?}"));
     let module = verify(module).unwrap_or_else(|errors| panic!("{errors:?}")).into_inner();
     let flat = flatten(&module, module.find(name).expect("the function")).expect("flattens");
     doubles(&flat, args)
@@ -66,6 +66,6 @@ fn a_derivative_that_needs_itself_is_refused() {
          }",
     );
     let module = verify(module.expect("parses")).expect("verifies").into_inner();
-    let problems = expand(module).unwrap_err().into_vec();
+    let problems = expand(module, Convention::Torch).unwrap_err().into_vec();
     assert_eq!(problems[0].message, "a derivative of `f` needs itself");
 }
