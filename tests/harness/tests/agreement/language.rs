@@ -1,10 +1,13 @@
 //! The pages of `tests/spec/language`: each example's `run` and `grad` lines hold on the interpreter and the CPU, and
-//! each wrong program is refused with the code its block names.
+//! each wrong program, and each call that is refused, gives the code its block names.
 
 use crate::gradients::check_grad_line;
 use crate::runs::{arguments, compare, run};
+use pullback_device::DeviceType;
 use pullback_device::cpu::CpuDevice;
+use pullback_dispatch::{Context, LoadOptions, Module};
 use pullback_lang::{Language, Options, compile};
+use pullback_tests::calls;
 use pullback_tests::corpus::{Case, tests_folder};
 use pullback_tests::directive::Kind;
 use pullback_tests::failures::Failures;
@@ -76,6 +79,20 @@ fn check_wrong(code: &str, text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The module loads, and the call is refused.
+fn check_refused(code: &str, call: &str, text: &str) -> Result<(), String> {
+    let context = Context::open(DeviceType::Cpu).map_err(|error| error.to_string())?;
+    let module = Module::load_from_source(&context, "example.slang", text, &LoadOptions::default())
+        .map_err(|error| error.to_string())?;
+    let call = calls::parse(call)?;
+    let found = module.function(call.function).and_then(|function| call.prepare(&function));
+    match found {
+        Err(error) if error.code().text() == code => Ok(()),
+        Err(error) => Err(format!("is to be refused with {code}, and gives\n{error}")),
+        Ok(()) => Err(format!("is to be refused with {code}, and is accepted:\n{text}")),
+    }
+}
+
 #[test]
 fn every_page_of_the_language_is_true() {
     let mut failures = Failures::default();
@@ -86,8 +103,12 @@ fn every_page_of_the_language_is_true() {
             failures.extend([format!("{name}: the page has no example")]);
         }
         for (kind, content) in blocks {
+            let call = kind.strip_prefix("refused ").and_then(|kind| kind.split_once(' '));
             match kind.strip_prefix("wrong ") {
                 Some(code) => failures.check(&name, || check_wrong(code, content)),
+                None if let Some((code, call)) = call => {
+                    failures.check(&name, || check_refused(code, call, content))
+                }
                 None if kind == "slang" => failures.check(&name, || check_example(&name, content, &mut jobs)),
                 None => failures.check(&name, || Err(format!("there are no blocks of `{kind}`"))),
             };
