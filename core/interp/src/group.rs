@@ -106,11 +106,12 @@ impl<'a> Group<'a, '_, '_> {
                 let mut inner: Vec<Frame<'_, Exact>> =
                     frames.iter().map(|_| Frame::new(callee, &[])).collect();
                 for &lane in active {
-                    inner[lane].set_all(&callee.params, frames[lane].get_all(args));
+                    let passed = frames[lane].passed(callee, args);
+                    inner[lane].set_all(&callee.params, passed);
                 }
                 self.block(&mut inner, active, &callee.body)?;
                 for &lane in active {
-                    frames[lane].set_all(results, inner[lane].get_all(&callee.body.yields));
+                    frames[lane].take(results, inner[lane].get_all(&callee.body.yields));
                 }
                 Ok(())
             }

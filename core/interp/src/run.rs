@@ -60,6 +60,25 @@ pub(crate) fn check_args<N: Number>(function: &Function, args: &[Value<N>]) -> R
     problem.map_or(Ok(()), |problem| Err(error(problem)))
 }
 
+/// Values as those of `function` that they are to be. They have its types, but for a flat call, which has a value per leaf
+/// where the callee has aggregates.
+fn in_form<N: Number>(
+    values: Vec<Value<N>>,
+    function: &Function,
+    at: &[pullback_ir::Value],
+) -> Vec<Value<N>> {
+    let is_aggregate = |ty: &Type| !matches!(ty, Type::Scalar(_) | Type::Pointer(_));
+    let fits = |(value, &at): (&Value<N>, &pullback_ir::Value)| {
+        matches!(value, Value::Aggregate(_)) == is_aggregate(function.ty(at))
+    };
+    if values.len() == at.len() && values.iter().zip(at).all(fits) {
+        return values;
+    }
+    let mut leaves = values.iter().flat_map(Value::leaves);
+    let mut next = |_: &Type| leaves.next().unwrap_or_else(|| bug!("interp", "a flat call lost a value"));
+    at.iter().map(|&at| Value::from_leaves(function.ty(at), &mut next)).collect()
+}
+
 /// The values of one activation of a function.
 #[derive(Clone)]
 pub(crate) struct Frame<'a, N> {
@@ -84,6 +103,16 @@ impl<'a, N: Number> Frame<'a, N> {
 
     pub fn set(&mut self, at: pullback_ir::Value, value: Value<N>) {
         self.values[at.index()] = Some(value);
+    }
+
+    /// Arguments as a function takes them.
+    pub fn passed(&self, callee: &Function, args: &[pullback_ir::Value]) -> Vec<Value<N>> {
+        in_form(self.get_all(args), callee, &callee.params)
+    }
+
+    /// Takes what a call gives.
+    pub fn take(&mut self, results: &[pullback_ir::Value], values: Vec<Value<N>>) {
+        self.set_all(results, in_form(values, self.function, results));
     }
 
     pub fn set_all(&mut self, at: &[pullback_ir::Value], values: Vec<Value<N>>) {
@@ -172,8 +201,9 @@ impl<'a> Machine<'a, '_, '_> {
                 frame.set_all(results, last);
             }
             StmtKind::Call { results, callee, args } => {
-                let values = self.call(&self.module.functions[*callee], &frame.get_all(args))?;
-                frame.set_all(results, values);
+                let callee = &self.module.functions[*callee];
+                let values = self.call(callee, &frame.passed(callee, args))?;
+                frame.take(results, values);
             }
             StmtKind::Effect { result, effect, args } => {
                 let value = self.effect(frame, *effect, args)?;

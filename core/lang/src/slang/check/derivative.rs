@@ -299,6 +299,10 @@ impl Context<'_, '_> {
         };
         let ty = signature.result.subst(&self.checker.program, subst);
         let generics = in_order(&self.checker.program, function, subst);
+        if let Some(report) = self.checker.program.not_given(function, &generics, set.derivatives[0], span) {
+            self.report(report);
+            return Expr::error(span);
+        }
         let object = set.receiver.as_deref().filter(|object| self.is_object_of(function, object)).cloned();
         let by_object = object.is_some() || self.checker.program.this_param(function).is_some();
         let args = object.into_iter().chain(args).collect();

@@ -8,7 +8,7 @@ use super::infer::{in_order, infer, matches_args};
 use super::member::Item;
 use super::program::{FnId, Function, Given, GivenPart, Param, Program, Role, Signature};
 use super::types::{Arg, Subst, Ty};
-use super::{Checker, Instance, done};
+use super::{Checker, Instance, claims_derivative, done};
 use crate::slang::ast;
 use pullback_base::{Code, Diagnostic, Span, ids::Id};
 use pullback_ir::{DerivativeMode, Direction};
@@ -40,6 +40,12 @@ impl<'a> Clause<'a> {
     /// Where the other function is named.
     fn span(&self) -> Span {
         self.attribute.args.first().map_or(self.attribute.span, |arg| arg.span)
+    }
+}
+
+impl From<DerivativeMode> for GivenPart {
+    fn from(mode: DerivativeMode) -> Self {
+        GivenPart::Derivative(mode)
     }
 }
 
@@ -81,6 +87,26 @@ impl Program<'_> {
             Some((given.part, by))
         });
         given.collect()
+    }
+
+    /// What to say where a derivative of an instance is asked for, and its author gave the other one alone.
+    pub fn not_given(&self, id: FnId, args: &[Arg], mode: DerivativeMode, asked: Span) -> Option<Diagnostic> {
+        let function = &self.functions[id];
+        let fits = |given: &&Given| matches_args(self, &given.generics, &given.of, args).is_some();
+        let other = function.given.iter().find(fits)?;
+        let tells = |given: &Given| given.part == GivenPart::Substitute || given.part == mode.into();
+        if claims_derivative(function.decl, mode) || function.given.iter().filter(fits).any(tells) {
+            return None;
+        }
+        let (name, lacks) = (&function.qualified, mode.name());
+        Some(
+            Diagnostic::error(Code::NoDerivative, format!("`{name}` has no {lacks} derivative"))
+                .at(asked, "asked for here")
+                .also(other.span, format!("its author gave a {} alone", other.part.name()))
+                .help(format!(
+                    "give it a {lacks} derivative too, or mark it `[Differentiable]` to have that derived"
+                )),
+        )
     }
 
     /// What an instance's generic parameters stand for where it is told which types differentiate: they are looked at as what

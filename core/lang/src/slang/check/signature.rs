@@ -277,6 +277,7 @@ impl<'a> Checker<'a> {
         let message = format!("`{}` has no body", function.qualified);
         Diagnostic::error(Code::UnsupportedFeature, message)
             .at(function.ast.name.span, "declared here, and defined nowhere in the module")
+            .help("give it a body")
     }
 
     /// Refuses calls of methods that have no body.
