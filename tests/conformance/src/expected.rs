@@ -81,10 +81,11 @@ fn check_lines(text: &str, prefix: &str, printed: &str) -> Result<(), String> {
                     return Err(format!("line {}: expected {pattern}, found {found}", at + 1));
                 }
             },
-            "-NOT" => match lines[at..].iter().copied().find(holds) {
-                Some(line) => return Err(format!("expected no {pattern}, found {line}")),
-                None => {}
-            },
+            "-NOT" => {
+                if let Some(line) = lines[at..].iter().copied().find(holds) {
+                    return Err(format!("expected no {pattern}, found {line}"));
+                }
+            }
             _ if suffix.starts_with('-') => {
                 return Err(format!("the check `{prefix}{suffix}` is not understood"));
             }
