@@ -29,8 +29,15 @@ impl Bound {
 }
 
 /// Binds inputs by name, or in the order of the text.
-pub fn bind(entry: &EntryPoint, inputs: &[Input], groups: [u32; 3], rules: Rules) -> Result<Bound, String> {
+pub fn bind(
+    text: &str,
+    entry: &EntryPoint,
+    inputs: &[Input],
+    groups: [u32; 3],
+    rules: Rules,
+) -> Result<Bound, String> {
     let mut binder = Binder {
+        text,
         slots: entry.globals.iter().map(|global| vec![None; global.ty.leaves().len()]).collect(),
         globals: &entry.globals,
         buffers: vec![vec![0; EMPTY_BUFFER_BYTES]],
@@ -66,6 +73,8 @@ fn unbound(leaf: &Type) -> KernelArg {
 }
 
 struct Binder<'a> {
+    /// What the test says.
+    text: &'a str,
     globals: &'a [Global],
     /// By global, by leaf.
     slots: Vec<Vec<Option<KernelArg>>>,
@@ -78,7 +87,7 @@ impl Binder<'_> {
     fn by_name(&mut self, name: &str, value: &InputValue) -> Result<(), String> {
         match self.find(name) {
             Some((global, first, ty)) => self.assign(global, first, &ty, value),
-            None => self.unused(value),
+            None => self.unused(declared_element(self.text, name), value),
         }
     }
 
@@ -95,15 +104,15 @@ impl Binder<'_> {
                 let ty = self.globals[global].ty.clone();
                 self.assign(global, 0, &ty, value)
             }
-            None => self.unused(value),
+            None => self.unused(None, value),
         }
     }
 
     /// The shader does not use it; it is printed all the same.
-    fn unused(&mut self, value: &InputValue) -> Result<(), String> {
+    fn unused(&mut self, element: Option<Type>, value: &InputValue) -> Result<(), String> {
         match value {
             InputValue::Buffer { bytes, is_output } => {
-                self.buffer(bytes.clone(), *is_output, None);
+                self.buffer(bytes.clone(), *is_output, element);
                 Ok(())
             }
             InputValue::Foreign(name) => Err(format!("`{name}` as input")),
@@ -125,11 +134,11 @@ impl Binder<'_> {
         })
     }
 
-    fn buffer(&mut self, bytes: Vec<u8>, is_output: bool, element: Option<&Type>) -> usize {
+    fn buffer(&mut self, bytes: Vec<u8>, is_output: bool, element: Option<Type>) -> usize {
         self.buffers.push(bytes);
         let index = self.buffers.len() - 1;
         if is_output {
-            self.outputs.push((index, element.cloned()));
+            self.outputs.push((index, element));
         }
         index
     }
@@ -143,7 +152,9 @@ impl Binder<'_> {
                 _ => return Err(format!("no buffer for `{}`", self.globals[global].name)),
             };
             let count = bytes.len() as u64 / layout(&element).size_bytes.max(1);
-            let buffer = self.buffer(bytes, is_output, Some(&element));
+            // Bytes are of no type.
+            let is_bytes = matches!(ty, Type::Struct(buffer) if &*buffer.name == "ByteAddressBuffer");
+            let buffer = self.buffer(bytes, is_output, Some(element).filter(|_| !is_bytes));
             self.slots[global][first] = Some(KernelArg::Buffer { buffer, offset_elements: 0 });
             if !matches!(ty, Type::Pointer(_)) {
                 let count = Constant::int(Scalar::I64, count as i64);
@@ -301,6 +312,21 @@ fn buffer_element(ty: &Type) -> Option<Type> {
     }
 }
 
+/// The scalar of a buffer's elements, as the text declares it: entry points know nothing of globals that they do not use.
+fn declared_element(text: &str, name: &str) -> Option<Type> {
+    let declared = text.lines().find_map(|line| {
+        let (ty, rest) = line.split_once("Buffer<")?.1.split_once('>')?;
+        (rest.trim().trim_end_matches(';') == name).then_some(ty)
+    })?;
+    let scalar = match declared.trim_end_matches(|c: char| c.is_ascii_digit()) {
+        "float" => Scalar::F32,
+        "int" => Scalar::I32,
+        "uint" => Scalar::U32,
+        _ => return None,
+    };
+    Some(Type::Scalar(scalar))
+}
+
 /// The first leaf and the type of an element: steps are field names or numbers.
 fn descend(ty: &Type, steps: &[&str]) -> Option<(usize, Type)> {
     let Some((step, rest)) = steps.split_first() else { return Some((0, ty.clone())) };
@@ -346,7 +372,7 @@ mod tests {
             globals: globals.iter().enumerate().map(global).collect(),
             span: Span::new(file, 0, 1),
         };
-        bind(&entry, &parse_all(inputs)?, [1, 2, 3], Rules { host: true, row_major: false })
+        bind(inputs, &entry, &parse_all(inputs)?, [1, 2, 3], Rules { host: true, row_major: false })
     }
 
     fn scalar(arg: KernelArg) -> i64 {
@@ -363,6 +389,21 @@ mod tests {
         assert_eq!(bound.args[0], KernelArg::Buffer { buffer: 1, offset_elements: 0 });
         assert_eq!(bound.args[1..].iter().map(|&arg| scalar(arg)).collect::<Vec<_>>(), [2, 1, 2, 3]);
         assert_eq!(bound.outputs(&bound.buffers)[0].bytes.len(), 16);
+    }
+
+    #[test]
+    fn a_buffer_that_is_not_used_is_of_the_type_it_is_declared_with() {
+        let text = "//TEST_INPUT: ubuffer(data=[0], stride=4):out,name=b\nRWStructuredBuffer<float2> b;";
+        let bound = bound(&[], text).expect("binds");
+        assert_eq!(bound.outputs(&bound.buffers)[0].element, Some(Type::F32));
+    }
+
+    #[test]
+    fn bytes_are_of_no_type() {
+        let fields = vec![field("data", Type::pointer(Type::Scalar(Scalar::U8))), field("bytes", Type::I64)];
+        let text = "//TEST_INPUT: ubuffer(data=[0], stride=4):out,name=b";
+        let bound = bound(&[("b", Type::structure("ByteAddressBuffer", fields))], text).expect("binds");
+        assert_eq!(bound.outputs(&bound.buffers)[0].element, None);
     }
 
     #[test]

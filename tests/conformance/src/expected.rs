@@ -81,10 +81,11 @@ fn check_lines(text: &str, prefix: &str, printed: &str) -> Result<(), String> {
                     return Err(format!("line {}: expected {pattern}, found {found}", at + 1));
                 }
             },
-            "-NOT" => match lines[at..].iter().copied().find(holds) {
-                Some(line) => return Err(format!("expected no {pattern}, found {line}")),
-                None => continue,
-            },
+            "-NOT" => {
+                if let Some(line) = lines[at..].iter().copied().find(holds) {
+                    return Err(format!("expected no {pattern}, found {line}"));
+                }
+            }
             _ if suffix.starts_with('-') => {
                 return Err(format!("the check `{prefix}{suffix}` is not understood"));
             }
@@ -171,6 +172,7 @@ mod tests {
         assert!(check_lines("x; // CHECK: 3.0\n  //CHECK-NEXT: 4.5\n", "CHECK", PRINTED).is_ok());
         assert!(check_lines("// CHECK: 3.0\n// CHECK-NEXT: 5.0", "CHECK", PRINTED).is_err());
         assert!(check_lines("// CHECK: 3.0\n// CHECK-NOT: 5.0", "CHECK", PRINTED).is_err());
+        assert!(check_lines("// CHECK-NOT: 7.0", "CHECK", PRINTED).is_ok());
         assert!(check_lines("// CHECK-COUNT-2: 5", "CHECK", PRINTED).is_ok());
         assert!(check_lines("// CHECK-COUNT-3: 5", "CHECK", PRINTED).is_err());
     }

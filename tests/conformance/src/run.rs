@@ -118,7 +118,7 @@ fn prepare(path: &Path, text: &str, directive: &Directive) -> Result<Prepared, O
         return Err(Outcome::unsupported(format!("no entry point `{}`", directive.entry)));
     };
     let rules = Rules { host: directive.host_layout, row_major: directive.row_major };
-    let bound = bind(&entry, &inputs, directive.groups, rules).map_err(Outcome::unsupported)?;
+    let bound = bind(text, &entry, &inputs, directive.groups, rules).map_err(Outcome::unsupported)?;
     if let Err(errors) = verify(module.clone()) {
         return Err(Outcome::Fail(format!("panic: the module does not verify: {:?}", errors.first())));
     }

@@ -354,6 +354,8 @@ pub enum TypeExprKind {
     },
     /// `T*`
     Pointer(Box<TypeExpr>),
+    /// `column_major T`
+    ColumnMajor(Box<TypeExpr>),
     Error,
 }
 
@@ -417,7 +419,10 @@ pub enum StmtKind {
         value: Expr,
         cases: Vec<Case>,
     },
-    Break,
+    /// `break;` or `break outer;`
+    Break(Option<Name>),
+    /// `outer: for (...) ...`
+    Labelled(Name, Box<Stmt>),
     Continue,
     Discard,
     Return(Option<Expr>),

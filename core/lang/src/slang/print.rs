@@ -179,7 +179,12 @@ impl Printer {
             }
             StmtKind::Return(None) => self.line("return"),
             StmtKind::Return(Some(e)) => self.line(format!("return {}", expr(e))),
-            StmtKind::Break => self.line("break"),
+            StmtKind::Break(None) => self.line("break"),
+            StmtKind::Break(Some(label)) => self.line(format!("break {}", label.text)),
+            StmtKind::Labelled(label, stmt) => {
+                self.line(format!("label {}", label.text));
+                self.stmt(stmt);
+            }
             StmtKind::Continue => self.line("continue"),
             StmtKind::Discard => self.line("discard"),
             StmtKind::Empty => self.line("empty"),
@@ -273,6 +278,7 @@ fn ty_text(ty: &TypeExpr) -> String {
             format!("{}[{}]", ty_text(element), size.as_ref().map_or(String::new(), |e| expr(e)))
         }
         TypeExprKind::Pointer(target) => format!("{}*", ty_text(target)),
+        TypeExprKind::ColumnMajor(ty) => format!("column_major {}", ty_text(ty)),
         TypeExprKind::Error => "?".into(),
     }
 }

@@ -8,6 +8,12 @@ use crate::slang::ast;
 use pullback_base::{Code, Diagnostic, IdVec, Span};
 use std::sync::Arc;
 
+/// What `break` can leave.
+pub struct Around {
+    pub is_loop: bool,
+    pub label: Option<ast::Name>,
+}
+
 pub struct Context<'c, 'a> {
     pub checker: &'c mut Checker<'a>,
     pub scope: ScopeId,
@@ -20,8 +26,10 @@ pub struct Context<'c, 'a> {
     names: Vec<(Arc<str>, LocalId)>,
     /// Where in `names` the innermost block begins.
     block_start: usize,
-    pub loops: usize,
-    pub switches: usize,
+    /// The loops and switches around this place, the innermost last.
+    pub around: Vec<Around>,
+    /// The label of the statement that is being checked, for the loop or `switch` it is.
+    pub label: Option<ast::Name>,
     /// Something here was wrong, and reported: no code is made of it.
     pub broken: bool,
 }
@@ -39,8 +47,8 @@ impl<'c, 'a> Context<'c, 'a> {
             params: Vec::new(),
             names: Vec::new(),
             block_start: 0,
-            loops: 0,
-            switches: 0,
+            around: Vec::new(),
+            label: None,
             broken: false,
         }
     }

@@ -5,7 +5,7 @@ use super::hir::{Case, ExprKind, Literal, Loop, Stmt, StmtKind};
 /// Whether control can reach the end of a function's body, or of a case.
 pub fn falls_through(stmts: &[Stmt]) -> bool {
     stmts.iter().all(|stmt| match &stmt.kind {
-        StmtKind::Return(_) | StmtKind::Break | StmtKind::Continue => false,
+        StmtKind::Return(_) | StmtKind::Break(_) | StmtKind::Continue => false,
         StmtKind::Block(inner) => falls_through(inner),
         StmtKind::If(_, then, otherwise) => falls_through(then) || falls_through(otherwise),
         StmtKind::Switch(_, cases) => {
@@ -33,12 +33,21 @@ pub fn is_endless(looped: &Loop) -> bool {
     }
 }
 
-/// Whether a `break` in these statements leaves what is around them.
+/// Whether a `break` in these statements leaves what is around them, and nothing further out.
 fn breaks(stmts: &[Stmt]) -> bool {
+    any_break(stmts, 0, &|further_out| further_out == 0)
+}
+
+/// Whether a `break` in these statements holds the condition, which is told how far beyond what is around them it leads.
+fn any_break(stmts: &[Stmt], within: usize, holds: &dyn Fn(usize) -> bool) -> bool {
     stmts.iter().any(|stmt| match &stmt.kind {
-        StmtKind::Break => true,
-        StmtKind::Block(inner) => breaks(inner),
-        StmtKind::If(_, then, otherwise) => breaks(then) || breaks(otherwise),
+        StmtKind::Break(out) => out.checked_sub(within).is_some_and(holds),
+        StmtKind::Block(inner) => any_break(inner, within, holds),
+        StmtKind::If(_, then, otherwise) => {
+            any_break(then, within, holds) || any_break(otherwise, within, holds)
+        }
+        StmtKind::Loop(looped) => any_break(&looped.body, within + 1, holds),
+        StmtKind::Switch(_, cases) => cases.iter().any(|case| any_break(&case.body, within + 1, holds)),
         _ => false,
     })
 }
@@ -55,7 +64,7 @@ fn continues(stmts: &[Stmt]) -> bool {
 
 /// Whether a jump in a loop's body can leave the loop.
 pub fn leaves_loop(body: &[Stmt]) -> bool {
-    breaks(body) || returns(body)
+    any_break(body, 0, &|_| true) || returns(body)
 }
 
 fn returns(stmts: &[Stmt]) -> bool {
@@ -97,7 +106,7 @@ fn size(stmts: &[Stmt]) -> usize {
         StmtKind::Switch(_, cases) => copied_size(cases),
         StmtKind::Loop(looped) => size(&looped.body),
         StmtKind::Return(_)
-        | StmtKind::Break
+        | StmtKind::Break(_)
         | StmtKind::Continue
         | StmtKind::Let(..)
         | StmtKind::Expr(_) => 0,

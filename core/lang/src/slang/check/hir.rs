@@ -48,7 +48,8 @@ pub enum StmtKind {
     If(Expr, Vec<Stmt>, Vec<Stmt>),
     Loop(Loop),
     Switch(Expr, Vec<Case>),
-    Break,
+    /// Leaves the innermost loop or `switch`, or one around it: so many further out.
+    Break(usize),
     Continue,
     Return(Option<Expr>),
 }

@@ -2,9 +2,10 @@
 //! show, are refused here, so that lowering need not fail.
 
 use super::hir::{Body, Callee, ExprKind};
-use super::program::{FnId, Program};
+use super::program::{FnId, GenericKind, Program};
 use super::recursion::{each_callee, each_expr};
-use super::types::{Arg, Subst, Ty};
+use super::resolve::MAX_LEAVES;
+use super::types::{Arg, Count, ParamId, Shape, Subst, Ty};
 use super::{Checker, Instance, done};
 use pullback_base::{Code, Diagnostic, Span};
 use rustc_hash::FxHashMap;
@@ -49,7 +50,7 @@ impl Checker<'_> {
         }
         let asks =
             |body: &Option<Arc<Body>>| body.as_ref().is_some_and(|body| asks_types(&self.program, body));
-        if !self.bodies.values().any(asks) {
+        if !self.bodies.values().any(asks) && !self.has_generic_sizes() {
             return;
         }
         // What is put into values of an interface's type is known when all instances are, and makes more of them.
@@ -73,6 +74,47 @@ impl Checker<'_> {
         }
         if given_wrong {
             self.bodies.clear();
+        }
+    }
+}
+
+impl Checker<'_> {
+    /// Whether the program itself has types or functions with generic numbers.
+    fn has_generic_sizes(&self) -> bool {
+        let is_number =
+            |param: &ParamId| matches!(self.program.generics[*param].kind, GenericKind::Count { .. });
+        let functions = self.program.functions.values().filter(|function| !function.is_std);
+        let structs = self.program.structs.values().filter(|decl| !decl.is_std);
+        functions.flat_map(|function| &function.generics).any(is_number)
+            || structs.flat_map(|decl| &self.program.members[decl.members].generics).any(is_number)
+    }
+}
+
+impl Program<'_> {
+    /// Why nothing can have the type: a size in it that generic numbers gave is none.
+    fn impossible(&self, ty: &Ty, depth: usize) -> Option<String> {
+        let depth = depth.checked_sub(1)?;
+        match ty {
+            Ty::Number(_, shape) => {
+                let sizes = match shape {
+                    Shape::Scalar => Vec::new(),
+                    Shape::Vector(n) => vec![*n],
+                    Shape::Matrix(rows, columns) => vec![*rows, *columns],
+                };
+                let wrong = sizes.into_iter().filter_map(Count::known).find(|n| !(1..=4).contains(n))?;
+                Some(format!("a vector or matrix cannot have size {wrong}"))
+            }
+            Ty::Array(_, Count::Known(n)) if !(0..=MAX_LEAVES as i64).contains(n) => {
+                Some(format!("an array cannot have {n} elements"))
+            }
+            Ty::Array(..) if self.leaves(ty) > MAX_LEAVES => {
+                Some("this array is too large for a value".into())
+            }
+            Ty::Array(element, _) => self.impossible(element, depth),
+            Ty::Struct(_, args) if !args.is_empty() => {
+                self.fields_of(ty).iter().find_map(|field| self.impossible(&field.ty, depth))
+            }
+            _ => None,
         }
     }
 }
@@ -202,6 +244,21 @@ impl<'w, 'a> Walk<'w, 'a> {
         let program = self.program;
         let generics = done(&program.functions[instance.0].signature)?.generics.clone();
         let subst: Subst = generics.into_iter().zip(instance.1.iter().cloned()).collect();
+        let mut types: Vec<(&Ty, Span)> = body.locals.values().map(|local| (&local.ty, local.span)).collect();
+        each_expr(&body.block, &mut |expr| types.push((&expr.ty, expr.span)));
+        let impossible = types.into_iter().find_map(|(ty, span)| {
+            let why = program.impossible(&ty.subst(program, &subst), MAX_DEPTH)?;
+            Some((why, span))
+        });
+        if let Some((why, span)) = impossible {
+            let name = &program.functions[instance.0].qualified;
+            self.found.push(
+                Diagnostic::error(Code::TypeMismatch, why)
+                    .at(span, format!("in an instance of `{name}` that is asked for"))
+                    .help("give the generic parameters other numbers"),
+            );
+            return None;
+        }
         let known =
             |args: &[Arg]| -> Vec<Arg> { args.iter().map(|arg| arg.subst(program, &subst)).collect() };
         let given = program.given_for(instance.0, &instance.1).into_iter().map(|(_, given)| given);

@@ -104,7 +104,7 @@ pub fn each_expr<'h>(stmts: &'h [Stmt], f: &mut dyn FnMut(&'h Expr)) {
                 cases.iter().for_each(|case| each_expr(&case.body, f));
             }
             StmtKind::Return(value) => value.iter().for_each(|value| walk(value, f)),
-            StmtKind::Break | StmtKind::Continue => {}
+            StmtKind::Break(_) | StmtKind::Continue => {}
         }
     }
 }

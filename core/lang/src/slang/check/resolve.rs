@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::hir::ExprKind;
 use super::interface::Obligation;
+use super::memory::BufferKind;
 use super::program::{AliasId, GenericKind, InterfaceRef, Lazy, MembersId, ScopeId, Symbol};
 use super::suggest::nearest;
 use super::types::{Arg, Bound, Count, Elem, ParamId, Shape, Subst, Ty, type_from_name};
@@ -137,6 +138,8 @@ impl Context<'_, '_> {
                 }
                 array
             }
+            // A value has no layout; where it is to lie in memory, this is refused.
+            TypeExprKind::ColumnMajor(ty) => self.resolve_type(ty),
             TypeExprKind::Pointer(target) => {
                 let target = self.resolve_type(target);
                 self.pointer_to(target, ty.span)
@@ -438,6 +441,11 @@ impl Context<'_, '_> {
             }
             return Some(ty);
         }
+        let in_memory = BufferKind::from_name(name).is_some()
+            || matches!(name, "Ptr" | "ConstantBuffer" | "ParameterBlock" | "TextureBuffer");
+        if in_memory && self.refuses_columns(args) {
+            return Some(Ty::Error);
+        }
         if let Some(ty) = self.buffer_type(name, args, span) {
             return Some(ty);
         }
@@ -522,6 +530,18 @@ impl Context<'_, '_> {
                 Some(Ty::Error)
             }
         }
+    }
+
+    /// Refuses `column_major` where values lie in memory: matrices lie there row by row.
+    fn refuses_columns(&mut self, args: &[GenericArg]) -> bool {
+        let columns = args.iter().find_map(|arg| match arg {
+            GenericArg::Type(TypeExpr { kind: TypeExprKind::ColumnMajor(_), span }) => Some(*span),
+            _ => None,
+        });
+        if let Some(span) = columns {
+            self.unsupported("column-major matrices in memory", span);
+        }
+        columns.is_some()
     }
 
     fn generic_count(&mut self, arg: &GenericArg, span: Span) -> Option<Count> {

@@ -44,6 +44,9 @@ impl<'a> Checker<'a> {
                 }
             };
             let ty = context.sized(ty, var.name.span);
+            if member.modifiers.has(ModifierKind::ColumnMajor) {
+                context.unsupported("column-major fields", var.name.span);
+            }
             broken |= context.broken;
             let no_diff = member.modifiers.has(ModifierKind::NoDiff);
             fields.push(Field { name: var.name.text.clone(), ty, no_diff });

@@ -1,6 +1,6 @@
 //! Statements.
 
-use super::context::Context;
+use super::context::{Around, Context};
 use super::hir::{Expr, ExprKind, Local, Loop, Stmt, StmtKind};
 use super::types::Ty;
 use crate::slang::ast::{self, DeclKind, ModifierKind, StmtKind as Ast};
@@ -80,16 +80,15 @@ impl Context<'_, '_> {
                 self.branch_attributes(&stmt.attributes);
                 self.switch(value, cases)
             }
-            Ast::Break if self.loops + self.switches > 0 => StmtKind::Break,
-            Ast::Continue if self.loops > 0 => StmtKind::Continue,
-            Ast::Break | Ast::Continue => {
-                let word = if matches!(stmt.kind, Ast::Break) { "break" } else { "continue" };
-                self.error(
-                    Code::InvalidControlFlow,
-                    format!("`{word}` outside of a loop"),
-                    span,
-                    "nothing to leave here",
-                );
+            Ast::Labelled(label, inner) => return self.labelled(label, inner, out),
+            Ast::Break(label) => match self.break_(label.as_ref(), span) {
+                Some(kind) => kind,
+                None => return,
+            },
+            Ast::Continue if self.around.iter().any(|around| around.is_loop) => StmtKind::Continue,
+            Ast::Continue => {
+                let message = "`continue` outside of a loop";
+                self.error(Code::InvalidControlFlow, message, span, "nothing to leave here");
                 return;
             }
             Ast::Return(value) => self.return_(value.as_ref(), span),
@@ -120,10 +119,55 @@ impl Context<'_, '_> {
 
     fn loop_body(&mut self, body: &ast::Stmt) -> Vec<Stmt> {
         // `break` in the loop means the loop, whatever switch is around it.
-        self.loops += 1;
+        self.enter(true);
         let body = self.nested(body);
-        self.loops -= 1;
+        self.around.pop();
         body
+    }
+
+    /// Begins what `break` can leave, under the label before it.
+    pub fn enter(&mut self, is_loop: bool) {
+        let label = self.label.take();
+        self.around.push(Around { is_loop, label });
+    }
+
+    /// `outer: for (...) ...`
+    fn labelled(&mut self, label: &ast::Name, stmt: &ast::Stmt, out: &mut Vec<Stmt>) {
+        use Ast::{DoWhile, For, Switch, While};
+        if !matches!(stmt.kind, For { .. } | While { .. } | DoWhile { .. } | Switch { .. }) {
+            let message = format!("label `{}` stands before no loop or `switch`", label.text);
+            let help = "put it before what `break` is to leave";
+            self.error_advised(Code::InvalidControlFlow, message, label.span, "means nothing here", help);
+        }
+        let taken = self.around.iter().filter_map(|around| around.label.as_ref());
+        if let Some(first) = taken.clone().find(|taken| taken.text == label.text) {
+            let first = first.span;
+            self.broken = true;
+            self.checker.duplicate(&label.text, label.span, first);
+        }
+        self.label = Some(label.clone());
+        self.stmt(stmt, out);
+        self.label = None;
+    }
+
+    /// `break;` and `break outer;`
+    fn break_(&mut self, label: Option<&ast::Name>, span: Span) -> Option<StmtKind> {
+        let Some(label) = label else {
+            if self.around.is_empty() {
+                let message = "`break` outside of a loop";
+                self.error(Code::InvalidControlFlow, message, span, "nothing to leave here");
+                return None;
+            }
+            return Some(StmtKind::Break(0));
+        };
+        let is_meant = |around: &Around| around.label.as_ref().is_some_and(|it| it.text == label.text);
+        let further_out = self.around.iter().rev().position(is_meant);
+        if further_out.is_none() {
+            let message = format!("no loop or `switch` around this is labelled `{}`", label.text);
+            let help = format!("write `{}:` before the one to leave", label.text);
+            self.error_advised(Code::InvalidControlFlow, message, label.span, "not a label here", help);
+        }
+        further_out.map(StmtKind::Break)
     }
 
     /// A loop that nothing ends would hang the device.

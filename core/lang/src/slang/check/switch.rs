@@ -17,7 +17,7 @@ impl Context<'_, '_> {
         let mut out: Vec<Case> = Vec::new();
         let mut seen: Vec<(i64, Span)> = Vec::new();
         let mut default: Option<Span> = None;
-        self.switches += 1;
+        self.enter(false);
         for case in cases {
             let mut values = Vec::new();
             let mut is_default = false;
@@ -46,7 +46,7 @@ impl Context<'_, '_> {
             });
             out.push(Case { values, is_default, body });
         }
-        self.switches -= 1;
+        self.around.pop();
         self.limit_copies(&out, cases);
         match selector.ty.known_scalar() {
             Some(Scalar::I64 | Scalar::U64) => self.wide_switch(selector, out),

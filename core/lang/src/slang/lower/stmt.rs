@@ -46,12 +46,12 @@ impl FunctionLowerer<'_, '_> {
             }
             StmtKind::Loop(looped) => self.loop_(looped),
             StmtKind::Switch(value, cases) => self.switch(value, cases),
-            StmtKind::Break => {
-                let target = self.target(false);
+            StmtKind::Break(further_out) => {
+                let target = self.target(*further_out, false);
                 self.ssa.jump(Jump::Break(target));
             }
             StmtKind::Continue => {
-                let target = self.target(true);
+                let target = self.target(0, true);
                 self.ssa.jump(Jump::Continue(target));
             }
             StmtKind::Return(value) => {
@@ -65,8 +65,8 @@ impl FunctionLowerer<'_, '_> {
         }
     }
 
-    fn target(&self, only_loops: bool) -> Target {
-        match self.around.iter().rev().find(|around| around.is_loop || !only_loops) {
+    fn target(&self, further_out: usize, only_loops: bool) -> Target {
+        match self.around.iter().rev().filter(|around| around.is_loop || !only_loops).nth(further_out) {
             Some(around) => around.target,
             None => bug!("lower", "a jump without a target"),
         }

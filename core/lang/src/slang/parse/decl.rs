@@ -97,6 +97,9 @@ impl Parser<'_> {
                 attributes.extend(self.attributes()?);
             } else if self.modifier_at(self.at).is_some() {
                 modifiers.0.extend(self.modifiers().0);
+            } else if self.is_word(word::DYN) && self.token_at(self.at + 1).is_word(word::INTERFACE) {
+                // All interfaces can be the type of values.
+                self.bump();
             } else if self.is_word(word::GENERIC) {
                 self.bump();
                 self.generic_params(&mut generics)?;

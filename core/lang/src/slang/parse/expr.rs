@@ -71,9 +71,9 @@ impl Parser<'_> {
         }
     }
 
-    /// An expression without `<`, `>` and looser operators: a generic argument.
-    pub(super) fn additive(&mut self) -> Parsed<Expr> {
-        self.nested(|parser| parser.binary(ADDITIVE))
+    /// An expression without comparisons and shifts, whose signs close the list: a generic argument.
+    pub(super) fn generic_value(&mut self) -> Parsed<Expr> {
+        self.nested(|parser| parser.binary(1, true))
     }
 
     /// A node above one of height `below`, from `start` to the token just read.
@@ -165,7 +165,7 @@ impl Parser<'_> {
     }
 
     pub(super) fn conditional(&mut self) -> Parsed<Expr> {
-        let condition = self.binary(1)?;
+        let condition = self.binary(1, false)?;
         if !self.eat(TokenKind::Question) {
             return Ok(condition);
         }
@@ -180,15 +180,19 @@ impl Parser<'_> {
         self.higher(height, start, ExprKind::Conditional { condition, then, otherwise })
     }
 
-    fn binary(&mut self, loosest: Tightness) -> Parsed<Expr> {
+    /// `in_angles`: what is made of `<` and `>` is none of its operators.
+    fn binary(&mut self, loosest: Tightness, in_angles: bool) -> Parsed<Expr> {
         let mut left = self.unary()?;
-        while let Some((infix, tightness)) = self.infix().filter(|&(_, tightness)| tightness >= loosest) {
+        let goes_on = |tightness: Tightness| {
+            tightness >= loosest && !(in_angles && (RELATIONAL..ADDITIVE).contains(&tightness))
+        };
+        while let Some((infix, tightness)) = self.infix().filter(|&(_, tightness)| goes_on(tightness)) {
             let (start, height) = (left.span, self.height);
             let boxed = Box::new(left);
             match infix {
                 Infix::Binary(op, length) => {
                     let op_span = self.operator_span(length);
-                    let right = self.nested(|parser| parser.binary(tightness + 1))?;
+                    let right = self.nested(|parser| parser.binary(tightness + 1, in_angles))?;
                     let height = height.max(self.height);
                     let kind = ExprKind::Binary { op, op_span, left: boxed, right: Box::new(right) };
                     left = self.higher(height, start, kind)?;
@@ -297,7 +301,7 @@ impl Parser<'_> {
         self.unsupported(self.span(), "lambdas", "write a function, or a struct with a method")
     }
 
-    /// `( a, b )`, `[ a ]`, `{ a, b, }`, the cursor at the opening; the height becomes the highest's.
+    /// `( a, b )`, `[ a ]`, `{ a, b, }`, a last comma or not, the cursor at the opening; the height becomes the highest's.
     fn list(&mut self, closing: TokenKind) -> Parsed<Vec<Expr>> {
         let open = self.bump().span;
         let mut items = Vec::new();

@@ -28,6 +28,9 @@ pub(super) struct TypeForm {
 impl Parser<'_> {
     /// A type's form at `at`: `a.b<c>[4]`.
     pub(super) fn scan_type(&self, mut at: usize) -> Option<TypeForm> {
+        if self.lays_out(at) && self.token_at(at + 1).kind == TokenKind::Word {
+            at += 1;
+        }
         let head = self.token_at(at);
         if head.is_word(word::UNSIGNED) || head.is_word(word::SIGNED) {
             let sized = self.token_at(at + 1).kind == TokenKind::Word && self.is_builtin_type(at + 1);
@@ -68,6 +71,12 @@ impl Parser<'_> {
             return Some(TypeForm { end: at + 1, certain: true });
         }
         Some(TypeForm { end: at, certain })
+    }
+
+    /// `row_major` or `column_major`.
+    pub(super) fn lays_out(&self, at: usize) -> bool {
+        let token = self.token_at(at);
+        token.is_word(word::ROW_MAJOR) || token.is_word(word::COLUMN_MAJOR)
     }
 
     fn scan_stars(&self, mut at: usize) -> usize {

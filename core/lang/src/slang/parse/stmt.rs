@@ -100,7 +100,13 @@ impl Parser<'_> {
             }
             word::DO => self.do_stmt(),
             word::SWITCH => self.switch_stmt(),
-            word::BREAK => self.jump(StmtKind::Break, "`break`"),
+            word::BREAK => {
+                self.bump();
+                let is_label = self.is(TokenKind::Word) && self.kind_ahead(1) == TokenKind::Semicolon;
+                let label = if is_label { Some(self.name("a label")?) } else { None };
+                self.semicolon("`break`");
+                Ok(StmtKind::Break(label))
+            }
             word::CONTINUE => self.jump(StmtKind::Continue, "`continue`"),
             word::DISCARD => self.jump(StmtKind::Discard, "`discard`"),
             word::RETURN => {
@@ -124,9 +130,9 @@ impl Parser<'_> {
                 self.refuse_stmt()
             }
             _ if self.kind_ahead(1) == TokenKind::Colon => {
-                self.unsupported(token.span, "labels", "leave a loop by `break` or `return`");
-                self.at += 2;
-                self.nested(Self::stmt_kind)
+                let label = self.name("a label")?;
+                self.bump();
+                Ok(StmtKind::Labelled(label, Box::new(self.nested(Self::stmt)?)))
             }
             _ => self.expr_stmt(),
         }

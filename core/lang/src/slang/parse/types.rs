@@ -21,6 +21,13 @@ impl Parser<'_> {
 
     fn ty_here(&mut self, what: &str, angles_open: bool) -> Parsed<TypeExpr> {
         let start = self.span();
+        if self.lays_out(self.at) && self.kind_ahead(1) == TokenKind::Word {
+            let columns = self.is_word(word::COLUMN_MAJOR);
+            self.bump();
+            let ty = self.nested(|parser| parser.ty_here(what, angles_open))?;
+            let kind = if columns { TypeExprKind::ColumnMajor(Box::new(ty)) } else { ty.kind };
+            return Ok(TypeExpr { kind, span: self.since(start) });
+        }
         let mut segments = Vec::new();
         let next_is_word = self.kind_ahead(1) == TokenKind::Word;
         if self.is_word(word::UNSIGNED) || self.is_word(word::SIGNED) {
@@ -140,7 +147,7 @@ impl Parser<'_> {
         if self.scan_type(self.at).is_some_and(|form| ends(self.token_at(form.end).kind)) {
             return Ok(GenericArg::Type(self.ty("a type or a value")?));
         }
-        Ok(GenericArg::Value(self.additive()?))
+        Ok(GenericArg::Value(self.generic_value()?))
     }
 
     /// `<T : IFloat, let N : int>`, when there is one here, into `generics`.
@@ -185,7 +192,7 @@ impl Parser<'_> {
     }
 
     fn generic_default(&mut self) -> Parsed<Option<Expr>> {
-        if self.eat(TokenKind::Eq) { Ok(Some(self.additive()?)) } else { Ok(None) }
+        if self.eat(TokenKind::Eq) { Ok(Some(self.generic_value()?)) } else { Ok(None) }
     }
 
     /// `IFloat & IMore`

@@ -206,7 +206,7 @@ fn all_errors_of_a_file_are_reported() {
 #[test]
 fn what_is_not_supported_yet_is_refused_by_name() {
     check(
-        "void f(float *p) { x => 1; defer { } }\nvoid g() { p->x = *q; outer: for (;;) { } float *r; int y; }\nfunctype(int) -> int h();\nvoid i(float? x, some IFoo y) {}\nstruct S { int a; } s;",
+        "void f(float *p) { x => 1; defer { } }\nvoid g() { p->x = *q; goto outer; float *r; int y; }\nfunctype(int) -> int h();\nvoid i(float? x, some IFoo y) {}\nstruct S { int a; } s;",
         expect![[r#"
             error[unsupported-feature]: lambdas are not supported yet
               ┌─ t.slang:1:22
@@ -224,13 +224,13 @@ fn what_is_not_supported_yet_is_refused_by_name() {
               │
               = help: write it without this construct
 
-            error[unsupported-feature]: labels are not supported yet
+            error[unsupported-feature]: `goto` statements are not supported yet
               ┌─ t.slang:2:23
               │
-            2 │ void g() { p->x = *q; outer: for (;;) { } float *r; int y; }
-              │                       ^^^^^ used here
+            2 │ void g() { p->x = *q; goto outer; float *r; int y; }
+              │                       ^^^^ used here
               │
-              = help: leave a loop by `break` or `return`
+              = help: write it without this construct
 
             error[unsupported-feature]: function types are not supported yet
               ┌─ t.slang:3:1
