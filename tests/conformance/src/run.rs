@@ -96,6 +96,7 @@ fn prepare(path: &Path, text: &str, directive: &Directive) -> Result<Prepared, O
         includes: Some(&includes),
         type_conformances: &numbers(&inputs),
         instances: &instances(&inputs, &directive.entry),
+        ..Options::default()
     };
     let name = path.to_string_lossy();
     let Compiled { module, sources, diagnostics } = compile(Language::Slang, &name, text, &options);
