@@ -19,7 +19,7 @@ use pullback_autodiff::VjpRequest;
 use pullback_base::{Code, Diagnostic, bug};
 use pullback_device::DeviceType;
 use pullback_ir as ir;
-use pullback_ir::Interface;
+use pullback_ir::{FuncId, Interface};
 use std::sync::Arc;
 
 /// A function of a module. Clones share its plans.
@@ -154,10 +154,15 @@ impl Function {
     /// # Errors
     /// `unsupported-feature` where it has floats in structs in memory.
     pub fn widened(&self) -> Result<Function, Error> {
-        let ir = pullback_passes::widen(&self.source.ir).map_err(|found| self.source.error(found))?;
+        let named = self.source.ir.functions.iter();
+        let roots: Vec<FuncId> = named
+            .filter(|(_, it)| it.interface.as_ref().is_some_and(|i| i.name == self.set.name))
+            .map(|(id, _)| id)
+            .collect();
+        let ir = pullback_passes::widen(&self.source.ir, &roots).map_err(|found| self.source.error(found))?;
         let mut set = OverloadSet::new(&self.set.name);
-        for (id, function) in ir.functions.iter() {
-            if let Some(interface) = function.interface.as_ref().filter(|i| i.name == self.set.name) {
+        for id in roots {
+            if let Some(interface) = &ir.functions[id].interface {
                 set.add(id, interface);
             }
         }

@@ -3,17 +3,30 @@
 use pullback_base::{Code, Diagnostic, Diagnostics, Span, bug, ids::Id};
 use pullback_ir::effects::loaded_type;
 use pullback_ir::function::Args;
-use pullback_ir::{Block, Constant, Effect, Function, Module, Op, Scalar, Stmt, StmtKind, Type, Value};
+use pullback_ir::visit::each_stmt;
+use pullback_ir::{
+    Block, Constant, Effect, FuncId, Function, Module, Op, Scalar, Stmt, StmtKind, Type, Value,
+};
 
-/// The module over f64. Memory keeps its types, and bits are taken of the narrow numbers.
+/// The module over f64, for these functions and what they call. Memory keeps its types, and bits are taken of the narrow numbers.
 ///
 /// # Errors
 /// `unsupported-feature` for accesses to floats in memory other than loads and stores of numbers and vectors.
-pub fn widen(module: &Module) -> Result<Module, Diagnostics> {
+pub fn widen(module: &Module, roots: &[FuncId]) -> Result<Module, Diagnostics> {
     let mut widened = module.clone();
     let mut refused = Diagnostics::new();
-    for id in module.functions.ids().collect::<Vec<_>>() {
+    let mut reached = roots.to_vec();
+    let mut next = 0;
+    while let Some(&id) = reached.get(next) {
+        each_stmt(&module.functions[id].body, &mut |stmt| {
+            if let StmtKind::Call { callee, .. } = stmt.kind
+                && !reached.contains(&callee)
+            {
+                reached.push(callee);
+            }
+        });
         widen_function(&mut widened.functions[id], &mut refused);
+        next += 1;
     }
     if refused.has_errors() { Err(refused) } else { Ok(widened) }
 }
@@ -171,6 +184,7 @@ impl Widener<'_> {
 
     fn refuse(&mut self, span: Span) {
         let message = "this access to memory cannot be computed in double precision";
+        let span = if span.is_none() { self.function.span } else { span };
         self.refused.push(Diagnostic::error(Code::UnsupportedFeature, message).at(span, "accessed here"));
     }
 }
@@ -201,9 +215,10 @@ mod tests {
                 yield %10
             }",
         );
-        let widened = widen(&module).expect("no aggregates in memory");
+        let f = module.find("f").expect("f");
+        let widened = widen(&module, &[f]).expect("no aggregates in memory");
         pullback_ir::verify(widened.clone()).expect("verifies");
-        let widened = &widened.functions[widened.find("f").expect("f")];
+        let widened = &widened.functions[f];
         expect![[r#"
             func @f(%0 x: f64, %1 p: ptr<f32>, %2 n: i32) -> (f64) {
               %3: f64 = const f64 2.0

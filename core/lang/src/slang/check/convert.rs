@@ -11,7 +11,7 @@ const WRAP_COST: u32 = 1000;
 /// What it costs an overload to forget which type a value has.
 const ERASE_COST: u32 = 1000;
 /// What a splat costs an overload: more than any change of a scalar's type.
-const SPLAT_COST: u32 = 2000;
+pub const SPLAT_COST: u32 = 2000;
 
 /// The cost of converting without a cast; `None` where that is not possible.
 pub fn implicit_cost(program: &Program<'_>, from: &Ty, to: &Ty) -> Option<u32> {

@@ -2,7 +2,7 @@
 
 use super::call::FunctionSet;
 use super::context::Context;
-use super::convert::implicit_cost;
+use super::convert::{SPLAT_COST, implicit_cost};
 use super::hir::Expr;
 use super::infer::infer;
 use super::program::{FnId, Role, Signature};
@@ -80,6 +80,8 @@ impl Context<'_, '_> {
         if set.generics.is_some() && signature.generics.len() == signature.outer {
             return Err("is not generic".into());
         }
+        // Of the library alone: `[__noSplat]`.
+        let splats = !function.decl.attributes.iter().any(|attribute| &*attribute.name.text == "__noSplat");
         let mut cost = 0;
         for (param, arg) in signature.params.iter().zip(args) {
             let wanted = param.ty.subst(program, &subst);
@@ -87,7 +89,7 @@ impl Context<'_, '_> {
                 Direction::In => implicit_cost(program, &arg.ty, &wanted),
                 _ => (arg.ty == wanted).then_some(0),
             };
-            let Some(arg_cost) = fits else {
+            let Some(arg_cost) = fits.filter(|&cost| splats || cost < SPLAT_COST) else {
                 let (given, wanted) = (program.show(&arg.ty), program.show(&wanted));
                 let exactly = if param.direction.writes() { "exactly " } else { "" };
                 return Err(format!("`{}` needs {exactly}`{wanted}`, not `{given}`", param.name));

@@ -156,12 +156,14 @@ impl Context<'_, '_> {
             let id = self.accessor_id(&accessors.get);
             let get = &self.checker.program.functions[id];
             let (name, declared) = (get.qualified.replace(".get", ""), get.ast.name.span);
-            self.report(
-                Diagnostic::error(Code::NotAssignable, format!("`{name}` has no `set`"))
-                    .at(span, "written here")
-                    .also(declared, "can only be read")
-                    .help("declare `set { ... }` beside its `get`"),
-            );
+            let refused = Diagnostic::error(Code::NotAssignable, format!("`{name}` has no `set`"))
+                .at(span, "written here");
+            self.report(match get.is_std {
+                true => refused.help("take a type that is written, as `RWTensor` is"),
+                false => {
+                    refused.also(declared, "can only be read").help("declare `set { ... }` beside its `get`")
+                }
+            });
             return false;
         };
         let id = self.accessor_id(set);

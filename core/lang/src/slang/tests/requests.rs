@@ -1,6 +1,6 @@
 //! What is asked of a module beside its text: numbers of types behind interfaces, instances of generic functions.
 
-use crate::{Compiled, Language, Options, TypeConformance, compile};
+use crate::{Compiled, Language, Linked, Options, TypeConformance, compile};
 use expect_test::{Expect, expect};
 use pullback_base::render::render_all;
 
@@ -195,5 +195,76 @@ struct Same : IFill { int fill(int i) { return i; } }
     let compiled = compiled(text, &[], &["main<Same>"]);
     let entries: Vec<&str> = compiled.module.entry_points.iter().map(|entry| &*entry.name).collect();
     assert_eq!(entries, ["of_any", "main<Same>"]);
+    accepted(compiled);
+}
+
+#[test]
+fn wrong_constants_are_reported_where_they_are_given() {
+    let text = "extern static const int COUNT = 2;
+extern static const float2 SCALE = { 1, 2 };
+static const int FIXED = 3;
+float f(float x) { return x * COUNT * SCALE.x * FIXED; }
+";
+    let given = [("COUNT", "2.5"), ("SCALE", "{ 1, 2, 3 }"), ("FIXED", "4"), ("CONT", "1")];
+    let constants: Vec<(String, String)> =
+        given.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let options = Options { constants: &constants, ..Options::default() };
+    check(
+        compile(Language::Slang, "t.slang", text, &options),
+        expect![[r#"
+        error[type-mismatch]: `COUNT` is `int`, and cannot have this value
+          ┌─ (options):1:13
+          │
+        1 │ let COUNT = 2.5;
+          │             ^^^ is `float`
+          │
+          ┌─ t.slang:1:25
+          │
+        1 │ extern static const int COUNT = 2;
+          │                         ----- declared here
+          │
+          = help: give a value of its type
+
+        error[type-mismatch]: too many values for `float2`
+          ┌─ (options):2:21
+          │
+        2 │ let SCALE = { 1, 2, 3 };
+          │                     ^ 1 more than fit
+          │
+          = help: use a value of the type that is needed, or convert explicitly
+
+        error[not-constant]: `FIXED` is no link-time constant
+          ┌─ (options):3:5
+          │
+        3 │ let FIXED = 4;
+          │     ^^^^^ given a value
+          │
+          ┌─ t.slang:3:18
+          │
+        3 │ static const int FIXED = 3;
+          │                  ----- has this value for good
+          │
+          = help: declare it `extern static const`
+
+        error[unknown-name]: no link-time constant is named `CONT`
+          ┌─ (options):4:5
+          │
+        4 │ let CONT = 1;
+          │     ^^^^ given a value
+          │
+          = help: did you mean `COUNT`?
+    "#]],
+    );
+}
+
+#[test]
+fn a_linked_module_is_read_before_what_it_is_linked_with() {
+    let main = "import slangpy;\nextern float scaled(Tensor<float, 1> t, int i);
+float f(Tensor<float, 1> t) { return scaled(t, 0); }\n";
+    let text = "import slangpy;\nexport float scaled(Tensor<float, 1> t, int i) { return 2 * t[i]; }\n";
+    let links = [Linked { name: "linked.slang".into(), text: text.into() }];
+    let compiled =
+        compile(Language::Slang, "t.slang", main, &Options { links: &links, ..Options::default() });
+    assert!(names(&compiled).contains(&"f"));
     accepted(compiled);
 }
