@@ -39,6 +39,9 @@ impl<'a> Reverse<'a> {
 
     pub(super) fn repeat(&mut self, stmt: &'a Stmt) {
         let results = stmt.kind.results();
+        if let Some(jacobian) = self.jacobians.remove(&results[0]) {
+            return self.multiply(&jacobian);
+        }
         let seeds: Vec<Option<Value>> = results.iter().map(|result| self.adjoints.remove(result)).collect();
         if seeds.iter().all(Option::is_none) && !self.activity.must_sweep(&stmt.kind) {
             return;
@@ -80,7 +83,7 @@ impl<'a> Reverse<'a> {
         after: &[Value],
     ) -> Vec<Value> {
         let slots = match (looped.plan.storage, run.slots) {
-            (Storage::Nothing, _) => None,
+            (Storage::Nothing | Storage::Forward, _) => None,
             (_, Some(slots)) => Some(slots),
             (Storage::All(count) | Storage::Slots(count), None) => Some(self.first_slots(looped, count)),
         };
