@@ -71,7 +71,8 @@ impl fmt::Display for Strategy {
             Strategy::NotReversed => f.write_str("not reversed: no derivative flows through it"),
             Strategy::NoStorage => f.write_str("reversed without storage"),
             Strategy::ForwardMode { inputs } => {
-                write!(f, "gone through by forward mode along {inputs} inputs, without storage")
+                let plural = if *inputs == 1 { "" } else { "s" };
+                write!(f, "gone through by forward mode along {inputs} input{plural}, without storage")
             }
             Strategy::AllStored => f.write_str("all states stored"),
             Strategy::Checkpointed { slots } => write!(f, "{slots} states stored, the others recomputed"),
