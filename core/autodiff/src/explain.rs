@@ -50,6 +50,8 @@ pub enum Strategy {
     NotReversed,
     /// The sweep reads nothing that the loop carries, or what it reads is known from the trip's number.
     NoStorage,
+    /// It is not swept: forward mode goes through it along each of the numbers that enter it.
+    ForwardMode { inputs: u32 },
     /// The state of every trip is stored.
     AllStored,
     /// The states of that many trips are stored, and the others are computed from them.
@@ -68,6 +70,10 @@ impl fmt::Display for Strategy {
         match self {
             Strategy::NotReversed => f.write_str("not reversed: no derivative flows through it"),
             Strategy::NoStorage => f.write_str("reversed without storage"),
+            Strategy::ForwardMode { inputs } => {
+                let plural = if *inputs == 1 { "" } else { "s" };
+                write!(f, "gone through by forward mode along {inputs} input{plural}, without storage")
+            }
             Strategy::AllStored => f.write_str("all states stored"),
             Strategy::Checkpointed { slots } => write!(f, "{slots} states stored, the others recomputed"),
         }
@@ -100,7 +106,7 @@ fn block(
     out: &mut Vec<LoopExplanation>,
 ) {
     for stmt in &within.stmts {
-        let mut inner = depth;
+        let (mut inner, first) = (depth, out.len());
         if let StmtKind::Loop { results, params, .. } = &stmt.kind {
             inner += 1;
             let plan = activity.is_swept(&stmt.kind).then(|| plans.of(results));
@@ -108,6 +114,14 @@ fn block(
         }
         for held in stmt.kind.blocks() {
             block(function, held, activity, plans, inner, out);
+        }
+        // Forward mode goes through the loops within, too.
+        if let Some((LoopExplanation { strategy: way @ Strategy::ForwardMode { .. }, .. }, within)) =
+            out[first..].split_first_mut()
+        {
+            for one in within.iter_mut().filter(|one| one.strategy != Strategy::NotReversed) {
+                (one.strategy, one.state_words, one.bytes_per_lane) = (*way, 0, 0);
+            }
         }
     }
 }
@@ -138,6 +152,7 @@ fn one_loop(
     // Beside a stored state stands the number of its trip.
     let (strategy, bytes_per_lane) = match plan.storage {
         Storage::Nothing => (Strategy::NoStorage, 0),
+        Storage::Forward => (Strategy::ForwardMode { inputs: plan.inputs.len() as u32 }, 0),
         Storage::All(count) => (Strategy::AllStored, u64::from(count) * state_bytes),
         Storage::Slots(slots) => (Strategy::Checkpointed { slots }, u64::from(slots) * (state_bytes + 8)),
     };

@@ -1,4 +1,4 @@
-//! Forward mode: each statement is followed by its tangent.
+//! Forward mode: each statement is followed by its tangents, one along each direction.
 
 use crate::activity::Activity;
 use crate::calls::Calls;
@@ -33,41 +33,45 @@ pub(crate) fn derive(primal: &Function, calls: Calls, request: &JvpRequest) -> R
     let duals = Duals::new(primal, &request.active_params, &mut b);
     let mut forward = Forward {
         primal,
-        activity,
+        activity: &activity,
         convention: request.convention,
-        constants: constants(primal),
-        b,
-        copier,
-        tangents: FxHashMap::default(),
-        duals,
+        constants: &constants(primal),
+        b: &mut b,
+        copier: &mut copier,
+        tangents: vec![FxHashMap::default()],
+        duals: &duals,
     };
     forward.tangent_params(&request.active_params);
     let block = &primal.body;
     forward.stmts(block);
     let mut results = forward.copier.values(&block.yields);
     for (&value, _) in block.yields.iter().zip(&floats).filter(|(_, float)| **float) {
-        results.push(forward.tangent(value));
+        results.push(forward.tangent(ONLY, value));
     }
-    let mut function = forward.b.finish(results);
+    let mut function = b.finish(results);
     function.span = primal.span;
     Ok(function)
 }
 
-struct Forward<'a> {
-    primal: &'a Function,
-    activity: Activity,
-    convention: Convention,
-    constants: FxHashMap<Value, f64>,
-    b: FunctionBuilder,
+/// The direction of a function's own derivative. What has several directions (a loop that reverse mode goes through
+/// forwards) touches no memory and calls nothing.
+const ONLY: usize = 0;
+
+pub(crate) struct Forward<'a, 'b> {
+    pub primal: &'a Function,
+    pub activity: &'b Activity,
+    pub convention: Convention,
+    pub constants: &'b FxHashMap<Value, f64>,
+    pub b: &'b mut FunctionBuilder,
     /// From the function's values to their copies.
-    copier: Copier<'a>,
-    /// From the function's varied values to their tangents.
-    tangents: FxHashMap<Value, Value>,
+    pub copier: &'b mut Copier<'a>,
+    /// Along each direction: from varied values to their tangents. What has none there does not vary along it.
+    pub tangents: Vec<FxHashMap<Value, Value>>,
     /// Where the tangents of memory are.
-    duals: Duals,
+    pub duals: &'b Duals,
 }
 
-impl<'a> Forward<'a> {
+impl<'a> Forward<'a, '_> {
     fn tangent_params(&mut self, active_params: &[bool]) {
         for (i, (&param, _)) in self.primal.params.iter().zip(active_params).enumerate().filter(|(_, p)| *p.1)
         {
@@ -77,13 +81,13 @@ impl<'a> Forward<'a> {
             }
             let name = decl.name.as_ref().map_or_else(|| format!("d_{i}"), |name| format!("d_{name}"));
             let tangent = self.b.param(decl.ty.clone(), &name);
-            self.tangents.insert(param, tangent);
+            self.tangents[ONLY].insert(param, tangent);
         }
     }
 
     /// The tangent; a zero where there is none.
-    fn tangent(&mut self, value: Value) -> Value {
-        match self.tangents.get(&value) {
+    fn tangent(&mut self, along: usize, value: Value) -> Value {
+        match self.tangents[along].get(&value) {
             Some(&tangent) => tangent,
             None => self.b.zero(self.primal.ty(value)),
         }
@@ -99,7 +103,7 @@ impl<'a> Forward<'a> {
             StmtKind::Let { result, op, args } => {
                 self.copy(stmt);
                 if self.activity.is_varied(*result) {
-                    self.op(*result, op, args);
+                    (0..self.tangents.len()).for_each(|along| self.op(along, *result, op, args));
                 }
             }
             StmtKind::If { results, .. } | StmtKind::Switch { results, .. } => self.branch(stmt, results),
@@ -117,14 +121,15 @@ impl<'a> Forward<'a> {
         self.b.push_stmt(copy);
     }
 
-    fn op(&mut self, result: Value, op: &'a Op, args: &[Value]) {
+    fn op(&mut self, along: usize, result: Value, op: &'a Op, args: &[Value]) {
         let tangent = match rule(op) {
+            _ if !args.iter().any(|arg| self.tangents[along].contains_key(arg)) => None,
             Rule::Partials(partials) => {
                 let mut sum = None;
                 for (partial, arg) in partials.iter().zip(args) {
-                    let Some(&tangent) = self.tangents.get(arg) else { continue };
+                    let Some(&tangent) = self.tangents[along].get(arg) else { continue };
                     let site = Site::new(
-                        &mut self.b,
+                        self.b,
                         self.convention,
                         partial.reads,
                         (args, result),
@@ -138,7 +143,7 @@ impl<'a> Forward<'a> {
                 sum
             }
             Rule::Linear(..) => {
-                let args: Args = args.iter().map(|&arg| self.linear_operand(arg)).collect();
+                let args: Args = args.iter().map(|&arg| self.linear_operand(along, arg)).collect();
                 Some(self.b.op(op.clone(), &args))
             }
             Rule::Discrete | Rule::Flat | Rule::Aggregate => {
@@ -147,7 +152,7 @@ impl<'a> Forward<'a> {
         };
         // Every partial may be flat: then the tangent is zero.
         if let Some(tangent) = tangent {
-            self.tangents.insert(result, tangent);
+            self.tangents[along].insert(result, tangent);
         }
     }
 
@@ -158,13 +163,13 @@ impl<'a> Forward<'a> {
         }
         match (effect, result) {
             (Effect::Load, Some(result)) if self.activity.is_varied(result) => {
-                let place = self.duals.place(args[0], &self.copier, &mut self.b);
+                let place = self.duals.place(args[0], self.copier, self.b);
                 let tangent = self.b.load(place);
-                self.tangents.insert(result, tangent);
+                self.tangents[ONLY].insert(result, tangent);
             }
             (Effect::Store | Effect::AtomicAdd, _) => {
-                let place = self.duals.place(args[0], &self.copier, &mut self.b);
-                let tangent = self.tangent(args[1]);
+                let place = self.duals.place(args[0], self.copier, self.b);
+                let tangent = self.tangent(ONLY, args[1]);
                 self.b.write(effect, place, tangent);
             }
             _ => {}
@@ -185,7 +190,7 @@ impl<'a> Forward<'a> {
             let Some(tangent) = &param.value.tangent else { continue };
             let parts = tangent.parts().into_iter().zip(tangent.ty.leaves());
             operands.extend(parts.map(|(leaf, ty)| match leaf {
-                Some(leaf) => self.tangent(leaves[leaf]),
+                Some(leaf) => self.tangent(ONLY, leaves[leaf]),
                 None => self.b.zero(&ty),
             }));
         }
@@ -199,15 +204,15 @@ impl<'a> Forward<'a> {
             let Some(tangent) = &value.tangent else { continue };
             for (part, given) in tangent.parts().into_iter().zip(given.by_ref()) {
                 if let Some(leaf) = part.filter(|&leaf| self.activity.is_varied(leaves[leaf])) {
-                    self.tangents.insert(leaves[leaf], given);
+                    self.tangents[ONLY].insert(leaves[leaf], given);
                 }
             }
         }
     }
 
     /// Floats are replaced by their tangents, all else (conditions, indices) stays.
-    fn linear_operand(&mut self, arg: Value) -> Value {
-        if self.primal.ty(arg).has_float() { self.tangent(arg) } else { self.copier.value(arg) }
+    fn linear_operand(&mut self, along: usize, arg: Value) -> Value {
+        if self.primal.ty(arg).has_float() { self.tangent(along, arg) } else { self.copier.value(arg) }
     }
 
     /// `If` and `Switch`: each arm yields the tangents of the varied results too.
@@ -230,8 +235,10 @@ impl<'a> Forward<'a> {
 
     fn yields(&mut self, block: &Block, varied: &[bool]) -> Vec<Value> {
         let mut yields = self.copier.values(&block.yields);
-        for (&value, _) in block.yields.iter().zip(varied).filter(|(_, varied)| **varied) {
-            yields.push(self.tangent(value));
+        for along in 0..self.tangents.len() {
+            for (&value, _) in block.yields.iter().zip(varied).filter(|(_, varied)| **varied) {
+                yields.push(self.tangent(along, value));
+            }
         }
         yields
     }
@@ -241,23 +248,27 @@ impl<'a> Forward<'a> {
         let copies: Vec<Value> =
             results.iter().map(|&value| self.copier.define(self.b.function_mut(), value)).collect();
         let mut tangents = Vec::new();
-        for (&value, _) in results.iter().zip(varied).filter(|(_, varied)| **varied) {
-            let tangent = self.b.new_value(self.primal.ty(value).clone());
-            self.tangents.insert(value, tangent);
-            tangents.push(tangent);
+        for along in 0..self.tangents.len() {
+            for (&value, _) in results.iter().zip(varied).filter(|(_, varied)| **varied) {
+                let tangent = self.b.new_value(self.primal.ty(value).clone());
+                self.tangents[along].insert(value, tangent);
+                tangents.push(tangent);
+            }
         }
         (copies, tangents)
     }
 
     /// `Loop`: carries the tangents of the varied parameters too.
-    fn repeat(&mut self, stmt: &'a Stmt) {
+    pub fn repeat(&mut self, stmt: &'a Stmt) {
         let StmtKind::Loop { results, inits, params, head, body, hints } = &stmt.kind else { return };
         let varied: Vec<bool> = params.iter().map(|&param| self.activity.is_varied(param)).collect();
         let mut all_inits = self.copier.values(inits);
-        for (&init, _) in inits.iter().zip(&varied).filter(|(_, varied)| **varied) {
-            let tangent = self.tangent(init);
-            let ty = self.b.ty(tangent).clone();
-            all_inits.push(if on(Bug::LoopStartsFlat) { self.b.zero(&ty) } else { tangent });
+        for along in 0..self.tangents.len() {
+            for (&init, _) in inits.iter().zip(&varied).filter(|(_, varied)| **varied) {
+                let tangent = self.tangent(along, init);
+                let ty = self.b.ty(tangent).clone();
+                all_inits.push(if on(Bug::LoopStartsFlat) { self.b.zero(&ty) } else { tangent });
+            }
         }
         let (mut all_params, tangents) = self.define_results(params, &varied);
         all_params.extend(tangents);

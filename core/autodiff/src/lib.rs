@@ -91,6 +91,8 @@ pub struct JvpRequest {
 pub struct LoopOptions {
     /// How many states of a loop are stored; `None`: as many as fit a small budget.
     pub slots: Option<u32>,
+    /// Whether all loops are reversed, also those that forward mode goes through at less cost.
+    pub reversed: bool,
 }
 
 impl JvpRequest {

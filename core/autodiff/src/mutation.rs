@@ -83,6 +83,8 @@ bugs! {
     UsefulOnce,
     /// What a loop carries is not varied by its yields.
     VariedOnce,
+    /// A loop that forward mode goes through gives nothing to the last number that enters it.
+    InputLeftOut,
     /// Forward mode starts a loop with zero tangents.
     LoopStartsFlat,
 }

@@ -34,7 +34,8 @@ pub(crate) fn reads(block: &Block, activity: &Activity, plans: &LoopPlans) -> Va
             StmtKind::Loop { results, params, head, .. } => {
                 let plan = plans.of(results);
                 out.extend(&plan.outside);
-                if plan.trips.is_none() || matches!(plan.storage, Storage::All(_)) {
+                let is_counted = plan.trips.is_none() || matches!(plan.storage, Storage::All(_));
+                if is_counted && plan.storage != Storage::Forward {
                     out.insert(head.yields[0]);
                     // Its states are stored when it is run.
                     out.extend(plan.state.iter().map(|&i| params[i]));

@@ -68,16 +68,22 @@ def test_a_kink_is_reported_rather_than_smoothed(module):
 
 def test_a_gradient_is_explained_before_it_is_asked_for(load):
     source = """
-float state(float x, int n, float by) {
+float state(float x, int n, float by, float4 w) {
     float p = x;
-    while (n > 0 && p < 100.0) { p = sin(p) * by + p * p; n--; }
+    while (n > 0 && p < 100.0) { p = sin(p * w.x) * by + cos(p * w.y) * p * w.z + sin(p + w.w); n--; }
     return p;
+}
+float root(float a) {
+    float y = 1;
+    while (abs(y * y - a) > 1e-4) y = 0.5 * (y + a / y);
+    return y;
 }
 float plain(float x) { return x * x; }
 """
     module = load(source)
-    explained = module.state.explain_gradient(X, 5, np.float32(2.0))
-    assert explained.arguments == {"x": "stored by each lane"}
+    w = np.ones((len(X), 4), np.float32)
+    explained = module.state.explain_gradient(X, 5, np.float32(2.0), w)
+    assert explained.arguments == {"x": "stored by each lane", "w": "stored by each lane"}
     (loop,) = explained.loops
     assert loop["place"].startswith("kernel.slang:4:")
     assert loop["trips"] == "trips counted"
@@ -86,6 +92,9 @@ float plain(float x) { return x * x; }
     assert explained.derived_statements > explained.statements
     assert explained.refused is None
     assert "loop at kernel.slang:4:" in str(explained)
-    shared = module.state.explain_gradient(X, 5, np.array(2.0, np.float32))
+    shared = module.state.explain_gradient(X, 5, np.array(2.0, np.float32), w)
     assert "summed over groups" in shared.arguments["by"]
     assert module.plain.explain_gradient(X).loops == []
+    (loop,) = module.root.explain_gradient(X).loops
+    assert loop["strategy"] == "gone through by forward mode along 1 input, without storage"
+    assert loop["bytes_per_lane"] == 0

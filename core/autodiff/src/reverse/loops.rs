@@ -39,6 +39,9 @@ impl<'a> Reverse<'a> {
 
     pub(super) fn repeat(&mut self, stmt: &'a Stmt) {
         let results = stmt.kind.results();
+        if let Some(jacobian) = self.jacobians.remove(&results[0]) {
+            return self.multiply(&jacobian);
+        }
         let seeds: Vec<Option<Value>> = results.iter().map(|result| self.adjoints.remove(result)).collect();
         if seeds.iter().all(Option::is_none) && !self.activity.must_sweep(&stmt.kind) {
             return;
@@ -72,6 +75,10 @@ impl<'a> Reverse<'a> {
     }
 
     /// `for k in (0..trips).rev()`: the adjoints before the first trip, from those after the last.
+    ///
+    /// Where states are computed again, how long that takes hangs on `k`. Lanes run in lock step, so all begin at a power of
+    /// two, idle down to their own number of trips, and from there are at the same trip as those with more: then they wait
+    /// for one another where the wait is the same, not for another lane at every trip.
     fn trips_backwards(
         &mut self,
         looped: &Looped<'a>,
@@ -80,16 +87,18 @@ impl<'a> Reverse<'a> {
         after: &[Value],
     ) -> Vec<Value> {
         let slots = match (looped.plan.storage, run.slots) {
-            (Storage::Nothing, _) => None,
+            (Storage::Nothing | Storage::Forward, _) => None,
             (_, Some(slots)) => Some(slots),
             (Storage::All(count) | Storage::Slots(count), None) => Some(self.first_slots(looped, count)),
         };
+        let in_step = matches!(looped.plan.storage, Storage::Slots(_));
         // What the sweep only reads it need not carry.
-        let stack = match (&slots, looped.plan.storage) {
-            (Some(slots), Storage::Slots(_)) => slots.values(),
+        let stack = match &slots {
+            Some(slots) if in_step => slots.values(),
             _ => Vec::new(),
         };
-        let inits = [&[run.trips], stack.as_slice(), after].concat();
+        let start = if in_step { self.power_of_two(run.trips) } else { run.trips };
+        let inits = [&[start], stack.as_slice(), after].concat();
         let mut results = self.while_(
             &inits,
             |reverse, values| {
@@ -97,25 +106,46 @@ impl<'a> Reverse<'a> {
                 reverse.b.op(Op::Lt, &[first, values[0]])
             },
             |reverse, values| {
-                let (stack_values, adjoints) = values[1..].split_at(stack.len());
                 let one = reverse.b.i64(1);
                 let k = reverse.b.sub(values[0], one);
-                let mut next = vec![k];
-                let state = match (&slots, looped.plan.storage) {
-                    (Some(slots), Storage::All(_)) => reverse.load_state(looped, slots, k),
-                    (Some(slots), _) => {
+                reverse.b.begin_block();
+                let (stack_values, adjoints) = values[1..].split_at(stack.len());
+                let mut next = Vec::new();
+                let state = match &slots {
+                    Some(slots) if in_step => {
                         let restored = reverse.restore(looped, slots.renewed(stack_values), values[0], k);
                         next.extend(restored.slots.values());
                         restored.state
                     }
-                    (None, _) => Vec::new(),
+                    Some(slots) => reverse.load_state(looped, slots, k),
+                    None => Vec::new(),
                 };
                 reverse.enter_trip(looped, &state, k);
                 next.extend(reverse.sweep_trip(looped, carried, adjoints));
-                next
+                let trip = reverse.b.end_block(next);
+                if in_step {
+                    let is_made = reverse.b.op(Op::Lt, &[k, run.trips]);
+                    let idle = Block { stmts: Vec::new(), yields: values[1..].to_vec() };
+                    let next = reverse.b.push_if(is_made, trip, idle);
+                    return [vec![k], next].concat();
+                }
+                trip.stmts.into_iter().for_each(|stmt| reverse.b.push_stmt(stmt));
+                [vec![k], trip.yields].concat()
             },
         );
         results.split_off(1 + stack.len())
+    }
+
+    /// The least power of two that is not below a number.
+    fn power_of_two(&mut self, number: Value) -> Value {
+        let (one, zero) = (self.b.i64(1), self.b.i64(0));
+        let below = self.b.sub(number, one);
+        let bits = self.b.op(Op::FirstBitHigh, &[below]);
+        let bits = self.one_more(bits);
+        let power = self.b.op(Op::Shl, &[one, bits]);
+        // There is none for zero.
+        let is_some = self.b.op(Op::Lt, &[zero, number]);
+        self.b.select(is_some, power, zero)
     }
 
     /// Makes the parameters what they were before trip `k`.

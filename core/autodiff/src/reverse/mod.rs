@@ -8,10 +8,12 @@ mod adjoints;
 mod branch;
 mod call;
 mod checkpoint;
+mod jacobian;
 mod loops;
 mod memory;
 mod replay;
 
+use self::jacobian::Jacobian;
 use self::replay::Run;
 use crate::activity::Activity;
 use crate::calls::Calls;
@@ -56,6 +58,7 @@ pub(crate) fn derive(primal: &Function, calls: Calls, request: &VjpRequest) -> R
         copier,
         adjoints: FxHashMap::default(),
         runs: FxHashMap::default(),
+        jacobians: FxHashMap::default(),
         writes: if request.keep_results { Writes::Run } else { Writes::Left },
         duals,
     };
@@ -96,6 +99,8 @@ struct Reverse<'a> {
     adjoints: FxHashMap<Value, Value>,
     /// From a loop's first result to what its latest run has left for its sweep.
     runs: FxHashMap<Value, Run>,
+    /// From the first result of a loop that forward mode went through to what that gave.
+    jacobians: FxHashMap<Value, Jacobian>,
     /// Whether what is run now runs its writes.
     writes: Writes,
     /// Where the cotangents of memory are.

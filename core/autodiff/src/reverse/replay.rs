@@ -25,6 +25,12 @@ impl<'a> Reverse<'a> {
         for stmt in &block.stmts {
             self.b.set_span(stmt.span);
             match &stmt.kind {
+                StmtKind::Loop { results, .. }
+                    if self.activity.is_swept(&stmt.kind)
+                        && self.plans.of(results).storage == Storage::Forward =>
+                {
+                    self.run_forward(stmt);
+                }
                 StmtKind::Loop { results, .. } if self.activity.is_swept(&stmt.kind) => {
                     let run = self.run_loop(stmt, &needed);
                     self.runs.insert(results[0], run);

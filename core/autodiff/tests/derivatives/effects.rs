@@ -45,7 +45,7 @@ const EVERY_OTHER: &str = "%15: i32 = and %10, %4
 
 fn derived(f: &Function, keep_results: bool, slots: Option<u32>) -> Result<Function, Diagnostics> {
     let (active, seeded) = floats(f);
-    let loops = LoopOptions { slots };
+    let loops = LoopOptions { slots, reversed: true };
     vjp(f, &VjpRequest { keep_results, loops, ..VjpRequest::new(active, seeded) })
 }
 

@@ -24,9 +24,13 @@ fn repeated(bound: &str, next: &str) -> String {
 }
 
 fn explained(text: &str, slots: Option<u32>) -> (TripCount, u32, Strategy, u64) {
+    explained_by(text, LoopOptions { slots, reversed: true })
+}
+
+fn explained_by(text: &str, loops: LoopOptions) -> (TripCount, u32, Strategy, u64) {
     let f = parse_one(text);
     let (active, seeded) = floats(&f);
-    let request = VjpRequest { loops: LoopOptions { slots }, ..VjpRequest::new(active, seeded) };
+    let request = VjpRequest { loops, ..VjpRequest::new(active, seeded) };
     let explanation = explain(&f, &request);
     assert!(explanation.refused.is_empty());
     assert_eq!(explanation.loops.len(), 1);
@@ -79,4 +83,14 @@ fn a_loop_that_may_end_early_stores_all_states_if_it_has_few_trips() {
     let more = text.replace("const i32 12", "const i32 65");
     let strategy = Strategy::Checkpointed { slots: 64 };
     assert_eq!(explained(&more, None), (TripCount::Counted, 1, strategy, 64 * 16));
+}
+
+#[test]
+fn forward_mode_goes_through_a_loop_that_few_numbers_enter() {
+    let power = repeated("%1", "mul %8, %0");
+    let way = Strategy::ForwardMode { inputs: 1 };
+    assert_eq!(explained_by(&power, LoopOptions::default()), (TripCount::Beforehand, 0, way, 0));
+    // What is free of state costs least reversed.
+    let sum = repeated("%1", "add %8, %0");
+    assert_eq!(explained_by(&sum, LoopOptions::default()).2, Strategy::NoStorage);
 }

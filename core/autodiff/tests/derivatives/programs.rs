@@ -409,7 +409,7 @@ fn the_number_of_slots_changes_no_gradient() {
         let x = [point(&mut random), direction(&mut random, 2)].concat();
         let expected = doubles(&gradient(&f), &x);
         for slots in 1..=4 {
-            let loops = LoopOptions { slots: Some(slots) };
+            let loops = LoopOptions { slots: Some(slots), reversed: true };
             let request = VjpRequest { loops, ..VjpRequest::new(active.clone(), seeded.clone()) };
             let found = doubles(&vjp(&f, &request).expect("has a VJP"), &x);
             assert_close("few slots", &found, &expected, 0.0, &f, &x);

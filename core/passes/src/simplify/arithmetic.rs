@@ -28,6 +28,7 @@ pub(super) fn simplify(scope: &mut Scope<'_>, op: &Op, args: &[Value]) -> Option
         // x * y + (-0) rounds as x * y does, and a zero keeps its sign.
         (Op::Fma, &[a, b, c]) if is_number(scope, c, -0.0) => Change::op(Op::Mul, &[a, b]),
         (Op::Pow, &[a, b]) => pow(scope, a, b),
+        (Op::MulOrZero, &[a, b]) => mul_or_zero(scope, a, b),
         _ => None,
     }
 }
@@ -81,6 +82,14 @@ fn mul(scope: &mut Scope<'_>, a: Value, b: Value) -> Option<Change> {
         return Change::op(Op::Mul, &[a, b]);
     }
     reassociate(scope, &Op::Mul, a, b)
+}
+
+fn mul_or_zero(scope: &Scope<'_>, a: Value, b: Value) -> Option<Change> {
+    if is_number(scope, b, 1.0) {
+        return Some(Change::Value(a));
+    }
+    let known = scope.constant(a)?.as_f64();
+    if known == 0.0 { Some(Change::Value(a)) } else { Change::op(Op::Mul, &[a, b]) }
 }
 
 /// `(x op c) op d = x op (c op d)`, for integers, which wrap.
@@ -172,6 +181,32 @@ mod tests {
                   %4: f32 = add %0, %1
                   %5: f32 = mul %0, %1
                   yield %4, %0, %0, %0, %5
+                }
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_factor_that_is_known_tells_what_a_product_or_zero_is() {
+        check(
+            simplify,
+            "func @f(%0 x: f32) -> (f32, f32, f32, f32) {
+                %1: f32 = const f32 -0.0
+                %2: f32 = const f32 1
+                %3: f32 = const f32 2
+                %4: f32 = mul_or_zero %1, %0
+                %5: f32 = mul_or_zero %2, %0
+                %6: f32 = mul_or_zero %0, %2
+                %7: f32 = mul_or_zero %0, %3
+                yield %4, %5, %6, %7
+            }",
+            expect![[r#"
+                func @f(%0 x: f32) -> (f32, f32, f32, f32) {
+                  %1: f32 = const f32 -0.0
+                  %2: f32 = const f32 1.0
+                  %3: f32 = const f32 2.0
+                  %4: f32 = mul_or_zero %0, %3
+                  yield %1, %0, %0, %4
                 }
             "#]],
         );

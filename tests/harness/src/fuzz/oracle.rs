@@ -5,7 +5,7 @@ use crate::corpus::{Case, Domain, Subject};
 use crate::derivatives::{along, dot, dot_size, evaluate, marked};
 use crate::lanes::{self, Lane};
 use crate::random::Random;
-use pullback_autodiff::VjpRequest;
+use pullback_autodiff::{LoopOptions, VjpRequest};
 use pullback_base::Diagnostics;
 use pullback_interp::InterpError;
 use pullback_ir::{Constant, Function, Module, Scalar, Verified};
@@ -182,15 +182,37 @@ impl Program {
         Ok(())
     }
 
-    /// Other ways to the same gradient, one of them for each program.
+    /// Other ways to the same gradient, two of them for each program: some number of slots, and either every loop reversed,
+    /// also those with few inputs, or nothing unrolled and simplified before.
     fn check_variations(&self, seed: u64, point: &Point) -> Result<(), Failure> {
-        let Subject { flat, params, results, .. } = &self.subject;
+        let flat = &self.subject.flat;
         let slots = SLOTS[(seed / 2) as usize % SLOTS.len()];
-        let kind = format!("{slots} slots");
-        let mut request = VjpRequest::new(params.clone(), results.clone());
-        request.loops.slots = Some(slots);
-        let Ok(other) = derived(&kind, lanes::requested_derivative(flat, &request))? else { return Ok(()) };
-        in_time(self.check_reverse(&lanes::alone(&other), &kind, point))
+        let stored = LoopOptions { slots: Some(slots), reversed: true };
+        self.check_variation(&format!("{slots} slots"), flat, stored, point)?;
+        if seed.is_multiple_of(2) {
+            let reversed = LoopOptions { slots: None, reversed: true };
+            return self.check_variation("all loops reversed", flat, reversed, point);
+        }
+        let kind = "as written";
+        let failed = |why: Diagnostics| Failure::new(format!("{kind}: does not flatten"), format!("{why:?}"));
+        let inlined = pullback_passes::inline(&self.case.module, self.subject.id).map_err(failed)?;
+        let written = pullback_passes::scalarize(&inlined).map_err(failed)?;
+        self.check_variation(kind, &written, LoopOptions::default(), point)
+    }
+
+    fn check_variation(
+        &self,
+        kind: &str,
+        function: &Function,
+        loops: LoopOptions,
+        point: &Point,
+    ) -> Result<(), Failure> {
+        let Subject { params, results, .. } = &self.subject;
+        let request = VjpRequest { loops, ..VjpRequest::new(params.clone(), results.clone()) };
+        match derived(kind, lanes::requested_derivative(function, &request))? {
+            Ok(other) => in_time(self.check_reverse(&lanes::alone(&other), kind, point)),
+            Err(_) => Ok(()),
+        }
     }
 }
 
