@@ -1,4 +1,4 @@
-//! `cargo xtask bench [--peers]`: what gradients cost over values, times beside NumPy and torch, and beside other
+//! `cargo xtask bench [--peers]`: what compiling costs, what gradients cost over values, times beside NumPy and torch, and beside other
 //! frameworks on request.
 
 use anyhow::Result;
@@ -10,16 +10,11 @@ const PROGRAM: &str = "tests/bench/bench.py";
 
 /// `arguments` go to the program unchanged, so that it knows of `--peers` too.
 pub fn run(checkout: &Checkout, arguments: &[String]) -> Result<bool> {
-    let mut table = checkout.cargo(&[
-        "run",
-        "--release",
-        "--quiet",
-        "--package",
-        "pullback-tests",
-        "--bin",
-        "derived_cost",
-    ]);
-    let has_costs = child::succeeds(&mut table)?;
+    let mut has_costs = true;
+    for table in ["compile_speed", "derived_cost"] {
+        let program = ["run", "--release", "--quiet", "--package", "pullback-tests", "--bin", table];
+        has_costs &= child::succeeds(&mut checkout.cargo(&program))?;
+    }
     let ready = setup::prepare(checkout)?;
     if !arguments.iter().any(|argument| argument == "--peers") {
         let mut command = ready.environment.command(checkout);
