@@ -81,7 +81,7 @@ pub mod word {
         LINEAR "linear" CENTROID "centroid" SAMPLE "sample"
         // Expressions.
         TRUE "true" FALSE "false" THIS "this" SIZEOF "sizeof" IS "is" AS "as" NEW "new"
-        FWD_DIFF "fwd_diff" FWD_DIFF2 "__fwd_diff" BWD_DIFF "bwd_diff" BWD_DIFF2 "__bwd_diff"
+        FWD_DIFF "fwd_diff" FWD_DIFF2 "__fwd_diff" BWD_DIFF "bwd_diff" BWD_DIFF2 "__bwd_diff" APPLY "__apply"
         // Types.
         UNSIGNED "unsigned" SIGNED "signed" FUNCTYPE "functype" SOME "some" DYN "dyn"
     }

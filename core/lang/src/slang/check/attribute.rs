@@ -7,7 +7,7 @@ use pullback_base::{Code, Diagnostic};
 use pullback_ir::{DerivativeMode, LoopHints};
 
 /// Attributes that change nothing here, or are read elsewhere.
-const ACCEPTED: [&str; 28] = [
+const ACCEPTED: [&str; 29] = [
     "NoDiffThis",
     "Differentiable",
     "BackwardDifferentiable",
@@ -18,6 +18,7 @@ const ACCEPTED: [&str; 28] = [
     "BackwardDerivativeOf",
     "PrimalSubstitute",
     "PrimalSubstituteOf",
+    "__apply",
     "TreatAsDifferentiable",
     "PreferRecompute",
     "PreferCheckpoint",

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::hir::Callee;
 use super::infer::{in_order, infer, matches_args};
 use super::member::Item;
-use super::program::{FnId, Function, Given, GivenPart, Param, Program, Role, Signature};
+use super::program::{FnId, Function, Given, GivenPart, Param, Program, Role, Signature, Symbol};
 use super::types::{Arg, Subst, Ty};
 use super::{Checker, Instance, claims_derivative, done};
 use crate::slang::ast;
@@ -32,6 +32,7 @@ impl<'a> Clause<'a> {
             "ForwardDerivativeOf" => (GivenPart::Derivative(DerivativeMode::Forward), true),
             "BackwardDerivativeOf" => (GivenPart::Derivative(DerivativeMode::Backward), true),
             "PrimalSubstituteOf" => (GivenPart::Substitute, true),
+            "__apply" => (GivenPart::Apply, true),
             _ => return None,
         };
         Some(Self { part, is_of, attribute, on })
@@ -50,12 +51,20 @@ impl From<DerivativeMode> for GivenPart {
 }
 
 impl GivenPart {
-    /// `the forward derivative`
-    pub fn name(self) -> &'static str {
+    /// What it is given for.
+    fn role(self) -> GivenPart {
         match self {
+            GivenPart::Apply | GivenPart::Context => DerivativeMode::Backward.into(),
+            part => part,
+        }
+    }
+
+    /// `forward derivative`
+    pub fn name(self) -> &'static str {
+        match self.role() {
             GivenPart::Derivative(DerivativeMode::Forward) => "forward derivative",
             GivenPart::Derivative(DerivativeMode::Backward) => "backward derivative",
-            GivenPart::Substitute => "substitute",
+            _ => "substitute",
         }
     }
 }
@@ -94,7 +103,7 @@ impl Program<'_> {
         let function = &self.functions[id];
         let fits = |given: &&Given| matches_args(self, &given.generics, &given.of, args).is_some();
         let other = function.given.iter().find(fits)?;
-        let tells = |given: &Given| given.part == GivenPart::Substitute || given.part == mode.into();
+        let tells = |given: &Given| given.part == GivenPart::Substitute || given.part.role() == mode.into();
         if claims_derivative(function.decl, mode) || function.given.iter().filter(fits).any(tells) {
             return None;
         }
@@ -141,11 +150,43 @@ impl Program<'_> {
         self.seen_as(id, &self.named_args(set, id)?)
     }
 
+    /// The signature of a context's `operator()`, and the context's type, of a function of signature `of` for which something
+    /// is given that gives `result`.
+    fn context_signature(&self, of: &Signature, result: &Ty) -> Result<(Signature, Ty), String> {
+        let elements = self.tuple_elements(result);
+        let Some([value, context]) = elements.as_deref() else {
+            let (shown, needed) = (self.show(result), self.show(&of.result));
+            return Err(format!("gives `{shown}`, not a `Tuple` of `{needed}` and a context"));
+        };
+        if *value != of.result {
+            let (has, needs) = (self.show(value), self.show(&of.result));
+            return Err(format!("gives `{has}`, not `{needs}`, as the first element"));
+        }
+        let param = |name: &str, ty: Ty, direction| {
+            let (name, span) = (name.into(), Span::NONE);
+            Param { name, ty, direction, no_diff: false, default: None, span }
+        };
+        let mut params = Vec::new();
+        for given in &of.params {
+            if given.direction != Direction::In {
+                return Err(format!("contexts tell nothing of `{}`, which is written", given.name));
+            }
+            let tangent = self.differential(&given.ty).filter(|_| !given.no_diff);
+            params.extend(tangent.map(|ty| param(&given.name, ty, Direction::Out)));
+        }
+        let seed = self.differential(&of.result).filter(|_| !of.result_no_diff);
+        params.extend(seed.map(|ty| param("dOut", ty, Direction::In)));
+        let (generics, broken) = (Vec::new(), false);
+        let signature =
+            Signature { generics, outer: 0, params, result: Ty::Void, result_no_diff: false, broken };
+        Ok((signature, context.clone()))
+    }
+
     /// The signature of what is given for a function of this signature.
     fn wanted(&self, of: &Signature, part: GivenPart) -> Signature {
         match part {
             GivenPart::Derivative(mode) => self.derivative_signature(of, mode),
-            GivenPart::Substitute => of.subst(self, &Subst::default()),
+            _ => of.subst(self, &Subst::default()),
         }
     }
 }
@@ -180,10 +221,12 @@ impl Checker<'_> {
         }
         let mut context = Context::of_scope(self, self.program.functions[clause.on].scope);
         context.function = Some(clause.on);
-        let Some((of, given)) = context.given(clause) else { return false };
+        let Some((of, all)) = context.given(clause) else { return false };
+        let given = &all[0];
         let twin = self.program.functions[of].given.iter().find(|other| {
             let either = |a: &Given, b: &Given| matches_args(&self.program, &a.generics, &a.of, &b.of);
-            other.part == given.part && (either(other, &given).is_some() || either(&given, other).is_some())
+            other.part.role() == given.part.role()
+                && (either(other, given).is_some() || either(given, other).is_some())
         });
         if let Some(twin) = twin {
             let name = &self.program.functions[of].qualified;
@@ -196,23 +239,23 @@ impl Checker<'_> {
             );
             return false;
         }
-        self.program.functions[of].given.push(given);
+        self.program.functions[of].given.extend(all);
         true
     }
 }
 
 impl Context<'_, '_> {
     /// What a clause gives, and to which function; `None` when something is wrong, and reported.
-    fn given(&mut self, clause: &Clause<'_>) -> Option<(FnId, Given)> {
+    fn given(&mut self, clause: &Clause<'_>) -> Option<(FnId, Vec<Given>)> {
         let set = self.named_functions(clause)?;
-        let mut fits: Vec<(FnId, Given)> = Vec::new();
+        let mut fits: Vec<(FnId, Vec<Given>)> = Vec::new();
         let mut misfits: Vec<(FnId, String)> = Vec::new();
         for &other in set.candidates.iter().filter(|&&other| other != clause.on) {
             if self.checker.signature(other).broken || self.checker.signature(clause.on).broken {
                 return None;
             }
             let fit = match clause.is_of {
-                false => self.given_by(clause, &set, other).map(|given| (clause.on, given)),
+                false => self.given_by(clause, &set, other).map(|given| (clause.on, vec![given])),
                 true => self.given_to(clause, &set, other).map(|given| (other, given)),
             };
             match fit {
@@ -277,7 +320,12 @@ impl Context<'_, '_> {
     }
 
     /// The clause's function is given to `other`.
-    fn given_to(&mut self, clause: &Clause<'_>, set: &FunctionSet, other: FnId) -> Result<Given, String> {
+    fn given_to(
+        &mut self,
+        clause: &Clause<'_>,
+        set: &FunctionSet,
+        other: FnId,
+    ) -> Result<Vec<Given>, String> {
         let of = self.checker.flat_signature(other);
         let given = self.checker.flat_signature(clause.on);
         let program = &self.checker.program;
@@ -285,7 +333,14 @@ impl Context<'_, '_> {
         let types = primal_types(program, &of, &given, clause.part);
         let explicit = set.generics.clone().or_else(|| same_generics(program, &of, &given));
         let subst = infer(program, &of, outer, explicit.as_deref(), &types)?;
-        let wanted = program.wanted(&of.subst(program, &subst), clause.part);
+        let mut wanted = program.wanted(&of.subst(program, &subst), clause.part);
+        let mut context = None;
+        if clause.part == GivenPart::Apply {
+            let (answers, ty) = program.context_signature(&wanted, &given.result)?;
+            context = Some(self.context_of(&ty, &answers)?);
+            wanted.result = given.result.clone();
+        }
+        let program = &self.checker.program;
         agree(program, &given, &wanted)?;
         let of = in_order(program, other, &subst);
         let itself: Vec<Arg> = given.generics.iter().map(|&param| program.generic_as_arg(param)).collect();
@@ -295,7 +350,39 @@ impl Context<'_, '_> {
         }
         let by_object = self.checker.program.this_param(clause.on).is_some();
         let by = self.callee(clause.on, itself, by_object);
-        Ok(Given { part: clause.part, generics: given.generics, of, by, span: clause.attribute.span })
+        let (generics, span) = (given.generics, clause.attribute.span);
+        let given = |part, by| Given { part, generics: generics.clone(), of: of.clone(), by, span };
+        let context = context.map(|context| given(GivenPart::Context, context));
+        Ok(std::iter::once(given(clause.part, by)).chain(context).collect())
+    }
+
+    /// The `operator()` of a context, which has that signature.
+    fn context_of(&mut self, ty: &Ty, wanted: &Signature) -> Result<Callee, String> {
+        let shown = self.show(ty);
+        let Some(Symbol::Functions(candidates)) = self.checker.program.member_of(ty, "operator()") else {
+            return Err(format!("`{shown}` has no `operator()`"));
+        };
+        let mut why = String::new();
+        for id in candidates {
+            let given = self.checker.signature(id);
+            let program = &self.checker.program;
+            if program.functions[id].role != (Role::Method { mutating: false }) {
+                why = format!("`{shown}.operator()` changes its object");
+                continue;
+            }
+            let outer = program.outer_subst(id, Some(ty)).unwrap_or_default();
+            let types: Vec<Ty> = wanted.params.iter().map(|param| param.ty.clone()).collect();
+            let fit = infer(program, &given, outer, None, &types)
+                .and_then(|subst| agree(program, &given.subst(program, &subst), wanted).map(|()| subst));
+            match fit {
+                Ok(subst) => {
+                    self.checker.want(id);
+                    return Ok(self.callee(id, in_order(&self.checker.program, id, &subst), true));
+                }
+                Err(misfit) => why = format!("`{shown}.operator()`: {misfit}"),
+            }
+        }
+        Err(why)
     }
 
     fn report_misfits(&mut self, clause: &Clause<'_>, misfits: &[(FnId, String)]) {
@@ -323,9 +410,28 @@ impl Context<'_, '_> {
             };
         }
         let (derivative, of) = if clause.is_of { (clause.on, other) } else { (other, clause.on) };
-        report = report.also(on_span, if clause.is_of { "this function" } else { "of this function" });
+        // A function extension stands where it names the other function.
+        if on_span.to(clause.span()) != on_span {
+            report = report.also(on_span, if clause.is_of { "this function" } else { "of this function" });
+        }
         let wanted = self.wanted_declaration(derivative, of, clause.part);
         self.report(report.help(format!("declare `{wanted}`")));
+    }
+
+    /// The same for `__apply`, of a function of that signature.
+    fn wanted_apply(&self, of: &Signature, shown: &[String]) -> String {
+        let program = &self.checker.program;
+        let answers = of.params.iter().filter(|param| !param.no_diff).filter_map(|param| {
+            Some(format!("out {} d_{}", program.show(&program.differential(&param.ty)?), param.name))
+        });
+        let seed = program.differential(&of.result).map(|ty| format!("{} dOut", program.show(&ty)));
+        let answers: Vec<String> = answers.chain(seed).collect();
+        let result = program.show(&of.result);
+        format!(
+            "__apply(...)({}) -> Tuple<{result}, Context>` with `void operator()({})` in `Context",
+            shown.join(", "),
+            answers.join(", ")
+        )
     }
 
     /// How a function would have to be declared to be given to another one.
@@ -355,6 +461,9 @@ impl Context<'_, '_> {
             format!("{direction}{} {name}", program.show(&param.ty))
         };
         let params: Vec<String> = params.iter().map(show).collect();
+        if part == GivenPart::Apply {
+            return self.wanted_apply(&flat, &params);
+        }
         let name = &program.functions[derivative].name;
         format!("{prefix}{} {name}({})", program.show(&wanted.result), params.join(", "))
     }

@@ -298,6 +298,10 @@ pub enum GivenPart {
     Derivative(DerivativeMode),
     /// Is differentiated in the function's place.
     Substitute,
+    /// Computes what the function does, and a context for its backward derivative.
+    Apply,
+    /// Cotangents from such a context and the cotangent of what the function gives.
+    Context,
 }
 
 impl Function<'_> {

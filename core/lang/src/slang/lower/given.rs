@@ -1,12 +1,13 @@
 //! Custom derivatives: the IR functions that are given for the derivatives of another one.
 
+use super::function::FunctionLowerer;
 use super::{Lowerer, Task};
 use crate::slang::check::program::{FnId, GivenPart, GlobalId, GlobalKind};
 use crate::slang::check::types::Arg;
 use crate::slang::check::{Instance, claims_derivative};
 use crate::ssa::Var;
 use pullback_base::ids::Id;
-use pullback_ir::{DerivativeMode, Derivatives, Direction, FuncId, Function, FunctionKind, Type, Value};
+use pullback_ir::{DerivativeMode, Derivatives, Direction, FuncId, Function, FunctionKind, Op, Type, Value};
 
 /// A function around one that is given for another function: it takes the globals that the other function takes.
 #[derive(Clone)]
@@ -15,6 +16,8 @@ pub struct Adapter {
     primal: Instance,
     part: GivenPart,
     by: Instance,
+    /// What the context that `by` gives is asked for.
+    context: Option<Instance>,
 }
 
 impl Lowerer<'_> {
@@ -22,14 +25,29 @@ impl Lowerer<'_> {
     pub fn note_given(&mut self, of: FuncId, instance: &Instance, derivatives: &mut Derivatives) {
         let program = self.program;
         let decl = program.functions[instance.0].decl;
-        for (part, by) in program.given_for(instance.0, &instance.1) {
-            let given = Some(self.given_function(of, instance, part, by));
+        let is_tracked = self.is_tracked(of);
+        let outer = std::mem::replace(&mut self.tracks, is_tracked);
+        let all = program.given_for(instance.0, &instance.1);
+        for (part, by) in all.clone() {
             match part {
-                GivenPart::Derivative(DerivativeMode::Forward) => derivatives.forward = given,
-                GivenPart::Derivative(DerivativeMode::Backward) => derivatives.backward = given,
-                GivenPart::Substitute => derivatives.substitute = given,
+                GivenPart::Derivative(DerivativeMode::Forward) => {
+                    derivatives.forward = Some(self.given_function(of, instance, part, by));
+                }
+                GivenPart::Derivative(DerivativeMode::Backward) => {
+                    derivatives.backward = Some(self.given_function(of, instance, part, by));
+                }
+                GivenPart::Substitute => {
+                    derivatives.substitute = Some(self.given_function(of, instance, part, by));
+                }
+                GivenPart::Apply => {
+                    let context = all.iter().find(|(part, _)| *part == GivenPart::Context);
+                    let context = context.map(|(_, context)| context.clone());
+                    derivatives.backward = Some(self.adapted(of, instance, part, by, context));
+                }
+                GivenPart::Context => {}
             }
         }
+        self.tracks = outer;
         let is_missing = |&mode: &DerivativeMode| derivatives.custom(mode).is_none();
         let modes = [DerivativeMode::Forward, DerivativeMode::Backward];
         let missing = modes.into_iter().find(is_missing);
@@ -46,8 +64,25 @@ impl Lowerer<'_> {
         if wanted == taken && !loses_statics {
             return self.instance(by.0, by.1);
         }
+        self.adapted(of, instance, part, by, None)
+    }
+
+    fn adapted(
+        &mut self,
+        of: FuncId,
+        instance: &Instance,
+        part: GivenPart,
+        by: Instance,
+        context: Option<Instance>,
+    ) -> FuncId {
         let name = format!("{}.{}", self.queue[of.index()].1, part.name().replace(' ', "_"));
-        self.enqueue(Task::Adapter(Adapter { of, primal: instance.clone(), part, by }), &name)
+        let adapter = Adapter { of, primal: instance.clone(), part, by, context };
+        self.enqueue(Task::Adapter(adapter), &name)
+    }
+
+    /// What is given for an instance is differentiated by whom that is.
+    fn is_tracked(&self, of: FuncId) -> bool {
+        matches!(self.queue[of.index()].0, Task::Tracked(..))
     }
 
     /// The globals that a function takes as parameters.
@@ -63,25 +98,65 @@ impl Lowerer<'_> {
 }
 
 pub fn adapter(lowerer: &mut Lowerer<'_>, adapter: Adapter, name: &str) -> Function {
-    let Adapter { of, primal, part, by: (by, generics) } = adapter;
+    let Adapter { of, primal, part, by: (by, generics), context } = adapter;
+    lowerer.tracks = lowerer.is_tracked(of);
     let derivatives = lowerer.derivatives(of);
     let globals = lowerer.globals_of(primal.0, &primal.1);
     let (mut params, mut results) = match part {
         GivenPart::Derivative(mode) => derivatives.signature(mode),
         GivenPart::Substitute => primal_signature(&derivatives),
+        GivenPart::Apply | GivenPart::Context => derivatives.backward_signature(),
     };
     params.truncate(params.len() - derivatives.hidden);
     let span = lowerer.program.functions[by].ast.name.span;
     let mut function = super::entry::start(lowerer, name, FunctionKind::Plain, span);
     let args: Vec<Value> = params.into_iter().map(|ty| function.ssa.param(ty, "")).collect();
     let mut statics = function.global_params(&globals);
-    match part {
-        GivenPart::Derivative(DerivativeMode::Backward) => statics.clear(),
-        _ => results.truncate(results.len() - statics.len()),
-    }
-    let values = function.call_instance(by, generics, results, &args);
+    let values = match context {
+        Some(context) => {
+            statics.clear();
+            function.apply_and_ask((by, generics), context, &derivatives, &args)
+        }
+        None => {
+            match part {
+                GivenPart::Derivative(DerivativeMode::Backward) => statics.clear(),
+                _ => results.truncate(results.len() - statics.len()),
+            }
+            function.call_instance(by, generics, results, &args)
+        }
+    };
     let given: Vec<Var> = values.into_iter().map(|value| function.ssa.declare_with(value, None)).collect();
     function.ssa.finish(&[given, statics].concat())
+}
+
+impl FunctionLowerer<'_, '_> {
+    /// The backward derivative by `__apply`: computes the value and a context, and asks the context for the cotangents.
+    fn apply_and_ask(
+        &mut self,
+        (apply, generics): Instance,
+        (ask, ask_generics): Instance,
+        derivatives: &Derivatives,
+        args: &[Value],
+    ) -> Vec<Value> {
+        let written = &derivatives.params[..derivatives.params.len() - derivatives.hidden];
+        let mut primals = Vec::new();
+        for (param, &arg) in written.iter().zip(args) {
+            primals.push(if param.value.tangent.is_some() { self.ssa.extract(arg, 0) } else { arg });
+        }
+        let signature = self.lowerer.signature(apply);
+        let own = signature.generics.iter().copied().zip(generics.iter().cloned()).collect();
+        let tuple = self.lowerer.ty(&signature.result, &own);
+        let applied = self.call_instance(apply, generics, vec![tuple], &primals)[0];
+        let mut asked = vec![self.ssa.extract(applied, 1)];
+        asked.extend(&args[written.len()..]);
+        let tangents = written.iter().filter_map(|param| Some(param.value.tangent.as_ref()?.ty.clone()));
+        let cotangents = self.call_instance(ask, ask_generics, tangents.collect(), &asked);
+        let answered = written.iter().zip(primals).filter(|(param, _)| param.value.tangent.is_some());
+        answered
+            .zip(cotangents)
+            .map(|((param, primal), d)| self.ssa.op(Op::Construct(param.value.pair()), &[primal, d]))
+            .collect()
+    }
 }
 
 fn primal_signature(derivatives: &Derivatives) -> (Vec<Type>, Vec<Type>) {

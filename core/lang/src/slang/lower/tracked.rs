@@ -35,6 +35,8 @@ impl Lowerer<'_> {
         if let Some(&known) = self.losing.get(&key) {
             return known;
         }
+        // What is given for a function may call it.
+        self.losing.insert(key.clone(), false);
         let loses = self.finds_lost(id, args);
         self.losing.insert(key, loses);
         loses
@@ -57,7 +59,7 @@ impl Lowerer<'_> {
         }
         let mut exprs: Vec<&Expr> = Vec::new();
         each_expr(&self.body(id).block, &mut |expr| exprs.push(expr));
-        exprs.into_iter().any(|expr| {
+        let in_body = exprs.into_iter().any(|expr| {
             let mut callees: Vec<&Callee> = Vec::new();
             each_callee(program, expr, &mut |callee| callees.push(callee));
             self.hides(&expr.ty, &subst)
@@ -65,7 +67,8 @@ impl Lowerer<'_> {
                     let (id, generics) = self.callee(callee, &subst);
                     self.loses(id, &generics)
                 })
-        })
+        });
+        in_body || program.given_for(id, args).into_iter().any(|(_, (id, args))| self.loses(id, &args))
     }
 
     /// Whether values of the type have floats, but no tangents as the code says it.
@@ -95,15 +98,17 @@ impl FunctionLowerer<'_, '_> {
             return vec![false; call.args.len()];
         }
         let signature = self.lowerer.signature(id);
-        let own: Subst = signature.generics.iter().copied().zip(generics.iter().cloned()).collect();
-        // What is given for the derivatives of the callee may know of more than its own declaration.
-        let is_given = self.lowerer.has_given(id, generics);
+        let own = || signature.generics.iter().copied().zip(generics.iter().cloned()).collect();
+        // What is given for the callee may see more in its types.
+        let seen = self.lowerer.program.seen_as(id, generics);
+        let (seen, own) = seen.unwrap_or_else(|| (Subst::default(), own()));
         // An object comes before the parameters.
         let before = call.args.len() - signature.params.len();
         let mut hidden = Vec::new();
         for (index, arg) in call.args.iter().enumerate() {
             let declared = index.checked_sub(before).map(|index| &signature.params[index].ty);
-            let in_callee = !is_given && declared.is_some_and(|ty| self.lowerer.hides(ty, &own));
+            let declared = declared.map(|ty| ty.subst(self.lowerer.program, &seen));
+            let in_callee = declared.is_some_and(|ty| self.lowerer.hides(&ty, &own));
             hidden.push(in_callee || self.hides(&arg.ty));
         }
         hidden

@@ -3,8 +3,9 @@
 use super::decl::Head;
 use super::{Parsed, Parser};
 use crate::slang::ast::{
-    Accessor, AccessorKind, Attribute, Block, Decl, DeclKind, Expr, ExprKind, Function, FunctionRole,
-    Generics, Modifiers, Name, Param, Property, Semantic, Subscript, TypeExpr, TypeExprKind,
+    Accessor, AccessorKind, Attribute, Block, Decl, DeclKind, Expr, ExprKind, Extension, Function,
+    FunctionRole, Generics, Modifiers, Name, Param, PathSegment, Property, Semantic, Subscript, TypeExpr,
+    TypeExprKind,
 };
 use crate::slang::token::{TokenKind, word};
 use pullback_base::Span;
@@ -32,11 +33,12 @@ impl Parser<'_> {
     pub(super) fn func_extension(&mut self, mut head: Head) -> Parsed<Decl> {
         self.bump();
         self.generic_params(&mut head.generics)?;
-        let start = self.span();
+        let (start, whole) = (self.span(), head.start);
         let (word, says) = match self.token().symbol {
             word::FWD_DIFF | word::FWD_DIFF2 => ("fwd_diff", "ForwardDerivativeOf"),
             word::BWD_DIFF | word::BWD_DIFF2 => ("bwd_diff", "BackwardDerivativeOf"),
-            _ => return Err(self.expected("`fwd_diff(f)` or `bwd_diff(f)`")),
+            word::APPLY => ("apply", "__apply"),
+            _ => return Err(self.expected("`fwd_diff(f)`, `bwd_diff(f)` or `__apply(f)`")),
         };
         self.bump();
         let open = self.expect(TokenKind::LParen, "and the function that this extends")?.span;
@@ -47,9 +49,17 @@ impl Parser<'_> {
             Some(name) => format!("{name}.{word}"),
             None => word.to_owned(),
         };
+        // What `__apply` gives to a method is one: it says `this`.
+        let object = if word == "apply" { object_type(&function) } else { None };
+        let outer = object.as_ref().map(|_| std::mem::take(&mut head.generics));
         let attribute = Name { text: says.into(), span };
         head.attributes.push(Attribute { name: attribute, args: vec![function], span });
-        self.function(head, None, Name { text: text.into(), span }, FunctionRole::Plain)
+        let decl = self.function(head, None, Name { text: text.into(), span }, FunctionRole::Plain)?;
+        let (Some(target), Some(generics)) = (object, outer) else { return Ok(decl) };
+        let extension = Extension { generics, target, bases: Vec::new(), members: vec![decl] };
+        let (modifiers, attributes) = (Modifiers::default(), Vec::new());
+        let kind = DeclKind::Extension(extension);
+        Ok(Decl { kind, modifiers, attributes, doc: None, span: self.since(whole) })
     }
 
     /// What follows a function's name.
@@ -331,6 +341,29 @@ fn last_name(function: &Expr) -> Option<&str> {
     match &function.kind {
         ExprKind::Name(name) | ExprKind::Member { name, .. } => Some(&name.text),
         ExprKind::Generic { base, .. } => last_name(base),
+        _ => None,
+    }
+}
+
+/// `A<T>` of `A<T>.f`.
+fn object_type(function: &Expr) -> Option<TypeExpr> {
+    let ExprKind::Member { base, .. } = &function.kind else { return None };
+    Some(TypeExpr { kind: TypeExprKind::Path(path(base)?), span: base.span })
+}
+
+fn path(expr: &Expr) -> Option<Vec<PathSegment>> {
+    match &expr.kind {
+        ExprKind::Name(name) => Some(vec![PathSegment { name: name.clone(), args: Vec::new() }]),
+        ExprKind::Member { base, name } => {
+            let mut path = path(base)?;
+            path.push(PathSegment { name: name.clone(), args: Vec::new() });
+            Some(path)
+        }
+        ExprKind::Generic { base, args } => {
+            let mut path = path(base)?;
+            path.last_mut()?.args.clone_from(args);
+            Some(path)
+        }
         _ => None,
     }
 }
