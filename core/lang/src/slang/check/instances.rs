@@ -1,7 +1,7 @@
 //! What generic code becomes when its types are known: circles of calls and endless instantiation, which only the instances
 //! show, are refused here, so that lowering need not fail.
 
-use super::hir::{Body, Callee, ExprKind};
+use super::hir::{Body, Callee, Expr, ExprKind};
 use super::program::{FnId, GenericKind, Program};
 use super::recursion::{each_callee, each_expr};
 use super::resolve::MAX_LEAVES;
@@ -31,6 +31,8 @@ struct Walk<'w, 'a> {
     found: Vec<Diagnostic>,
     /// Generic structs put into values of an interface's type that were not known to be.
     erased: Vec<Ty>,
+    /// What must hold, and at which generic arguments.
+    asserted: Vec<(Expr, Arc<str>, Subst)>,
     /// Functions that cannot be lowered.
     wrong: Vec<FnId>,
     /// One report of endless instances is enough.
@@ -59,8 +61,14 @@ impl Checker<'_> {
             let erased = walk.erased;
             self.program.erased.extend(erased);
         };
-        let wrong = walk.wrong;
+        let (wrong, asserted) = (walk.wrong, walk.asserted);
         walk.found.into_iter().for_each(|found| self.diagnostics.push(found));
+        for (condition, message, subst) in asserted {
+            self.headers_broken |= !self.holds(&condition, &message, &subst);
+        }
+        if self.headers_broken {
+            return self.bodies.clear();
+        }
         for id in wrong {
             if !self.diagnostics.has_errors() {
                 let span = self.program.functions[id].ast.name.span;
@@ -119,6 +127,8 @@ enum Run<'b> {
     Default(&'b Ty),
     /// A value of that type becomes one of an interface's type.
     Erase(&'b Ty),
+    /// An assertion, and its message.
+    Assert(&'b Expr, &'b str),
 }
 
 fn runs<'b>(program: &Program<'_>, body: &'b Body) -> Vec<Run<'b>> {
@@ -128,6 +138,7 @@ fn runs<'b>(program: &Program<'_>, body: &'b Body) -> Vec<Run<'b>> {
         match &expr.kind {
             ExprKind::Zero if expr.ty.is_abstract() => runs.push(Run::Default(&expr.ty)),
             ExprKind::Erase(inner) => runs.push(Run::Erase(&inner.ty)),
+            ExprKind::Assert { condition, message } => runs.push(Run::Assert(condition, message)),
             _ => {}
         }
     });
@@ -141,8 +152,16 @@ fn asks_types(program: &Program<'_>, body: &Body) -> bool {
 
 impl<'w, 'a> Walk<'w, 'a> {
     fn new(program: &'w Program<'a>, bodies: &'w FxHashMap<FnId, Option<Arc<Body>>>) -> Self {
-        let (found, erased, wrong) = (Vec::new(), Vec::new(), Vec::new());
-        Walk { program, bodies, states: FxHashMap::default(), found, erased, wrong, endless: false }
+        Walk {
+            program,
+            bodies,
+            states: FxHashMap::default(),
+            found: Vec::new(),
+            erased: Vec::new(),
+            asserted: Vec::new(),
+            wrong: Vec::new(),
+            endless: false,
+        }
     }
 
     /// Goes through what users call.
@@ -234,6 +253,9 @@ impl<'w, 'a> Walk<'w, 'a> {
                     if is_generic && !program.erased.contains(&ty) && !self.erased.contains(&ty) {
                         self.erased.push(ty);
                     }
+                }
+                Run::Assert(condition, message) => {
+                    self.asserted.push((condition.clone(), message.into(), subst.clone()));
                 }
                 Run::Call(Callee::Function { id, generics }, _) => next.push(Some((*id, known(generics)))),
                 // The primal is what was noted.
