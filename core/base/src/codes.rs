@@ -65,6 +65,8 @@ codes! {
         "assign to a variable, a parameter, or a part of one";
     NotConstant "not-constant" Compile "A constant expression was needed."
         "use a literal or a `static const`";
+    AssertionFails "assertion-fails" Compile "A `static_assert` does not hold."
+        "give the parameters it speaks of other values";
     MissingReturn "missing-return" Compile "A path through the function ends without a value."
         "return a value at the end of the function";
     InvalidControlFlow "invalid-control-flow" Compile "break, continue, case or return stands where it means nothing."

@@ -1,5 +1,6 @@
 //! Calls: of functions, methods, and types (conversions and constructors).
 
+use super::assertion;
 use super::context::Context;
 use super::hir::{self, Expr, ExprKind};
 use super::infer::in_order;
@@ -48,6 +49,12 @@ impl Context<'_, '_> {
     pub fn call(&mut self, callee: &ast::Expr, args: &[ast::Expr], span: Span) -> Expr {
         if let Some(value) = self.dual_call(callee, args, span) {
             return value;
+        }
+        if let ast::ExprKind::Name(name) = &callee.kind
+            && &*name.text == assertion::NAME
+            && self.lookup(&name.text).is_none()
+        {
+            return self.static_assert(args, span);
         }
         match self.item(callee) {
             Item::Type(ty) => self.construct(&ty, args, span),

@@ -121,7 +121,7 @@ impl<'c, 'a> Context<'c, 'a> {
         vec![Stmt { kind: StmtKind::Expr(assign), span }]
     }
 
-    fn function_name(&self) -> Arc<str> {
+    pub fn function_name(&self) -> Arc<str> {
         match self.function {
             Some(id) => self.checker.program.functions[id].qualified.clone(),
             None => "".into(),

@@ -20,7 +20,7 @@ pub struct Local {
     pub span: Span,
     /// May be written: not a `let`, a `const` or `this` of a function that does not mutate it.
     pub mutable: bool,
-    /// The value of a `const` local, where it may be needed in a constant expression.
+    /// What the name stands for: the value of a `const` local, which a constant expression may need, or a static variable.
     pub constant: Option<Arc<Expr>>,
 }
 
@@ -221,6 +221,11 @@ pub enum ExprKind {
     Comma(Vec<Expr>),
     /// The expression where these generic parameters, of another declaration, stand for that.
     Under(Vec<(ParamId, Arg)>, Box<Expr>),
+    /// `static_assert`, which does nothing once it holds.
+    Assert {
+        condition: Box<Expr>,
+        message: Arc<str>,
+    },
     /// The sum of two tangents, or a number times a tangent.
     Tangent(TangentOp, Box<[Expr; 2]>),
 }

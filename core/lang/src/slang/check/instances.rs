@@ -1,7 +1,7 @@
 //! What generic code becomes when its types are known: circles of calls and endless instantiation, which only the instances
 //! show, are refused here, so that lowering need not fail.
 
-use super::hir::{Body, Callee, ExprKind};
+use super::hir::{Body, Callee, Expr, ExprKind};
 use super::program::{FnId, GenericKind, Program};
 use super::recursion::{each_callee, each_expr};
 use super::resolve::MAX_LEAVES;
@@ -35,6 +35,8 @@ struct Walk<'w, 'a> {
     given: Vec<Instance>,
     /// One of these cannot be lowered, nor can who knows whom it is given for.
     given_wrong: bool,
+    /// What must hold, and at which generic arguments.
+    asserted: Vec<(Expr, Arc<str>, Subst)>,
     /// Functions that cannot be lowered.
     wrong: Vec<FnId>,
     /// One report of endless instances is enough.
@@ -63,8 +65,14 @@ impl Checker<'_> {
             let erased = walk.erased;
             self.program.erased.extend(erased);
         };
-        let (wrong, given_wrong) = (walk.wrong, walk.given_wrong);
+        let (wrong, given_wrong, asserted) = (walk.wrong, walk.given_wrong, walk.asserted);
         walk.found.into_iter().for_each(|found| self.diagnostics.push(found));
+        for (condition, message, subst) in asserted {
+            self.headers_broken |= !self.holds(&condition, &message, &subst);
+        }
+        if self.headers_broken {
+            return self.bodies.clear();
+        }
         for id in wrong {
             if !self.diagnostics.has_errors() {
                 let span = self.program.functions[id].ast.name.span;
@@ -126,6 +134,8 @@ enum Run<'b> {
     Default(&'b Ty),
     /// A value of that type becomes one of an interface's type.
     Erase(&'b Ty),
+    /// An assertion, and its message.
+    Assert(&'b Expr, &'b str),
 }
 
 fn runs<'b>(program: &Program<'_>, body: &'b Body) -> Vec<Run<'b>> {
@@ -135,6 +145,7 @@ fn runs<'b>(program: &Program<'_>, body: &'b Body) -> Vec<Run<'b>> {
         match &expr.kind {
             ExprKind::Zero if expr.ty.is_abstract() => runs.push(Run::Default(&expr.ty)),
             ExprKind::Erase(inner) => runs.push(Run::Erase(&inner.ty)),
+            ExprKind::Assert { condition, message } => runs.push(Run::Assert(condition, message)),
             _ => {}
         }
     });
@@ -148,9 +159,18 @@ fn asks_types(program: &Program<'_>, body: &Body) -> bool {
 
 impl<'w, 'a> Walk<'w, 'a> {
     fn new(program: &'w Program<'a>, bodies: &'w FxHashMap<FnId, Option<Arc<Body>>>) -> Self {
-        let (found, erased, given, wrong) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let states = FxHashMap::default();
-        Walk { program, bodies, states, found, erased, given, given_wrong: false, wrong, endless: false }
+        Walk {
+            program,
+            bodies,
+            states: FxHashMap::default(),
+            found: Vec::new(),
+            erased: Vec::new(),
+            given: Vec::new(),
+            given_wrong: false,
+            asserted: Vec::new(),
+            wrong: Vec::new(),
+            endless: false,
+        }
     }
 
     /// Goes through what users call.
@@ -270,6 +290,9 @@ impl<'w, 'a> Walk<'w, 'a> {
                     next.extend(program.default_constructor(&ty.subst(program, &subst)).map(Some));
                 }
                 Run::Erase(ty) => self.note_erased(ty.subst(program, &subst)),
+                Run::Assert(condition, message) => {
+                    self.asserted.push((condition.clone(), message.into(), subst.clone()));
+                }
                 Run::Call(Callee::Function { id, generics }, _) => next.push(Some((*id, known(generics)))),
                 // The primal is what was noted.
                 Run::Call(Callee::Derivative { .. }, _) => {}

@@ -1,6 +1,7 @@
 //! Names and types: a syntax tree into a typed tree, with all that is wrong reported.
 
 pub mod action;
+mod assertion;
 mod attribute;
 mod call;
 mod collect;

@@ -13,6 +13,10 @@ impl Context<'_, '_> {
         if let ast::ExprKind::Name(name) = &target.kind
             && let Some(id) = self.local(&name.text)
         {
+            let static_variable = self.locals[id].constant.as_deref();
+            if let Some(Expr { kind: ExprKind::Global(_), .. }) = static_variable {
+                return self.local_value(id, target.span);
+            }
             return Expr { kind: ExprKind::Local(id), ty: self.locals[id].ty.clone(), span: target.span };
         }
         self.expr(target)

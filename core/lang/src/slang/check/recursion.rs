@@ -122,6 +122,7 @@ pub fn walk<'h>(expr: &'h Expr, f: &mut dyn FnMut(&'h Expr)) {
         | ExprKind::Erase(inner)
         | ExprKind::Address(inner)
         | ExprKind::Reinterpret(inner)
+        | ExprKind::Assert { condition: inner, .. }
         | ExprKind::Hold { value: inner, .. } => walk(inner, f),
         ExprKind::Object { id, bytes } => [id, bytes].into_iter().for_each(|expr| walk(expr, f)),
         // Its types are of another declaration: who looks within takes its bindings into account.

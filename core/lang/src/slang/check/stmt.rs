@@ -1,7 +1,9 @@
 //! Statements.
 
 use super::context::{Around, Context};
+use super::global::GlobalType;
 use super::hir::{Expr, ExprKind, Local, Loop, Stmt, StmtKind};
+use super::program::{Global, GlobalKind, Lazy};
 use super::types::Ty;
 use crate::slang::ast::{self, DeclKind, ModifierKind, StmtKind as Ast};
 use pullback_base::{Code, Diagnostic, Span};
@@ -246,6 +248,47 @@ impl Context<'_, '_> {
         ])
     }
 
+    /// `static T x = e;`: one variable for all calls that a lane makes, which begins with its value.
+    fn local_static(&mut self, var: &ast::Var) {
+        let name = &var.name;
+        let value = var.init.as_ref().map(|init| self.initializer(var.ty.as_ref(), init, name.span));
+        let ty = match (&value, &var.ty) {
+            (Some(value), _) => value.ty.clone(),
+            (None, Some(ty)) => {
+                let resolved = self.resolve_value_type(ty);
+                self.sized(resolved, ty.span)
+            }
+            (None, None) => {
+                let message = format!("`{}` has neither a type nor a value", name.text);
+                self.error(Code::TypeMismatch, message, name.span, "needs one of them").ty
+            }
+        };
+        let generic = self.function.is_some_and(|id| !self.checker.signature(id).generics.is_empty());
+        if generic {
+            self.unsupported("static variables of generic functions", name.span);
+        }
+        let value = value.filter(|value| !value.is_error());
+        let value = match value.map(|value| (super::constant::evaluate(self.checker, &value), value)) {
+            Some((Ok(tree), value)) => Some(Arc::new(tree.into_expr(&self.checker.program, &ty, value.span))),
+            Some((Err(at), _)) => {
+                self.not_constant("the value a static variable begins with", at);
+                None
+            }
+            None => None,
+        };
+        let id = self.checker.program.globals.push(Global {
+            name: format!("{}.{}", self.function_name(), name.text).into(),
+            source: None,
+            scope: self.scope,
+            kind: GlobalKind::Static,
+            declared: Lazy::Done(GlobalType { ty: ty.clone(), init: value }),
+            span: name.span,
+        });
+        let stands_for = Expr { kind: ExprKind::Global(id), ty: ty.clone(), span: name.span };
+        let constant = Some(Arc::new(stands_for));
+        self.declare(Local { name: name.text.clone(), ty, span: name.span, mutable: true, constant });
+    }
+
     fn local_decl(&mut self, decl: &ast::Decl, out: &mut Vec<Stmt>) {
         let DeclKind::Var(var) = &decl.kind else {
             self.unsupported("declarations other than of variables inside of functions", decl.span);
@@ -258,7 +301,7 @@ impl Context<'_, '_> {
             self.unsupported("`groupshared` variables", name.span);
         }
         if is_static && !is_const {
-            self.unsupported("static variables", name.span);
+            return self.local_static(var);
         }
         let init = match (&var.init, &var.ty) {
             (Some(init), ty) => Some(self.initializer(ty.as_ref(), init, name.span)),
