@@ -18,11 +18,15 @@ pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).ast
 sharpen = np.float32([[0, -1, 0], [-1, 5, -1], [0, -1, 0]])
 sharp = module.filtered(image, sharpen, pixels)
 print("filtered", sharp.shape, "first pixel", sharp[0, 0].round(2))
-print("mirrored alike", np.allclose(module.filtered(image[:, ::-1], sharpen, pixels), sharp[:, ::-1], atol=1e-5))
+print(
+    "mirrored alike", np.allclose(module.filtered(image[:, ::-1], sharpen, pixels), sharp[:, ::-1], atol=1e-5)
+)
 
 # A link-time constant: the same function, compiled for a wider filter.
 wide = module.filtered.constants({"RADIUS": 2})
-print("mean of 25", wide(image, np.full((5, 5), 1 / 25, np.float32), (10, 10)) - image[8:13, 8:13].mean() < 1e-6)
+print(
+    "mean of 25", wide(image, np.full((5, 5), 1 / 25, np.float32), (10, 10)) - image[8:13, 8:13].mean() < 1e-6
+)
 
 # The gradient of a tensor: find the filter that was used, from its result.
 taps = torch.zeros(3, 3, requires_grad=True)

@@ -54,7 +54,7 @@ def test_gradients_are_of_the_function_with_its_constants(power):
 
 
 @pytest.mark.parametrize(
-    "given, code, place",
+    ("given", "code", "place"),
     [
         ({"N": 2.5}, "type-mismatch", "extern static const int N"),
         ({"N": 2**40}, "type-mismatch", "extern static const int N"),
@@ -123,10 +123,12 @@ def test_a_linked_module_defines_what_is_extern(device, load, tmp_path):
 def test_what_no_module_or_two_define_is_refused_with_its_places(cpu, load_cpu):
     with pytest.raises(pb.CompileError) as caught:
         pb.Module.load_from_source(cpu, "main.slang", MAIN)
-    assert "extern float weight" in str(caught.value) and "extern static const int N" in str(caught.value)
+    assert "extern float weight" in str(caught.value)
+    assert "extern static const int N" in str(caught.value)
     link = [load_cpu(WEIGHTS, "a.slang"), load_cpu(WEIGHTS, "b.slang")]
     with pytest.raises(pb.CompileError) as caught:
         pb.Module.load_from_source(cpu, "main.slang", MAIN, link=link)
-    assert "a.slang:1" in str(caught.value) and "b.slang:1" in str(caught.value)
+    assert "a.slang:1" in str(caught.value)
+    assert "b.slang:1" in str(caught.value)
     with pytest.raises(pb.PullbackError):
         pb.Module.load_from_source(cpu, "main.slang", MAIN, link=["weights.slang"])
