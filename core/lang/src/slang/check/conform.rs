@@ -32,7 +32,7 @@ impl Ty {
 
     /// Whether a generic parameter is part of the type.
     pub fn mentions(&self, param: ParamId) -> bool {
-        let counts = |count: &Count| *count == Count::Param(param);
+        let counts = |count: &Count| count.parts().0 == Some(param);
         let arg_mentions = |arg: &Arg| match arg {
             Arg::Type(ty) => ty.mentions(param),
             Arg::Count(count) => counts(count),

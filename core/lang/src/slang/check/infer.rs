@@ -145,10 +145,14 @@ impl Inference<'_, '_> {
     }
 
     fn bind_count(&mut self, wanted: Count, given: Count) -> Result<(), String> {
-        let Count::Param(param) = wanted else { return Ok(()) };
+        let (Some(param), ..) = wanted.parts() else { return Ok(()) };
         if !self.is_open(param) {
             return Ok(());
         }
+        let Some((_, given)) = wanted.solve(given) else {
+            let (wanted, given) = (self.program.show_count(wanted), self.program.show_count(given));
+            return Err(format!("`{wanted}` cannot be {given}"));
+        };
         match self.subst.insert(param, Arg::Count(given)) {
             Some(Arg::Count(known)) if known != given => Err(format!(
                 "`{}` would be both {} and {}",

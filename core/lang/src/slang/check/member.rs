@@ -311,7 +311,7 @@ impl Context<'_, '_> {
 fn components(size: Count) -> String {
     let size = match size {
         Count::Known(size) => size as usize,
-        Count::Param(_) => 4,
+        Count::Param(_) | Count::Linear { .. } => 4,
     };
     let quoted = |names: &str| {
         let names: Vec<String> = names.chars().take(size).map(|name| format!("`{name}`")).collect();

@@ -645,6 +645,15 @@ impl Program<'_> {
             super::resolve::UNSIZED => String::new(),
             Count::Known(n) => n.to_string(),
             Count::Param(param) => self.generics[param].name.to_string(),
+            Count::Linear { param, scale, offset } => {
+                let name = &self.generics[param].name;
+                let product = if scale == 1 { name.to_string() } else { format!("{scale} * {name}") };
+                match offset {
+                    0 => product,
+                    1.. => format!("{product} + {offset}"),
+                    _ => format!("{product} - {}", offset.unsigned_abs()),
+                }
+            }
         }
     }
 

@@ -1,15 +1,17 @@
 //! What a type expression means, and what to say of a name that means nothing.
 
 use super::context::Context;
-use super::hir::ExprKind;
+use super::hir::{Expr, ExprKind};
 use super::interface::Obligation;
 use super::memory::BufferKind;
 use super::program::{AliasId, GenericKind, InterfaceRef, Lazy, MembersId, ScopeId, Symbol};
+use super::recursion::walk;
 use super::suggest::nearest;
 use super::types::{Arg, Bound, Count, Elem, ParamId, Shape, Subst, Ty, type_from_name};
 use super::{Checker, constant};
 use crate::slang::ast::{self, GenericArg, TypeExpr, TypeExprKind};
 use pullback_base::{Code, Diagnostic, Span};
+use pullback_ir::Op;
 use std::sync::Arc;
 
 /// The size of `T[]`, to be told by an initializer.
@@ -167,17 +169,59 @@ impl Context<'_, '_> {
             return None;
         }
         let integer = value.ty.known_scalar().is_some_and(|scalar| scalar.is_integer());
-        if let (ExprKind::Param(param), true) = (&value.kind, integer) {
-            return Some(Count::Param(*param));
+        if let (Some(count), true) = (self.linear(&value), integer) {
+            return Some(count);
+        }
+        let mut is_generic = false;
+        walk(&value, &mut |part| is_generic |= matches!(part.kind, ExprKind::Param(_)));
+        if is_generic {
+            self.unsupported("sizes other than a generic number times and plus constants", value.span);
+            return None;
         }
         self.constant_int(&value).map(Count::Known)
+    }
+
+    /// A generic number times and plus constants, where the expression is that.
+    fn linear(&mut self, expr: &Expr) -> Option<Count> {
+        if let Ok(constant::Tree::Leaf(constant)) = constant::evaluate(self.checker, expr) {
+            return Some(Count::Known(constant.as_i64()));
+        }
+        match &expr.kind {
+            ExprKind::Param(param) => Some(Count::Param(*param)),
+            ExprKind::Convert(inner) => {
+                let whole = inner.ty.known_scalar().is_some_and(|scalar| scalar.is_integer());
+                if whole { self.linear(inner) } else { None }
+            }
+            ExprKind::Constant(id) => {
+                let value = self.checker.constant(*id, expr.span);
+                self.linear(&value)
+            }
+            ExprKind::Op(op, args) => {
+                let args: Option<Vec<Count>> = args.iter().map(|arg| self.linear(arg)).collect();
+                match (op, &args?[..]) {
+                    (Op::Add, [a, b]) => a.sum(*b),
+                    (Op::Sub, [a, b]) => a.sum(b.times(-1)),
+                    (Op::Mul, [a, b]) => a.product(*b),
+                    (Op::Neg, [a]) => Some(a.times(-1)),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
     }
 
     /// What a generic value stands for: an integer, a `bool` or a case of an enum, which are numbers all.
     pub fn generic_value(&mut self, expr: &ast::Expr) -> Option<Count> {
         let value = self.expr(expr);
-        if let ExprKind::Param(param) = value.kind {
-            return Some(Count::Param(param));
+        let integer = value.ty.known_scalar().is_some_and(|scalar| scalar.is_integer());
+        match value.kind {
+            ExprKind::Param(param) => return Some(Count::Param(param)),
+            _ if integer => {
+                if let Some(count) = self.linear(&value) {
+                    return Some(count);
+                }
+            }
+            _ => {}
         }
         if value.ty != Ty::BOOL && !matches!(value.ty, Ty::Enum(_)) {
             return self.constant_int(&value).map(Count::Known);

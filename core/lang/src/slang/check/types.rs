@@ -58,6 +58,12 @@ pub enum Shape {
 pub enum Count {
     Known(i64),
     Param(ParamId),
+    /// `scale * N + offset`, where that is not `N` alone. Two such are equal when they are for every `N`.
+    Linear {
+        param: ParamId,
+        scale: i64,
+        offset: i64,
+    },
 }
 
 /// What a generic parameter stands for.
@@ -208,20 +214,74 @@ impl Shape {
 
 impl Count {
     pub fn subst(self, subst: &Subst) -> Count {
-        match self {
-            Count::Param(param) => match subst.get(&param) {
-                Some(Arg::Count(count)) => *count,
-                _ => self,
-            },
-            known => known,
+        let (Some(param), scale, offset) = self.parts() else { return self };
+        match subst.get(&param) {
+            Some(Arg::Count(count)) => count.times(scale).plus(offset),
+            _ => self,
         }
     }
 
     pub fn known(self) -> Option<i64> {
         match self {
             Count::Known(n) => Some(n),
-            Count::Param(_) => None,
+            Count::Param(_) | Count::Linear { .. } => None,
         }
+    }
+
+    /// The generic number in it, times what, and plus what.
+    pub fn parts(self) -> (Option<ParamId>, i64, i64) {
+        match self {
+            Count::Known(n) => (None, 0, n),
+            Count::Param(param) => (Some(param), 1, 0),
+            Count::Linear { param, scale, offset } => (Some(param), scale, offset),
+        }
+    }
+
+    fn of_parts(param: Option<ParamId>, scale: i64, offset: i64) -> Count {
+        match (param, scale, offset) {
+            (None, ..) | (_, 0, _) => Count::Known(offset),
+            (Some(param), 1, 0) => Count::Param(param),
+            (Some(param), scale, offset) => Count::Linear { param, scale, offset },
+        }
+    }
+
+    /// What is too large for any size stays so.
+    pub fn plus(self, other: i64) -> Count {
+        let (param, scale, offset) = self.parts();
+        Count::of_parts(param, scale, offset.saturating_add(other))
+    }
+
+    pub fn times(self, factor: i64) -> Count {
+        let (param, scale, offset) = self.parts();
+        Count::of_parts(param, scale.saturating_mul(factor), offset.saturating_mul(factor))
+    }
+
+    /// The sum, where one generic number is in it at most.
+    pub fn sum(self, other: Count) -> Option<Count> {
+        let ((a, a_scale, a_offset), (b, b_scale, b_offset)) = (self.parts(), other.parts());
+        let param = match (a, b) {
+            (Some(a), Some(b)) => (a == b).then_some(a)?.into(),
+            (a, b) => a.or(b),
+        };
+        Some(Count::of_parts(param, a_scale.saturating_add(b_scale), a_offset.saturating_add(b_offset)))
+    }
+
+    /// The product, where one of them is known.
+    pub fn product(self, other: Count) -> Option<Count> {
+        match (self, other) {
+            (count, Count::Known(factor)) | (Count::Known(factor), count) => Some(count.times(factor)),
+            _ => None,
+        }
+    }
+
+    /// What the generic number in it must be for it to be `other`; `None` where no whole number makes it so.
+    pub fn solve(self, other: Count) -> Option<(ParamId, Count)> {
+        let (param, scale, offset) = self.parts();
+        let (wanted, wanted_scale, wanted_offset) = other.parts();
+        let rest = wanted_offset.checked_sub(offset)?;
+        let divides = scale != 0 && wanted_scale % scale == 0 && rest % scale == 0;
+        let answer = divides.then(|| Count::of_parts(wanted, wanted_scale / scale, rest / scale))?;
+        Some((param?, answer))
     }
 }
 
