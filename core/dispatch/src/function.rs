@@ -127,12 +127,14 @@ impl Function {
         let refuse = |message: String, help: &str| {
             Err(Diagnostic::error(Code::UnsupportedFeature, message).help(help).into())
         };
-        let origin =
-            self.source.origin.as_ref().filter(|_| !self.set.overloads.iter().any(|it| it.is_derived()));
-        let Some(origin) = origin else {
-            let help = "give the constants first, then take the derivative";
-            return refuse(format!("`{}` is a derivative, or from no text", self.name()), help);
+        let Some(origin) = self.source.origin.as_ref().filter(|origin| origin.has_choices()) else {
+            let message = format!("`{}` is of no language with link-time constants", self.name());
+            return refuse(message, "write it in Slang");
         };
+        if self.set.overloads.iter().any(|overload| overload.is_derived()) {
+            let help = "give the constants first, then take the derivative";
+            return refuse(format!("`{}` is a derivative", self.name()), help);
+        }
         let mut choice = origin.choice.clone();
         for (name, numbers) in values {
             if !name.chars().all(|letter| letter == '_' || letter.is_alphanumeric()) {

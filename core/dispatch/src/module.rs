@@ -6,10 +6,10 @@ use crate::edit_distance::edit_distance;
 use crate::error::Error;
 use crate::function::Function;
 use crate::source::Source;
-use crate::variant::{Choice, Origin, Recipe};
+use crate::variant::{BOTH_SLANG, Choice, Origin, Recipe};
 use parking_lot::Mutex;
 use pullback_autodiff::Convention;
-use pullback_base::{Code, Diagnostic, Diagnostics, bug};
+use pullback_base::{Code, Diagnostic, Diagnostics};
 use pullback_lang::{self as lang, TypeConformance};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -50,6 +50,10 @@ impl Module {
     /// `file-not-found`, or every diagnostic of the file at once.
     pub fn load_from_file(context: &Context, path: &Path, options: &LoadOptions) -> Result<Module, Error> {
         if path.extension().is_some_and(|extension| extension == "spv") {
+            if let Some(link) = options.link.first() {
+                let message = format!("`{}` cannot be linked with `{}`", link.name(), path.display());
+                return Err(Diagnostic::error(Code::UnsupportedFeature, message).help(BOTH_SLANG).into());
+            }
             let (found, bytes) = read_file(path, &options.include_paths, |path| std::fs::read(path).ok())?;
             let compiled = lang::compile_binary(&found, &bytes);
             return Self::of(context, &found, compiled, options.gradient_convention, None);
@@ -167,8 +171,11 @@ impl Module {
         if let Some(found) = self.known(name) {
             return Ok(found);
         }
-        if let (true, Some(origin)) = (name.contains('<'), &self.0.source.origin) {
-            return self.instance(origin, name);
+        if let Some(origin) =
+            self.0.source.origin.as_ref().filter(|it| it.has_choices() && name.contains('<'))
+            && let Some(instance) = self.instance(origin, name)?
+        {
+            return Ok(instance);
         }
         let mut diagnostic = Diagnostic::error(
             Code::UnknownFunction,
@@ -195,15 +202,12 @@ impl Module {
     }
 
     /// The functions of the variant that has the instance, but for those that are there without it.
-    fn instance(&self, origin: &Origin, asked: &str) -> Result<Function, Error> {
+    fn instance(&self, origin: &Origin, asked: &str) -> Result<Option<Function>, Error> {
         let choice = Choice { instance: Some(asked.to_owned()), ..origin.choice.clone() };
         let made = origin.variant(self.context(), choice)?;
         let plain = |name: &str| name.split_whitespace().collect::<String>();
         let is_it = |name: &&str| !self.0.functions.contains_key(*name) || plain(name) == plain(asked);
-        match made.function_names().find(is_it).and_then(|name| made.known(name)) {
-            Some(function) => Ok(function),
-            None => bug!("dispatch", "`{asked}` was made, and is not there"),
-        }
+        Ok(made.function_names().find(is_it).and_then(|name| made.known(name)))
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Choice {
 #[derive(Default)]
 pub struct Variants(Mutex<FxHashMap<Choice, Module>>);
 
+pub const BOTH_SLANG: &str = "link modules written in Slang with one another";
+
 /// Where a module comes from.
 pub struct Origin {
     pub recipe: Arc<Recipe>,
@@ -52,6 +54,11 @@ impl Origin {
         let kept = Arc::new(Variants::default());
         let variants = Arc::downgrade(&kept);
         Self { recipe: Arc::new(recipe), choice: Choice::default(), variants, _kept: Some(kept) }
+    }
+
+    /// Whether the language has what can be chosen: link-time constants and generic functions.
+    pub fn has_choices(&self) -> bool {
+        self.recipe.language == lang::Language::Slang
     }
 
     /// The module with these constants and this instance, compiled at the first request.
@@ -115,9 +122,9 @@ impl Recipe {
                 Err(Error::from(Diagnostic::error(Code::UnsupportedFeature, message).help(help)))
             };
             let name = module.name();
-            let Some(recipe) = module.recipe().filter(|recipe| recipe.language == lang::Language::Slang)
-            else {
-                return refuse(format!("`{name}` cannot be linked"), "link modules written in Slang");
+            let is_slang = |recipe: &&Recipe| recipe.language == lang::Language::Slang;
+            let Some(recipe) = module.recipe().filter(is_slang).filter(|_| is_slang(&self)) else {
+                return refuse(format!("`{name}` cannot be linked with `{}`", self.name), BOTH_SLANG);
             };
             if recipe.options.defines != self.options.defines {
                 return refuse(

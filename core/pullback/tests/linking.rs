@@ -133,3 +133,21 @@ fn what_is_defined_nowhere_or_twice_is_refused_at_its_places() {
     let message = refused(linked(&[("weights.slang", &other)]));
     assert!(message.contains("declared as `int`") && message.contains("exported as `float`"), "{message}");
 }
+
+#[test]
+fn other_languages_have_no_constants_instances_or_links() -> Result<(), Error> {
+    let device = device();
+    let wgsl = "fn twice(x: f32) -> f32 { return x + x; }";
+    let module = Module::load_from_source(&device, "a.wgsl", wgsl)?;
+    let message = refused(module.function("twice")?.constants(args![N: 1]));
+    assert!(message.contains("no language with link-time constants"), "{message}");
+    assert!(refused(module.function("twice<float>")).contains("unknown-function"));
+    let slang = Module::load_from_source(&device, "b.slang", "float f(float x) { return x; }")?;
+    let options = LoadOptions { link: vec![(&slang).into()], ..LoadOptions::default() };
+    let message = refused(Module::load_source_with(&device, "a.wgsl", wgsl, &options));
+    assert!(message.contains("cannot be linked with"), "{message}");
+    let options = LoadOptions { link: vec![(&module).into()], ..LoadOptions::default() };
+    let message = refused(Module::load_source_with(&device, "c.slang", "float g() { return 1; }", &options));
+    assert!(message.contains("`a.wgsl` cannot be linked"), "{message}");
+    Ok(())
+}

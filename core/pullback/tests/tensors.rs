@@ -31,6 +31,8 @@ const SOURCE: &str = "
     float sampled(ITensor<float, 2> t, float2 p) { return t.sample(p); }
     float3 colour(Tensor<float3, 1> t, float p) { return t.sample(p); }
     float nothing_written(IRWTensor<float, 1> t, int i) { t[i] = 7; return t[i]; }
+    void squared(IDiffTensor<float, 1> x, IWDiffTensor<float, 1> y, int i) { y[i] = x[i] * x[i]; }
+    void squared_in_place(IRWTensor<float, 1> t, int i) { t[i] = t[i] * t[i]; }
 ";
 
 fn module() -> (Device, Module) {
@@ -172,13 +174,24 @@ fn refused(result: Result<impl Sized, Error>) -> String {
 }
 
 #[test]
-fn a_gradient_past_a_write_is_refused_at_the_write() -> Result<(), Error> {
-    let (device, scaled) = function("nothing_written");
+fn what_is_written_brings_its_cotangent_to_what_it_is_made_of() -> Result<(), Error> {
+    let (device, module) = module();
+    let x = Tensor::from_slice(&device, &[1.0f32, 2.0, 3.0], [3])?;
+    let y = Tensor::from_slice(&device, &[0.0f32; 3], [3])?;
+    let dy = Tensor::from_slice(&device, &[1.0f32, 10.0, 100.0], [3])?;
+    let i = Tensor::from_slice(&device, &[0i32, 2, 5], [3])?;
+    let gradients = module.function("squared")?.backward_all(args![x: &x, y: &y, i: &i], args![y: &dy])?;
+    assert_eq!(floats(&gradients["x"]), [2.0, 0.0, 600.0]);
+    assert_eq!(floats(&gradients["y"]), [0.0, 10.0, 0.0]);
+    Ok(())
+}
+
+#[test]
+fn a_derivative_that_a_write_would_lose_is_refused_in_the_program() -> Result<(), Error> {
+    let (device, in_place) = function("squared_in_place");
     let t = Tensor::from_slice(&device, &[1.0f32, 2.0, 3.0], [3])?;
-    let dy = Tensor::from_slice(&device, &[1.0f32], [1])?;
-    let i = Tensor::from_slice(&device, &[1i32], [1])?;
-    let message = refused(scaled.backward(args![t: &t, i: &i], &dy));
-    assert!(message.contains("does not flow past a write") && message.contains("t[i] = 7"), "{message}");
+    let message = refused(in_place.backward_all(args![t: &t, i: 1], args![t: &t]));
+    assert!(message.contains("no-derivative") && message.contains("t[i] = t[i] * t[i]"), "{message}");
     Ok(())
 }
 
