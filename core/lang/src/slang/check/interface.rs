@@ -603,6 +603,9 @@ impl Context<'_, '_> {
                 Some(Symbol::Struct(_)) => {
                     self.unsupported("structs that inherit structs", last);
                 }
+                None if name == "IDifferentiablePtrType" => {
+                    self.unsupported("differentiable pointers", last);
+                }
                 _ => {
                     let message = format!("no interface named `{name}` is in scope");
                     let mut diagnostic =

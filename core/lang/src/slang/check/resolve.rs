@@ -78,7 +78,8 @@ const TENSOR_TYPES: [&str; 16] = [
 
 /// Types that Slang has and the checker does not know yet: better refused by name than called unknown.
 fn is_known_foreign_type(name: &str) -> bool {
-    const STEMS: [&str; 15] = [
+    const STEMS: [&str; 16] = [
+        "DifferentialPtrPair",
         "Texture",
         "RWTexture",
         "Buffer",

@@ -278,9 +278,11 @@ impl<'a> Checker<'a> {
     fn missing_body(&self, id: FnId) -> Diagnostic {
         let function = &self.program.functions[id];
         let message = format!("`{}` has no body", function.qualified);
+        let is_extern = function.decl.modifiers.has(ModifierKind::Extern);
+        let help = if is_extern { "link a module that defines it: `link=[...]`" } else { "give it a body" };
         Diagnostic::error(Code::UnsupportedFeature, message)
             .at(function.ast.name.span, "declared here, and defined nowhere in the module")
-            .help("give it a body")
+            .help(help)
     }
 
     /// Refuses calls of methods that have no body.
