@@ -60,7 +60,7 @@ impl Checker<'_> {
 
 /// Types that Slang has and the checker does not know yet: better refused by name than called unknown.
 fn is_known_foreign_type(name: &str) -> bool {
-    const STEMS: [&str; 16] = [
+    const STEMS: [&str; 21] = [
         "Texture",
         "RWTexture",
         "Buffer",
@@ -77,6 +77,11 @@ fn is_known_foreign_type(name: &str) -> bool {
         "Tensor",
         "String",
         "Atomic",
+        "BFloat16",
+        "FloatE4M3",
+        "FloatE5M2",
+        "CoopVec",
+        "CoopMat",
     ];
     STEMS.iter().any(|stem| name.strip_prefix(stem).is_some_and(|rest| rest.len() <= 7))
         || name.ends_with("Tensor")
