@@ -46,7 +46,7 @@ pub enum StmtKind {
     Expr(Expr),
     Block(Vec<Stmt>),
     If(Expr, Vec<Stmt>, Vec<Stmt>),
-    Loop(Loop),
+    Loop(Box<Loop>),
     Switch(Expr, Vec<Case>),
     /// Leaves the innermost loop or `switch`, or one around it: so many further out.
     Break(usize),

@@ -9,9 +9,13 @@ use super::program::{
 use super::suggest::nearest;
 use super::types::{Bound, ParamId, Subst, Ty};
 use super::{Checker, done};
-use crate::slang::ast::{self, DeclKind, TypeExprKind};
+use crate::slang::ast::{self, DeclKind, ModifierKind, TypeExprKind};
 use pullback_base::{Code, Diagnostic, Span, ids::Id};
 use std::sync::Arc;
+
+/// Interfaces of the language that are not there yet: better refused by name than called unknown.
+const FOREIGN: [&str; 5] =
+    ["IFunc", "IMutatingFunc", "IDifferentiableFunc", "IRangedValue", "IOpaqueDescriptor"];
 
 /// So many aliases of aliases are followed: more are a circle.
 const MAX_ALIASES: usize = 64;
@@ -70,6 +74,10 @@ impl<'a> Checker<'a> {
                     if let Some(function) = self.collect_function(member, function, inner) {
                         self.require_function(id, function);
                     }
+                }
+                DeclKind::Var(var) if var.init.is_none() && member.modifiers.has(ModifierKind::Static) => {
+                    self.unsupported("static constants that interfaces ask for", var.name.span);
+                    self.program.scopes[scope].names.insert(var.name.text.clone(), Symbol::Refused);
                 }
                 DeclKind::AssociatedType(ast) => {
                     let kind = RequirementKind::Type { ast, bound: Bound::ANY, interfaces: Vec::new() };
@@ -605,6 +613,9 @@ impl Context<'_, '_> {
                 }
                 None if name == "IDifferentiablePtrType" => {
                     self.unsupported("differentiable pointers", last);
+                }
+                None if FOREIGN.contains(&name) => {
+                    self.unsupported(&format!("interfaces like `{name}`"), last);
                 }
                 _ => {
                     let message = format!("no interface named `{name}` is in scope");

@@ -80,7 +80,7 @@ const TENSOR_TYPES: [&str; 16] = [
 
 /// Types that Slang has and the checker does not know yet: better refused by name than called unknown.
 fn is_known_foreign_type(name: &str) -> bool {
-    const STEMS: [&str; 16] = [
+    const STEMS: [&str; 21] = [
         "DifferentialPtrPair",
         "Texture",
         "RWTexture",
@@ -97,6 +97,11 @@ fn is_known_foreign_type(name: &str) -> bool {
         "ParameterBlock",
         "String",
         "Atomic",
+        "BFloat16",
+        "FloatE4M3",
+        "FloatE5M2",
+        "CoopVec",
+        "CoopMat",
     ];
     STEMS.iter().any(|stem| name.strip_prefix(stem).is_some_and(|rest| rest.len() <= 7))
         || name.ends_with("TensorView")

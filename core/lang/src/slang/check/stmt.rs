@@ -58,7 +58,8 @@ impl Context<'_, '_> {
                     });
                     let step = step.as_ref().map(|step| context.expr(step));
                     let body = context.loop_body(body);
-                    let kind = StmtKind::Loop(Loop { condition, test_last: false, body, step, hints });
+                    let kind =
+                        StmtKind::Loop(Box::new(Loop { condition, test_last: false, body, step, hints }));
                     out.push(Stmt { kind, span });
                     out
                 });
@@ -69,14 +70,14 @@ impl Context<'_, '_> {
                 let hints = self.loop_hints(&stmt.attributes);
                 let condition = Some(self.condition_of(condition));
                 let body = self.loop_body(body);
-                StmtKind::Loop(Loop { condition, test_last: false, body, step: None, hints })
+                StmtKind::Loop(Box::new(Loop { condition, test_last: false, body, step: None, hints }))
             }
             Ast::DoWhile { body, condition } => {
                 let hints = self.loop_hints(&stmt.attributes);
                 let body = self.loop_body(body);
                 let condition = self.expr(condition);
                 let condition = Some(self.condition(condition));
-                StmtKind::Loop(Loop { condition, test_last: true, body, step: None, hints })
+                StmtKind::Loop(Box::new(Loop { condition, test_last: true, body, step: None, hints }))
             }
             Ast::Switch { value, cases } => {
                 self.branch_attributes(&stmt.attributes);

@@ -347,11 +347,13 @@ impl Parser<'_> {
             TokenKind::String => Ok(self.string()),
             TokenKind::Word => self.word(token),
             TokenKind::LParen => {
-                let open = self.bump().span;
-                if self.is(TokenKind::RParen) && self.kind_ahead(1) == TokenKind::FatArrow {
-                    self.bump();
+                if let Some(end) = self.scan_brackets(self.at)
+                    && self.token_at(end).kind == TokenKind::FatArrow
+                {
+                    self.at = end;
                     return Err(self.lambda());
                 }
+                let open = self.bump().span;
                 let inner = self.expr()?;
                 self.close(TokenKind::RParen, open);
                 Ok(Expr { span: self.since(open), ..inner })

@@ -94,7 +94,7 @@ impl Parser<'_> {
         names || matches!(next, RParen | Greater | Comma)
     }
 
-    fn scan_brackets(&self, open: usize) -> Option<usize> {
+    pub(super) fn scan_brackets(&self, open: usize) -> Option<usize> {
         let mut depth = 0usize;
         for at in open..open + MAX_SCAN {
             match self.token_at(at).kind {
