@@ -29,6 +29,7 @@ float squares(IDiffTensor<float, 2> t, int i)
 }
 float picked(Tensor<float3, 1> colours, int i, float3 by) { return dot(colours[i], by); }
 void activated(int i, IDiffTensor<float, 1> x, IWDiffTensor<float, 1> y) { y[i] = max(0.0, x[i]); }
+void squared_in_place(IRWTensor<float, 1> t, int i) { t[i] = t[i] * t[i]; }
 float sampled(ITensor<float, 2> t, float2 p) { return t.sample(p); }
 """
 X = np.arange(24, dtype=np.float32).reshape(4, 6)
@@ -163,11 +164,18 @@ def test_the_gradient_of_a_strided_tensor_asks_for_a_copy(module):
     assert t.grad[:, 0].tolist() == (2 * X[:, 0]).tolist()
 
 
-def test_a_derivative_that_a_write_would_lose_is_refused_at_the_write(module):
-    x, y = torch.ones(3, requires_grad=True), torch.zeros(3)
+def test_what_is_written_brings_its_cotangent(module):
+    x, y = torch.tensor([1.0, -2.0, 3.0], requires_grad=True), torch.zeros(3)
     lanes = torch.arange(3, dtype=torch.int32)
+    module.activated(lanes, x, y)
+    assert y.tolist() == [1, 0, 3]
+    (y * torch.tensor([1.0, 10.0, 100.0])).sum().backward()
+    assert x.grad.tolist() == [1, 0, 100]
+
+
+def test_a_derivative_that_a_write_would_lose_is_refused_in_the_program(module):
+    t = np.ones(3, np.float32)
     with pytest.raises(pb.GradientError) as caught:
-        module.activated(lanes, x, y)
-    assert "y[i] = max(0.0, x[i])" in str(caught.value)
-    module.activated(lanes, x.detach(), y)
-    assert y.tolist() == [1, 1, 1]
+        module.squared_in_place.bwds(t, 0, d_t=t)
+    assert caught.value.code == "no-derivative"
+    assert "t[i] = t[i] * t[i]" in str(caught.value)
