@@ -281,14 +281,15 @@ def mish(x):
     return torch.nn.functional.mish(x)
 
 
-@case(
-    "float f(float x) { return 0.5 * x * (1.0 + tanh(0.7978845608 * (x + 0.044715 * x * x * x))); }", *ONE
-)
+@case("float f(float x) { return 0.5 * x * (1.0 + tanh(0.7978845608 * (x + 0.044715 * x * x * x))); }", *ONE)
 def gelu_by_tanh(x):
     return torch.nn.functional.gelu(x, approximate="tanh")
 
 
-@case("float f(float x, float y) { float d = abs(x - y); return d <= 0.5 ? 0.5 * d * d : 0.5 * (d - 0.25); }", *TWO)
+@case(
+    "float f(float x, float y) { float d = abs(x - y); return d <= 0.5 ? 0.5 * d * d : 0.5 * (d - 0.25); }",
+    *TWO,
+)
 def huber(x, y):
     return torch.nn.functional.huber_loss(x, y, reduction="none", delta=0.5)
 
@@ -331,12 +332,18 @@ def rectifiers_with_a_tie_at_zero(x):
     return torch.maximum(x, zero) + torch.minimum(x, zero) * 0.25
 
 
-@case("float f(float x, float y) { return clamp(x, y, 0.5); }", [0.0, 0.5, -1.0, 0.25, 0.7], [0.0, 0.25, -0.5, 0.75, 0.5])
+@case(
+    "float f(float x, float y) { return clamp(x, y, 0.5); }",
+    [0.0, 0.5, -1.0, 0.25, 0.7],
+    [0.0, 0.25, -0.5, 0.75, 0.5],
+)
 def clamp_between_bounds_that_meet_and_cross(x, y):
     return torch.clamp(x, y, torch.tensor(0.5))
 
 
-@case("float f(float x, float y) { return pow(x, y); }", [0.0, 2.0, 1.0, 0.0, 3.0], [2.0, 0.0, -1.5, 0.0, 1.0])
+@case(
+    "float f(float x, float y) { return pow(x, y); }", [0.0, 2.0, 1.0, 0.0, 3.0], [2.0, 0.0, -1.5, 0.0, 1.0]
+)
 def powers_at_zero_and_one(x, y):
     return torch.pow(x, y)
 
@@ -346,17 +353,26 @@ def roots(x):
     return torch.sqrt(x) + torch.pow(x, 1.5) + torch.rsqrt(x + 1)
 
 
-@case("float f(float x, float y) { return floor(x * 2.0) * y + ceil(y) * x + round(x * 3.0) + trunc(y) * y; }", *TWO)
+@case(
+    "float f(float x, float y) { return floor(x * 2.0) * y + ceil(y) * x + round(x * 3.0) + trunc(y) * y; }",
+    *TWO,
+)
 def steps_times_slopes(x, y):
     return torch.floor(x * 2) * y + torch.ceil(y) * x + torch.round(x * 3) + torch.trunc(y) * y
 
 
-@case("float f(float x, float y) { return sinh(x) / cosh(y) + log2(2.0 + x) * log10(3.0 + y) + exp2(x * y); }", *TWO)
+@case(
+    "float f(float x, float y) { return sinh(x) / cosh(y) + log2(2.0 + x) * log10(3.0 + y) + exp2(x * y); }",
+    *TWO,
+)
 def hyperbolas_and_other_bases(x, y):
     return torch.sinh(x) / torch.cosh(y) + torch.log2(2 + x) * torch.log10(3 + y) + torch.exp2(x * y)
 
 
-@case("float f(float x, float y) { float s, c; sincos(x, s, c); return (c * y - s) * (s * y + c) + tan(0.5 * y); }", *TWO)
+@case(
+    "float f(float x, float y) { float s, c; sincos(x, s, c); return (c * y - s) * (s * y + c) + tan(0.5 * y); }",
+    *TWO,
+)
 def a_rotated_point(x, y):
     return (torch.cos(x) * y - torch.sin(x)) * (torch.sin(x) * y + torch.cos(x)) + torch.tan(0.5 * y)
 
@@ -433,7 +449,10 @@ def a_gated_recurrence(x, y):
     return h
 
 
-@case("float f(float x, float y) { float s = y; for (int i = 6; i > 0; --i) s = x / (float(i) + s); return s; }", *TWO)
+@case(
+    "float f(float x, float y) { float s = y; for (int i = 6; i > 0; --i) s = x / (float(i) + s); return s; }",
+    *TWO,
+)
 def a_continued_fraction(x, y):
     s = y
     for i in range(6, 0, -1):
@@ -476,8 +495,10 @@ def a_switch_in_a_loop(x):
     for i in range(6):
         if i % 3 == 0:
             x = torch.sin(x)
-        else:
-            x = (x * 1.5 if i % 3 == 1 else x) + 0.1
+            continue
+        if i % 3 == 1:
+            x = x * 1.5
+        x = x + 0.1
     return x
 
 

@@ -251,7 +251,7 @@ mod tests {
                 yield %0
             }",
         );
-        let widened = widen(&module).expect("no aggregates in memory");
+        let widened = widen(&module, &[module.find("g").expect("g")]).expect("no aggregates in memory");
         let widened = pullback_ir::verify(widened).expect("verifies");
         assert!(
             widened.to_string().contains("derivatives (in f64 ~ f64 [0]) -> f64 ~ f64 [0] forward @given")

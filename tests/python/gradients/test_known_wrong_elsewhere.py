@@ -14,9 +14,7 @@ def tensor(*numbers):
 
 
 def test_a_product_loop_whose_bound_is_an_argument(load):
-    f = load(
-        "float f(float x[3], int n) { float p = 1; for (int i = 0; i < n; i++) p *= x[i]; return p; }"
-    ).f
+    f = load("float f(float x[3], int n) { float p = 1; for (int i = 0; i < n; i++) p *= x[i]; return p; }").f
     x = torch.full((3,), 2.0, requires_grad=True)
     f(x, 3).backward()
     assert x.grad.tolist() == [4, 4, 4]
@@ -75,7 +73,9 @@ def f_runs_long(load):
 
 
 def test_a_loop_without_trips(load):
-    f = load("float f(float x, int n) { float y = x * x; for (int i = 0; i < n; i++) y = sin(y); return y; }").f
+    f = load(
+        "float f(float x, int n) { float y = x * x; for (int i = 0; i < n; i++) y = sin(y); return y; }"
+    ).f
     x = tensor(3.0, 4.0)
     f(x, torch.tensor([0, -2], dtype=torch.int32)).sum().backward()
     assert x.grad.tolist() == [6, 8]

@@ -156,7 +156,9 @@ impl<'a> Reverse<'a> {
         let trips = results[width];
         let mut slots = slots.renewed(&results[width + 2..]);
         let (zero, many) = (self.b.i64(0), self.b.i64(2 * i64::from(count) * i64::from(count)));
-        let too_many = self.b.op(Op::Lt, &[many, trips]);
+        // As the sweep counts them, so that lanes in step agree.
+        let counted = self.power_of_two(trips);
+        let too_many = self.b.op(Op::Lt, &[many, counted]);
         slots.top = self.b.select(too_many, zero, slots.top);
         Run { trips, slots: Some(slots) }
     }
@@ -250,8 +252,15 @@ impl<'a> Reverse<'a> {
         (Slots { top, trips: moved[1], states: moved[2..].to_vec(), ..slots }, stride)
     }
 
-    /// The state before trip `k = end - 1`, with the slots as the next, lower trip needs them.
-    pub(super) fn restore(&mut self, looped: &Looped<'a>, slots: Slots, end: Value, k: Value) -> Restored {
+    /// The state before trip `k = end - 1`, with the slots as the next, lower trip needs them. Trips from `trips` on are not
+    /// made: the state before them is that after the last.
+    pub(super) fn restore(
+        &mut self,
+        looped: &Looped<'a>,
+        slots: Slots,
+        (end, k): (Value, Value),
+        trips: Value,
+    ) -> Restored {
         let cursor = self.b.op(Op::ElementGet, &[slots.trips, slots.top]);
         let state = self.load_state(looped, &slots, slots.top);
         let width = state.len();
@@ -271,7 +280,8 @@ impl<'a> Reverse<'a> {
                 let rest = reverse.b.sub(k, cursor);
                 let step = reverse.b.select(is_free, stride, rest);
                 let next = reverse.b.add(cursor, step);
-                let state = reverse.advance(looped, state, cursor, next);
+                let made = reverse.b.op(Op::Min, &[next, trips]);
+                let state = reverse.advance(looped, state, cursor, made);
                 let slots = reverse.push_state(looped, slots, is_free, next, &state);
                 [&[next], state.as_slice(), &slots.values()].concat()
             },

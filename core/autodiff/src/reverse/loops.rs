@@ -76,9 +76,9 @@ impl<'a> Reverse<'a> {
 
     /// `for k in (0..trips).rev()`: the adjoints before the first trip, from those after the last.
     ///
-    /// Where states are computed again, how long that takes hangs on `k`. Lanes run in lock step, so all begin at a power of
-    /// two, idle down to their own number of trips, and from there are at the same trip as those with more: then they wait
-    /// for one another where the wait is the same, not for another lane at every trip.
+    /// Where states are computed again, how long that takes hangs on `k` and on which states are stored. Lanes run in lock step,
+    /// so all keep books of as many trips as the next power of two, of which they make their own: those with about as many
+    /// are at the same trip at the same time, and take equally long, rather than waiting for another lane at every trip.
     fn trips_backwards(
         &mut self,
         looped: &Looped<'a>,
@@ -108,36 +108,33 @@ impl<'a> Reverse<'a> {
             |reverse, values| {
                 let one = reverse.b.i64(1);
                 let k = reverse.b.sub(values[0], one);
-                reverse.b.begin_block();
                 let (stack_values, adjoints) = values[1..].split_at(stack.len());
-                let mut next = Vec::new();
-                let state = match &slots {
-                    Some(slots) if in_step => {
-                        let restored = reverse.restore(looped, slots.renewed(stack_values), values[0], k);
-                        next.extend(restored.slots.values());
-                        restored.state
-                    }
-                    Some(slots) => reverse.load_state(looped, slots, k),
-                    None => Vec::new(),
+                let Some(slots) = &slots else {
+                    reverse.enter_trip(looped, &[], k);
+                    return [vec![k], reverse.sweep_trip(looped, carried, adjoints)].concat();
                 };
-                reverse.enter_trip(looped, &state, k);
-                next.extend(reverse.sweep_trip(looped, carried, adjoints));
-                let trip = reverse.b.end_block(next);
-                if in_step {
-                    let is_made = reverse.b.op(Op::Lt, &[k, run.trips]);
-                    let idle = Block { stmts: Vec::new(), yields: values[1..].to_vec() };
-                    let next = reverse.b.push_if(is_made, trip, idle);
-                    return [vec![k], next].concat();
+                if !in_step {
+                    let state = reverse.load_state(looped, slots, k);
+                    reverse.enter_trip(looped, &state, k);
+                    return [vec![k], reverse.sweep_trip(looped, carried, adjoints)].concat();
                 }
-                trip.stmts.into_iter().for_each(|stmt| reverse.b.push_stmt(stmt));
-                [vec![k], trip.yields].concat()
+                let slots = slots.renewed(stack_values);
+                let restored = reverse.restore(looped, slots, (values[0], k), run.trips);
+                let is_made = reverse.b.op(Op::Lt, &[k, run.trips]);
+                reverse.b.begin_block();
+                reverse.enter_trip(looped, &restored.state, k);
+                let yields = reverse.sweep_trip(looped, carried, adjoints);
+                let trip = reverse.b.end_block(yields);
+                let idle = Block { stmts: Vec::new(), yields: adjoints.to_vec() };
+                let adjoints = reverse.b.push_if(is_made, trip, idle);
+                [vec![k], restored.slots.values(), adjoints].concat()
             },
         );
         results.split_off(1 + stack.len())
     }
 
     /// The least power of two that is not below a number.
-    fn power_of_two(&mut self, number: Value) -> Value {
+    pub(super) fn power_of_two(&mut self, number: Value) -> Value {
         let (one, zero) = (self.b.i64(1), self.b.i64(0));
         let below = self.b.sub(number, one);
         let bits = self.b.op(Op::FirstBitHigh, &[below]);
