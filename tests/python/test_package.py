@@ -115,4 +115,4 @@ def test_loading_refuses_links_to_no_module_and_unknown_options(cpu):
     assert (caught.value.code, bool(caught.value.help)) == ("argument-type", True)
     with pytest.raises(pb.BindError) as caught:
         pb.Module.load_from_source(cpu, "f.slang", source, options={"optimise": 3})
-    assert "include_paths and defines" in caught.value.help
+    assert "include_paths, defines" in caught.value.help
