@@ -147,7 +147,7 @@ impl PyBackward {
         let slots = self.0.leaf_slots(&parsed.args).map_err(|e| to_py(py, &e))?;
         let wrt = differentiable_arrays(&parsed.args, &slots);
         let mut given_seeds = Parsed::new(py, &self.0);
-        let mut seeds = self.0.seeds(&parsed.args).map_err(|e| to_py(py, &e))?;
+        let mut seeds = self.0.seeds(&parsed.args, "d_").map_err(|e| to_py(py, &e))?;
         for (name, value) in &given {
             let name = name.to_str()?;
             let value = given_seeds.value(Place::Name(name), value)?;

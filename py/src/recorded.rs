@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use pullback_base::{Code, Diagnostic};
 use pullback_dispatch::{Arg, ArgValue, ArrayView, Derivation, Function, Mode, Number, Numbers, Slot};
 use pullback_torch_bridge::Torch;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
@@ -253,27 +254,32 @@ impl PyRecordedCall {
         let context = self.function.context();
         let mut parsed = Parsed::new(py, &self.function);
         self.read(&mut parsed, tensors)?;
-        let mut seeds: SmallVec<[Option<ArrayView>; 2]> = SmallVec::new();
-        for cotangent in cotangents.iter_borrowed() {
-            seeds.push(match cotangent.is_none() {
-                true => None,
-                false => Some(torch_view("the cotangent", &cotangent)?),
-            });
-        }
+        let view = |cotangent: &Bound<'_, PyAny>| match cotangent.is_none() {
+            true => Ok(None),
+            false => torch_view("the cotangent", cotangent).map(Some),
+        };
+        let results = cotangents.len() - self.written.len();
+        let seeds = cotangents.iter_borrowed().take(results).map(|cotangent| view(&cotangent));
+        let seeds = seeds.collect::<PyResult<SmallVec<[Option<ArrayView>; 2]>>>()?;
         let mut wrt = self.asked(&parsed, needs)?;
-        let of_written: SmallVec<[_; 1]> = seeds.drain(seeds.len() - self.written.len()..).collect();
         let mut written: SmallVec<[Option<ArrayView>; 2]> = SmallVec::new();
-        for (&leaf, seed) in self.written.iter().zip(of_written) {
-            wrt[leaf] |= seed.is_some();
-            written.resize(parsed.origins.len(), None);
-            written[leaf] = seed;
+        let mut held: SmallVec<[Bound<'_, PyAny>; 1]> = SmallVec::new();
+        for (&leaf, cotangent) in self.written.iter().zip(cotangents.iter_borrowed().skip(results)) {
+            if !cotangent.is_none() {
+                // Torch expands the cotangent of a sum, which is copied element by element.
+                let packed = cotangent.call_method0(intern!(py, "contiguous"))?;
+                wrt[leaf] = true;
+                written.resize(parsed.origins.len(), None);
+                written[leaf] = view(&packed)?;
+                held.push(packed);
+            }
         }
         let mode = Mode::Backward { wrt: &wrt, cotangents: &seeds, written: &written };
         let function = as_torch_asks(py, &self.function, &parsed);
         let prepared = prepare(py, &function, &parsed.args, mode)?;
         let library = Library::of(&parsed);
         let outputs = output::make_all(py, context, &prepared, |_| library)?;
-        // SAFETY: tensors, cotangents and outputs are Python objects that this frame keeps alive.
+        // SAFETY: tensors, cotangents (`held` among them) and outputs are Python objects that this frame keeps alive.
         unsafe { output::launch(py, prepared, &outputs, output::stream(&parsed)) }?;
         let mut outputs = outputs.into_iter();
         let mut gradients: SmallVec<[Option<Bound<'py, PyAny>>; 8]> = SmallVec::from_iter([None]);

@@ -141,7 +141,7 @@ impl Function {
         self.check_tensors(&cotangents)?;
         let (names, wrt) = float_tensors(&args);
         let args = to_args(&args);
-        let mut seeds = self.seeds(&args)?;
+        let mut seeds = self.seeds(&args, "")?;
         for arg in &to_args(&cotangents) {
             seeds.take(arg.name, &arg.value)?;
         }

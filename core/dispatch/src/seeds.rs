@@ -9,6 +9,8 @@ use pullback_base::{Code, Diagnostic};
 /// The cotangents of a call's results and of the whole arrays that it writes, as [`crate::Mode::Backward`] takes them.
 pub struct Seeds {
     function: String,
+    /// What callers put before a path to name its cotangent.
+    prefix: &'static str,
     /// Path, and place among the results that are returned.
     returned: Vec<(String, usize)>,
     /// Path, and argument leaf.
@@ -19,11 +21,11 @@ pub struct Seeds {
 }
 
 impl Function {
-    /// No cotangents yet, of a call with these arguments.
+    /// No cotangents yet, of a call with these arguments. Messages name that of `x` as callers do: `x` behind `prefix`.
     ///
     /// # Errors
     /// Whatever keeps the arguments from fitting.
-    pub fn seeds(&self, args: &[Arg<'_>]) -> Result<Seeds, Error> {
+    pub fn seeds(&self, args: &[Arg<'_>], prefix: &'static str) -> Result<Seeds, Error> {
         let binding = self.bound(args)?;
         let mut returned = Vec::new();
         for output in binding.outputs {
@@ -37,6 +39,7 @@ impl Function {
         });
         Ok(Seeds {
             function: self.name().to_owned(),
+            prefix,
             results: vec![None; returned.len()],
             written: vec![None; leaves(args).len()],
             left: left.collect(),
@@ -72,10 +75,10 @@ impl Seeds {
             self.written[leaf] = Some(view.clone());
         } else {
             let message = format!("`{}` gives no `{path}` that could have a cotangent", self.function);
-            let known: Vec<&str> =
-                self.returned.iter().chain(&self.left).map(|(path, _)| path.as_str()).collect();
+            let known = self.returned.iter().chain(&self.left);
+            let known: Vec<String> = known.map(|(path, _)| format!("{}{path}", self.prefix)).collect();
             let found = Diagnostic::error(Code::UnknownArgument, message);
-            return Err(found.help(format!("it gives: {}", known.join(", "))).into());
+            return Err(found.help(format!("the cotangents are: {}", known.join(", "))).into());
         }
         Ok(())
     }
