@@ -146,6 +146,9 @@ impl Binder<'_> {
     fn assign(&mut self, global: usize, first: usize, ty: &Type, value: &InputValue) -> Result<(), String> {
         if let Some(element) = buffer_element(ty) {
             let (bytes, is_output) = match value {
+                InputValue::Buffer { bytes, .. } if tags(&element) && bytes.iter().any(|&byte| byte != 0) => {
+                    return Err(format!("memory for the interface value {element}"));
+                }
                 InputValue::Buffer { bytes, is_output } => (bytes.clone(), *is_output),
                 InputValue::List(items) => (Self::elements(&element, items)?, false),
                 InputValue::Foreign(name) => return Err(format!("`{name}` as input")),
