@@ -69,10 +69,10 @@ impl<'a> Site<'a> {
             StmtKind::Effect { result, effect, args } if site.is_rerun(result.as_slice()) => {
                 site.reloads.insert(site.memory(*effect, args));
             }
-            StmtKind::Call { results, callee, .. } if site.is_rerun(results) => {
-                if activity.custom(*callee).loads {
-                    site.reloads.extend([Memory::Somewhere, Memory::Shared]);
-                }
+            StmtKind::Call { results, callee, .. }
+                if site.is_rerun(results) && activity.custom(*callee).loads =>
+            {
+                site.reloads.extend([Memory::Somewhere, Memory::Shared]);
             }
             StmtKind::Loop { head, .. } if activity.is_swept(&stmt.kind) => {
                 visit::each_stmt(head, &mut |stmt| {

@@ -8,7 +8,7 @@ use pullback_ir::{
     Block, Constant, Effect, FuncId, Function, Module, Op, Scalar, Stmt, StmtKind, Type, Value,
 };
 
-/// The module over f64, for these functions and what they call. Memory keeps its types, and bits are taken of the narrow numbers.
+/// The module over f64, for these functions, what they call, and the derivatives given for those. Memory keeps its types, and bits are taken of the narrow numbers.
 ///
 /// # Errors
 /// `unsupported-feature` for accesses to floats in memory other than loads and stores of numbers and vectors.
@@ -18,13 +18,20 @@ pub fn widen(module: &Module, roots: &[FuncId]) -> Result<Module, Diagnostics> {
     let mut reached = roots.to_vec();
     let mut next = 0;
     while let Some(&id) = reached.get(next) {
-        each_stmt(&module.functions[id].body, &mut |stmt| {
-            if let StmtKind::Call { callee, .. } = stmt.kind
-                && !reached.contains(&callee)
-            {
-                reached.push(callee);
+        let function = &module.functions[id];
+        let mut found: Vec<FuncId> = Vec::new();
+        each_stmt(&function.body, &mut |stmt| {
+            if let StmtKind::Call { callee, .. } = stmt.kind {
+                found.push(callee);
             }
         });
+        let given = function.derivatives.iter().flat_map(|it| [it.forward, it.backward, it.substitute]);
+        found.extend(given.flatten());
+        for callee in found {
+            if !reached.contains(&callee) {
+                reached.push(callee);
+            }
+        }
         widen_function(&mut widened.functions[id], &mut refused);
         next += 1;
     }

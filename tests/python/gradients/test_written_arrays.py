@@ -16,7 +16,7 @@ void squared_in_place(RWStructuredBuffer<float> to, int i) { to[i] = to[i] * to[
 """
 FROM = np.array([2, 3, 5], np.float32)
 D_TO = np.array([1, 10, 100, 1000, 7, 8], np.float32)
-I = np.array([0, 1], np.int32)
+INDICES = np.array([0, 1], np.int32)
 
 
 @pytest.fixture
@@ -26,9 +26,9 @@ def module(load):
 
 def test_the_cotangent_of_a_written_array_is_given_by_its_name(module):
     to = np.zeros(6, np.float32)
-    module.scattered(FROM, to, I)
+    module.scattered(FROM, to, INDICES)
     assert to.tolist() == [4, 6, 9, 15, 0, 0]
-    found = module.scattered.bwds(FROM, to, I, d_to=D_TO)
+    found = module.scattered.bwds(FROM, to, INDICES, d_to=D_TO)
     assert found["from"].tolist() == [34, 5620, 3000]
     assert found["to"].tolist() == [0, 0, 0, 0, 7, 8]
     assert D_TO.tolist() == [1, 10, 100, 1000, 7, 8]
@@ -36,13 +36,13 @@ def test_the_cotangent_of_a_written_array_is_given_by_its_name(module):
 
 def test_a_missing_cotangent_of_a_written_array_is_asked_for(module):
     with pytest.raises(pb.BindError, match="d_to=") as caught:
-        module.scattered.bwds(FROM, np.zeros(6, np.float32), I)
+        module.scattered.bwds(FROM, np.zeros(6, np.float32), INDICES)
     assert caught.value.code == "missing-argument"
 
 
 def test_a_cotangent_is_like_its_array(module):
     with pytest.raises(pb.PullbackError, match="the cotangent of `to` is float32"):
-        module.scattered.bwds(FROM, np.zeros(6, np.float32), I, d_to=np.zeros(5, np.float32))
+        module.scattered.bwds(FROM, np.zeros(6, np.float32), INDICES, d_to=np.zeros(5, np.float32))
 
 
 def test_what_a_call_has_overwritten_is_not_read_again(module):
@@ -55,7 +55,7 @@ def test_what_a_call_has_overwritten_is_not_read_again(module):
 def test_torch_sees_what_is_written_in_place(module):
     source = torch.tensor(FROM, requires_grad=True)
     to = torch.zeros(6)
-    module.scattered(source, to, torch.tensor(I))
+    module.scattered(source, to, torch.tensor(INDICES))
     assert to.tolist() == [4, 6, 9, 15, 0, 0]
     (to * torch.tensor(D_TO)).sum().backward()
     assert source.grad.tolist() == [34, 5620, 3000]

@@ -269,7 +269,7 @@ fn a_given_derivative_runs_once_per_call_even_without_an_active_argument() {
     let alone = verify(alone).expect("verifies");
     let pointer = Value::Pointer(Pointer { buffer: 0, offset_bytes: 0 });
     let args = vec![Value::<f64>::f64(5.0), pointer, Value::f64(1.0)];
-    let mut buffer = vec![0u8; 24];
+    let mut buffer = [0u8; 24];
     let results = run_with(&alone, id, &args, &mut Memory::new([&mut buffer[..]])).expect("runs");
     assert_eq!(results[0].as_f64(), Some(8.0));
     let sums: Vec<f64> = buffer.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect();

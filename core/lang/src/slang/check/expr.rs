@@ -66,6 +66,55 @@ impl Context<'_, '_> {
                 Some(this) => self.local_value(this, span),
                 None => self.error(Code::UnknownName, "`this` outside of a method", span, "no object here"),
             },
+            Ast::Step { op, fix, target } => self.step(*op, *fix, target, span),
+            Ast::Assign { op, op_span, target, value } => self.assign(*op, target, value, *op_span, span),
+            Ast::Binary { .. } => self.chain(expr),
+            Ast::Cast { .. }
+            | Ast::Unary { .. }
+            | Ast::Deref(_)
+            | Ast::AddressOf(_)
+            | Ast::Conditional { .. }
+            | Ast::Comma(_) => self.operation(expr),
+            Ast::InitList(_) => self.error(
+                Code::TypeMismatch,
+                "an initializer list needs a type to be of",
+                span,
+                "the type is not known here",
+            ),
+            Ast::NoDiff(inner) => {
+                let inner = self.expr(inner);
+                self.no_diff(inner, span)
+            }
+            Ast::String(_) => self.unsupported("strings", span),
+            Ast::SizeOf(ty) => {
+                let ty = self.resolve_value_type(ty);
+                Expr { kind: ExprKind::SizeOf(ty), ty: Ty::UINT, span }
+            }
+            Ast::Is { .. } | Ast::As { .. } => self.unsupported("`is` and `as` expressions", span),
+            Ast::Derivative { mode, function } => return self.derivative(*mode, function),
+            Ast::Error => self.silent_error(span),
+        })
+    }
+
+    /// Binary operations, the leftmost first: `a + b + c + ...` is deep, and may be long.
+    fn chain(&mut self, mut expr: &ast::Expr) -> Expr {
+        let mut above = Vec::new();
+        while let Ast::Binary { op, op_span, left, right } = &expr.kind {
+            above.push((*op, *op_span, right, expr.span));
+            expr = left;
+        }
+        let mut value = self.expr(expr);
+        while let Some((op, op_span, right, span)) = above.pop() {
+            let right = self.expr(right);
+            value = self.binary(op, value, right, op_span, span);
+        }
+        value
+    }
+
+    /// What has values as operands, but for binary operations.
+    fn operation(&mut self, expr: &ast::Expr) -> Expr {
+        let span = expr.span;
+        match &expr.kind {
             Ast::Cast { ty, value } => {
                 let to = self.resolve_type(ty);
                 let value = match &value.kind {
@@ -86,13 +135,6 @@ impl Context<'_, '_> {
                 let place = self.target(place);
                 self.address_of(place, span)
             }
-            Ast::Step { op, fix, target } => self.step(*op, *fix, target, span),
-            Ast::Binary { op, op_span, left, right } => {
-                let left = self.expr(left);
-                let right = self.expr(right);
-                self.binary(*op, left, right, *op_span, span)
-            }
-            Ast::Assign { op, op_span, target, value } => self.assign(*op, target, value, *op_span, span),
             Ast::Conditional { condition, then, otherwise } => {
                 let condition = self.expr(condition);
                 let then = self.expr(then);
@@ -104,25 +146,8 @@ impl Context<'_, '_> {
                 let ty = exprs.last().map_or(Ty::Error, |last| last.ty.clone());
                 Expr { kind: ExprKind::Comma(exprs), ty, span }
             }
-            Ast::InitList(_) => self.error(
-                Code::TypeMismatch,
-                "an initializer list needs a type to be of",
-                span,
-                "the type is not known here",
-            ),
-            Ast::NoDiff(inner) => {
-                let inner = self.expr(inner);
-                self.no_diff(inner, span)
-            }
-            Ast::String(_) => self.unsupported("strings", span),
-            Ast::SizeOf(ty) => {
-                let ty = self.resolve_value_type(ty);
-                Expr { kind: ExprKind::SizeOf(ty), ty: Ty::UINT, span }
-            }
-            Ast::Is { .. } | Ast::As { .. } => self.unsupported("`is` and `as` expressions", span),
-            Ast::Derivative { mode, function } => return self.derivative(*mode, function),
-            Ast::Error => self.silent_error(span),
-        })
+            _ => self.silent_error(span),
+        }
     }
 
     /// An expression whose type is known beforehand, so that it may be an initializer list.
