@@ -114,13 +114,30 @@ impl Float<'_> {
         sum
     }
 
-    /// The magnitude of one number with the sign bit of another.
     pub fn mul_or_zero(&mut self, x: Value, y: Value) -> Value {
         let is_zero = self.test(Op::Eq, x, 0.0);
         let product = self.mul(x, y);
         self.select(is_zero, x, product)
     }
 
+    /// The nearest whole number, the even one of two; of the sign of `x`.
+    pub fn round(&mut self, x: Value) -> Value {
+        let below = self.op(Op::Floor, &[x]);
+        let above = self.add_num(below, 1.0);
+        let part = self.sub(x, below);
+        let half = self.mul_num(below, 0.5);
+        let half = self.op(Op::Floor, &[half]);
+        let even = self.mul_num(half, 2.0);
+        let is_even = self.op(Op::Eq, &[even, below]);
+        let tied = self.select(is_even, below, above);
+        let is_less = self.test(Op::Lt, part, 0.5);
+        let is_more = self.test(Op::Gt, part, 0.5);
+        let rounded = self.select(is_less, below, tied);
+        let rounded = self.select(is_more, above, rounded);
+        self.copysign(rounded, x)
+    }
+
+    /// The magnitude of one number with the sign bit of another.
     pub fn copysign(&mut self, magnitude: Value, sign: Value) -> Value {
         let sign_bit = if self.is_double() { i64::MIN } else { i64::from(i32::MIN) };
         let [low, high] = [self.integer(!sign_bit), self.integer(sign_bit)];

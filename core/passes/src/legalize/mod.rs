@@ -30,7 +30,7 @@ pub struct Limits {
     pub few_float_functions: bool,
     /// exp, log, sin, cos, tan of f32 with errors far above a unit in the last place, or for small angles only.
     pub coarse_float_functions: bool,
-    /// No transcendental functions of f64, and no `rsqrt`.
+    /// No transcendental functions of f64, no `rsqrt`, and no `round` that can be relied on at ties.
     pub no_double_functions: bool,
 }
 
@@ -186,6 +186,9 @@ impl Lower {
     }
 
     fn double_function(&mut self, op: &Op, args: &[Value]) -> Option<Value> {
+        if *op == Op::Round {
+            return Some(float::Float { lower: self, scalar: Scalar::F64 }.round(args[0]));
+        }
         if *op == Op::Rsqrt {
             let root = self.op(Op::Sqrt, args);
             return Some(self.op(Op::Rcp, &[root]));
