@@ -2,7 +2,7 @@
 
 use pullback_base::ids::Id;
 use pullback_ir::function::Args;
-use pullback_ir::{Block, Function, Stmt, StmtKind, Value};
+use pullback_ir::{AtomicOp, Block, Effect, Function, Stmt, StmtKind, Value};
 
 /// Removes dead code. Loads count as pure: one whose result is not used goes.
 pub fn dce(function: &mut Function) -> bool {
@@ -97,6 +97,14 @@ impl Sweeper {
 
     /// Narrows a statement to its live results; whether it has effects.
     fn stmt(&mut self, stmt: &mut Stmt) -> bool {
+        // An addition whose old value nobody asks for has no order among others, and so a derivative.
+        if let StmtKind::Effect { result, effect, .. } = &mut stmt.kind
+            && *effect == Effect::Atomic(AtomicOp::Add)
+            && result.is_some_and(|result| !self.live[result.index()])
+        {
+            (*effect, *result) = (Effect::AtomicAdd, None);
+            self.removed = true;
+        }
         let mut effects = stmt.kind.has_effect();
         let live = |value: &Value| self.live[value.index()];
         let keep: Vec<bool> = match &stmt.kind {
@@ -241,9 +249,9 @@ mod tests {
             expect![[r#"
                 kernel @k(%0 p: ptr<i32>, %1 x: i32, %2 i: i64) -> () {
                   shared.0 [i32; 4]
-                  %3: i32 = atomic.add %0, %1
+                  atomic_add %0, %1
                   barrier
-                  %4: i32 = shared_atomic.0.max %2, %1
+                  %3: i32 = shared_atomic.0.max %2, %1
                   yield
                 }
             "#]],

@@ -12,6 +12,11 @@ void scattered(StructuredBuffer<float> from, RWStructuredBuffer<float> to, int i
 void overwritten(float x, RWStructuredBuffer<float> to, int i) { to[i] = x * x; to[i] = 3 * x; }
 void added_to(float x, RWStructuredBuffer<float> to, int i) { to[i] += x * x; }
 float both(float x, RWStructuredBuffer<float> to, int i) { to[i] = x * x; return 5 * x; }
+void splat(float position, float amount, RWStructuredBuffer<float> bins) {
+    int bin = (int)floor(position);
+    float part = position - bin;
+    InterlockedAddF32(bins[bin], amount * (1 - part));
+    InterlockedAddF32(bins[bin + 1], amount * part); }
 void squared_in_place(RWStructuredBuffer<float> to, int i) { to[i] = to[i] * to[i]; }
 """
 FROM = np.array([2, 3, 5], np.float32)
@@ -108,3 +113,14 @@ def test_second_derivatives_of_written_arrays_are_refused(module):
     with pytest.raises(pb.GradientError) as caught:
         first.sum().backward()
     assert caught.value.code == "no-second-derivative"
+
+
+def test_atomic_additions_bring_cotangents_where_lanes_meet(module):
+    position = torch.tensor([0.25, 1.5, 1.75, 9.0], requires_grad=True)
+    amount = torch.tensor([1.0, 2.0, 4.0, 8.0], requires_grad=True)
+    bins = torch.zeros(4)
+    module.splat(position, amount, bins)
+    assert bins.tolist() == [0.75, 2.25, 4, 0]
+    (bins * torch.tensor([1.0, 10.0, 100.0, 1000.0])).sum().backward()
+    assert position.grad.tolist() == [9, 180, 360, 0]
+    assert amount.grad.tolist() == [0.75 + 2.5, 5 + 50, 2.5 + 75, 0]
