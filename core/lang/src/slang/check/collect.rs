@@ -1,6 +1,7 @@
 //! Declarations into scopes: gives each an id and a name, and refuses the kinds that are not supported.
 
 use super::Checker;
+use super::access::Access;
 use super::program::{
     Alias, Constant, FnId, Function, Generic, GenericKind, Lazy, Linkage, Members, MembersId, Role, ScopeId,
     Struct, StructId, Symbol,
@@ -19,7 +20,18 @@ pub struct Place<'n> {
     /// What qualified names begin with: `Outer.`.
     pub prefix: &'n str,
     pub owner: Option<MembersId>,
+    /// The module, where its declarations are for itself alone unless they say otherwise.
+    pub module: Option<ScopeId>,
+    /// Of what is being entered.
+    pub access: Access,
     pub is_std: bool,
+}
+
+impl Place<'_> {
+    /// Outside of everything.
+    pub fn of_module(scope: ScopeId, module: Option<ScopeId>, is_std: bool) -> Self {
+        Self { scope, prefix: "", owner: None, module, access: Access::Everywhere, is_std }
+    }
 }
 
 impl<'a> Checker<'a> {
@@ -30,6 +42,7 @@ impl<'a> Checker<'a> {
     }
 
     pub fn collect_decl(&mut self, decl: &'a Decl, place: Place<'_>) {
+        let place = Place { access: self.access_of(decl, place), ..place };
         match &decl.kind {
             DeclKind::Function(function) => {
                 self.collect_function(decl, function, place);
@@ -46,6 +59,7 @@ impl<'a> Checker<'a> {
                     ast: alias,
                     scope,
                     owner: place.owner,
+                    access: place.access,
                     generics,
                     is_bound: false,
                     ty: Lazy::Pending,
@@ -110,8 +124,9 @@ impl<'a> Checker<'a> {
             _ => Linkage::Own,
         };
         if constant && (var.init.is_some() || linkage == Linkage::Extern) {
-            let (scope, owner, linked, value) = (place.scope, place.owner, None, Lazy::Pending);
-            let constant = Constant { ast: var, scope, owner, linkage, linked, value };
+            let Place { scope, owner, access, .. } = place;
+            let constant =
+                Constant { ast: var, scope, owner, access, linkage, linked: None, value: Lazy::Pending };
             let id = self.program.constants.push(constant);
             return self.declare(place.scope, &var.name, Symbol::Constant(id));
         }
@@ -144,6 +159,8 @@ impl<'a> Checker<'a> {
             scope,
             members,
             owner: place.owner,
+            access: place.access,
+            field_access: Vec::new(),
             fields: Lazy::Pending,
             initials: Lazy::Pending,
             leaves: 0,
@@ -153,12 +170,14 @@ impl<'a> Checker<'a> {
         });
         self.declare(place.scope, name, Symbol::Struct(id));
         let prefix = format!("{qualified}.");
-        let inner = Place { scope, prefix: &prefix, owner: Some(members), is_std: place.is_std };
+        let inner = Place { scope, prefix: &prefix, owner: Some(members), ..place };
         let mut index = 0;
         for member in &aggregate.members {
             match &member.kind {
                 DeclKind::Var(field) if !member.modifiers.has(ModifierKind::Static) => {
                     self.declare(scope, &field.name, Symbol::Field(index));
+                    let access = (self.access_of(member, inner), field.name.clone());
+                    self.program.structs[id].field_access.push(access);
                     index += 1;
                 }
                 _ => self.collect_decl(member, inner),
@@ -228,6 +247,7 @@ impl<'a> Checker<'a> {
             scope,
             generics,
             owner: place.owner,
+            access: place.access,
             role,
             is_std: place.is_std,
             op,

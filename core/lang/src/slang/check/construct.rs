@@ -121,6 +121,10 @@ impl Context<'_, '_> {
         }
         let mut elements = Vec::with_capacity(element_types.len());
         for (index, element) in element_types.iter().enumerate() {
+            if list.peek().is_some() && self.refuse_hidden(&Symbol::Field(index as u32), Some(ty), span) {
+                list.at = list.items.len();
+                return Expr::error(span);
+            }
             let value = match list.peek() {
                 None if matches!(ty, Ty::Struct(..)) => self.initial_field(ty, index, span),
                 None => self.default_of(element, span),

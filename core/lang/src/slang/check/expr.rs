@@ -203,6 +203,14 @@ impl Context<'_, '_> {
 
     /// What a symbol is as part of an expression. `object` is what a member was asked of.
     pub fn symbol_item(&mut self, symbol: Symbol, name: &Arc<str>, object: Option<Expr>, span: Span) -> Item {
+        let of = object.as_ref().map(|object| &object.ty);
+        let is_value = matches!(
+            symbol,
+            Symbol::Field(_) | Symbol::Constant(_) | Symbol::Global(_) | Symbol::GlobalField(..)
+        );
+        if is_value && self.refuse_hidden(&symbol, of, span) {
+            return Item::Value(Expr::error(span));
+        }
         match symbol {
             Symbol::Functions(candidates) => {
                 let this = self.this.map(|this| self.local_value(this, span));

@@ -31,6 +31,7 @@ impl<'a> Checker<'a> {
             name: format!("{}{}", place.prefix, var.name.text).into(),
             source: Some(var),
             scope: place.scope,
+            access: place.access,
             kind,
             declared: Lazy::Pending,
             span: var.name.span,
@@ -46,12 +47,14 @@ impl<'a> Checker<'a> {
         let ty = Ty::Struct(StructId::from_index(self.program.structs.len()), Arc::default());
         let members =
             self.program.members.push(Members { interface: None, generics: Vec::new(), this: ty.clone() });
-        self.program.structs.push(Struct {
+        let id = self.program.structs.push(Struct {
             name: name.clone(),
             ast: layout,
             scope,
             members,
             owner: None,
+            access: place.access,
+            field_access: Vec::new(),
             initials: Lazy::Pending,
             fields: Lazy::Pending,
             leaves: 0,
@@ -63,20 +66,23 @@ impl<'a> Checker<'a> {
             name,
             source: None,
             scope,
+            access: place.access,
             kind: GlobalKind::Uniform,
             declared: Lazy::Done(GlobalType { ty, init: None }),
             span: layout.name.span,
         });
-        let mut index = 0;
+        let (mut index, mut fields) = (0, Vec::new());
         for member in &layout.members {
             match &member.kind {
                 DeclKind::Var(field) if !member.modifiers.has(ModifierKind::Static) => {
                     self.declare(place.scope, &field.name, Symbol::GlobalField(global, index));
+                    fields.push((place.access, field.name.clone()));
                     index += 1;
                 }
                 _ => self.collect_decl(member, place),
             }
         }
+        self.program.structs[id].field_access = fields;
     }
 
     /// The type and initial value of a global, found when first asked for.

@@ -60,6 +60,7 @@ impl<'a> Checker<'a> {
             ast: aggregate,
             scope,
             members,
+            access: place.access,
             bases: Vec::new(),
             bound,
             requirements: Vec::new(),
@@ -67,10 +68,11 @@ impl<'a> Checker<'a> {
         });
         self.declare(place.scope, name, Symbol::Interface(id));
         let prefix = format!("{qualified}.");
-        let inner = Place { scope, prefix: &prefix, owner: Some(members), is_std: place.is_std };
+        let inner = Place { scope, prefix: &prefix, owner: Some(members), ..place };
         for member in &aggregate.members {
             match &member.kind {
                 DeclKind::Function(function) => {
+                    let inner = Place { access: self.access_of(member, inner), ..inner };
                     if let Some(function) = self.collect_function(member, function, inner) {
                         self.require_function(id, function);
                     }
@@ -122,7 +124,7 @@ impl<'a> Checker<'a> {
             _ => "",
         };
         let prefix = format!("{prefix}.");
-        let inner = Place { scope, prefix: &prefix, owner: Some(members), is_std: place.is_std };
+        let inner = Place { scope, prefix: &prefix, owner: Some(members), ..place };
         self.collect(&extension.members, inner);
     }
 
@@ -630,6 +632,9 @@ impl Context<'_, '_> {
             }
             return None;
         };
+        if self.refuse_hidden(&Symbol::Interface(id), None, ty.span) {
+            return None;
+        }
         let given = path.last().map_or(&[][..], |segment| &segment.args);
         self.interface_at(id, given, ty.span).map(Bounding::Interface)
     }

@@ -78,6 +78,9 @@ impl Context<'_, '_> {
             Symbol::Struct(_) | Symbol::Alias(_) | Symbol::Requirement(_) => {
                 Item::Type(self.symbol_type(&symbol, Some(of), &[], span).unwrap_or(Ty::Error))
             }
+            Symbol::Constant(_) if self.refuse_hidden(&symbol, Some(of), span) => {
+                Item::Value(Expr::error(span))
+            }
             Symbol::Constant(id) => Item::Value(self.constant_of(id, of, span)),
             _ => match self.symbol_item(symbol, name, object, span) {
                 Item::Functions(set) => Item::Functions(FunctionSet { of: Some(of.clone()), ..set }),

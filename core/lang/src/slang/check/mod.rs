@@ -1,5 +1,6 @@
 //! Names and types: a syntax tree into a typed tree, with all that is wrong reported.
 
+mod access;
 pub mod action;
 mod assertion;
 mod attribute;
@@ -114,7 +115,7 @@ pub fn declare_std<'a>(known: Program<'a>, modules: &'a [ast::Module]) -> (Progr
     let scope = ScopeId::from_index(STD_SCOPE);
     let mut checker = Checker::new(known);
     for module in modules {
-        checker.collect(&module.decls, Place { scope, prefix: "", owner: None, is_std: true });
+        checker.collect(&module.decls, Place::of_module(scope, None, true));
     }
     checker.resolve_declarations(&first);
     (checker.program, checker.diagnostics)
@@ -131,8 +132,9 @@ pub fn check<'a>(std: Program<'a>, units: &'a [Unit], asked: &'a Requests) -> Ch
         checker.program.scopes[scope].using = unit.sees.iter().map(|&seen| scopes[seen]).collect();
         scopes.push(scope);
         first_own = checker.program.functions.len();
+        let place = Place::of_module(scope, access::says_access(unit).then_some(scope), false);
         for file in &unit.files {
-            checker.collect(&file.decls, Place { scope, prefix: "", owner: None, is_std: false });
+            checker.collect(&file.decls, place);
         }
     }
     checker.link_constants(first.constants);

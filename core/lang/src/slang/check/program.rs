@@ -1,6 +1,7 @@
 //! The tables of a program: scopes and what they declare. Signatures, fields and constants are filled in
 //! when first asked for, so declarations may stand in any order.
 
+use super::access::Access;
 use super::default::Initials;
 use super::entry::Entry;
 use super::global::GlobalType;
@@ -136,6 +137,7 @@ pub struct Interface<'a> {
     pub ast: &'a ast::Aggregate,
     pub scope: ScopeId,
     pub members: MembersId,
+    pub access: Access,
     /// What it inherits, and what that inherits.
     pub bases: Vec<InterfaceRef>,
     /// Of the builtin interfaces it inherits.
@@ -200,6 +202,9 @@ pub struct Struct<'a> {
     pub members: MembersId,
     /// The type whose member it is.
     pub owner: Option<MembersId>,
+    pub access: Access,
+    /// Of the fields, and their names.
+    pub field_access: Vec<(Access, ast::Name)>,
     /// In terms of its own generic parameters.
     pub fields: Lazy<Arc<[Field]>>,
     pub initials: Lazy<Initials>,
@@ -226,6 +231,7 @@ pub struct Enum<'a> {
     pub ast: &'a ast::Enum,
     /// Holds its cases.
     pub scope: ScopeId,
+    pub access: Access,
     /// The integer type of its values; `None` until it is looked at.
     pub tag: Option<Scalar>,
     /// The values of the first cases, as far as they are known.
@@ -266,6 +272,7 @@ pub struct Function<'a> {
     /// Those of the type whose member it is first, then its own.
     pub generics: Vec<ParamId>,
     pub owner: Option<MembersId>,
+    pub access: Access,
     pub role: Role,
     /// Part of what ships with the compiler.
     pub is_std: bool,
@@ -381,6 +388,7 @@ pub struct Constant<'a> {
     pub scope: ScopeId,
     /// The type whose member it is.
     pub owner: Option<MembersId>,
+    pub access: Access,
     pub linkage: Linkage,
     /// What gives the value of a link-time constant in place of its declaration.
     pub linked: Option<LinkValue<'a>>,
@@ -413,6 +421,7 @@ pub struct Global<'a> {
     /// `None` for a `cbuffer`.
     pub source: Option<&'a ast::Var>,
     pub scope: ScopeId,
+    pub access: Access,
     pub kind: GlobalKind,
     pub declared: Lazy<GlobalType>,
     pub span: Span,
@@ -433,6 +442,7 @@ pub struct Alias<'a> {
     pub ast: &'a ast::TypeAlias,
     pub scope: ScopeId,
     pub owner: Option<MembersId>,
+    pub access: Access,
     /// Those of the type whose member it is first, then its own.
     pub generics: Vec<ParamId>,
     /// It names an interface: no type.

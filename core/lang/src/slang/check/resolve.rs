@@ -300,6 +300,9 @@ impl Context<'_, '_> {
         args: &[GenericArg],
         span: Span,
     ) -> Option<Ty> {
+        if self.refuse_hidden(symbol, of, span) {
+            return Some(Ty::Error);
+        }
         match symbol {
             Symbol::Struct(id) => {
                 let decl = &self.checker.program.structs[*id];

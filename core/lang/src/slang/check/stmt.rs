@@ -1,5 +1,6 @@
 //! Statements.
 
+use super::access::Access;
 use super::context::{Around, Context};
 use super::global::GlobalType;
 use super::hir::{Expr, ExprKind, Local, Loop, Stmt, StmtKind};
@@ -281,6 +282,7 @@ impl Context<'_, '_> {
             name: format!("{}.{}", self.function_name(), name.text).into(),
             source: None,
             scope: self.scope,
+            access: Access::Everywhere,
             kind: GlobalKind::Static,
             declared: Lazy::Done(GlobalType { ty: ty.clone(), init: value }),
             span: name.span,

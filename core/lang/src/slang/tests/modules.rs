@@ -22,7 +22,8 @@ fn check(files: &[(&str, &str)], main: &str, expected: Expect) {
 
 const SHAPES: (&str, &str) = (
     "lib/shapes.slang",
-    "module shapes;\nstruct Ball { float r; }\nfloat area(Ball b) { return b.r * b.r; }\nfloat unused() { return 1; }",
+    "module shapes;\npublic struct Ball { public float r; }\npublic float area(Ball b) { return b.r * b.r; }\n\
+     float unused() { return 1; }",
 );
 
 #[test]
@@ -96,4 +97,279 @@ fn circles_and_missing_modules_are_refused() {
               = help: move what both need into a third module
         "#]],
     );
+}
+
+/// A module that keeps some of what it declares to itself.
+const GUARDED: (&str, &str) = (
+    "guarded.slang",
+    "module guarded;
+     public struct Safe
+     {
+         public float open;
+         float half;
+         private float secret;
+         public __init(float x) { open = x; half = x / 2; secret = this.twice(x); }
+         __init(float x, float y) { open = x; half = y; secret = y; }
+         private float twice(float x) { return 2 * x; }
+         public property float shown { get { return secret + half; } }
+         private property float kept { get { return secret; } }
+         private static const float K = 3;
+         struct Key { float opens(Safe s) { return s.secret + Safe.K; } }
+     }
+     extension Safe { float peek() { return kept + twice(K); } public float look() { return peek(); } }
+     float helper(float x) { return x; }
+     public float helper(int x) { return helper(float(x)); }
+     float hidden(Safe s) { return s.half + s.peek(); }
+     struct Inner { float x; }
+     interface IInner { float x(); }
+     static const int N = 3;
+     public interface IOpen { float of(); }
+     namespace deep { float inside() { return 1; } public float outside() { return inside(); } }",
+);
+
+#[test]
+fn a_module_and_a_type_name_all_that_is_theirs() {
+    let main = "import guarded;\nfloat f(int x) { Safe s = Safe(2); return s.open + s.shown + s.look() + helper(x) + deep::outside(); }\n\
+                struct Mine : IOpen { float v; float of() { return v; } }\nfloat g(Mine m) { return m.of(); }";
+    check(
+        &[GUARDED],
+        main,
+        expect![
+            "f Mine.of g Safe.__init Safe.shown.get Safe.look helper deep.outside Safe.twice Safe.peek helper.1 deep.inside Safe.kept.get"
+        ],
+    );
+}
+
+#[test]
+fn what_is_internal_or_private_is_refused_elsewhere() {
+    let main = "import guarded;
+float a(Safe s) { return s.half; }
+float b(Safe s) { return s.secret; }
+float c(Safe s) { return s.twice(1) + s.kept; }
+float d() { return Safe.K; }
+float e(Safe s) { return hidden(s); }
+float g(float x) { return helper(x) + deep::inside(); }
+float h(Inner i) { return 1; }
+float i<T : IInner>(T t) { return 1; }
+float j(float x[N]) { return 1; }
+float k() { return Safe(1, 2).open; }
+extension Safe { float mine() { return secret; } }
+";
+    check(
+        &[GUARDED],
+        main,
+        expect![[r#"
+        error[unknown-name]: `half` is internal to its module
+          ┌─ main.slang:2:26
+          │
+        2 │ float a(Safe s) { return s.half; }
+          │                          ^^^^^^ cannot be named here
+          │
+          ┌─ guarded.slang:5:16
+          │
+        5 │          float half;
+          │                ---- declared here
+          │
+          = help: declare it `public`, if it is for other modules
+
+        error[unknown-name]: `secret` is private to `Safe`
+          ┌─ main.slang:3:26
+          │
+        3 │ float b(Safe s) { return s.secret; }
+          │                          ^^^^^^^^ cannot be named here
+          │
+          ┌─ guarded.slang:6:24
+          │
+        6 │          private float secret;
+          │                        ------ declared here
+          │
+          = help: use what the type offers to others, or declare it `internal`
+
+        error[unknown-name]: `twice` is private to `Safe`
+          ┌─ main.slang:4:26
+          │
+        4 │ float c(Safe s) { return s.twice(1) + s.kept; }
+          │                          ^^^^^^^^^^ cannot be named here
+          │
+          ┌─ guarded.slang:9:24
+          │
+        9 │          private float twice(float x) { return 2 * x; }
+          │                        ----- declared here
+          │
+          = help: use what the type offers to others, or declare it `internal`
+
+        error[unknown-name]: `Safe.kept` is private to `Safe`
+           ┌─ main.slang:4:39
+           │
+         4 │ float c(Safe s) { return s.twice(1) + s.kept; }
+           │                                       ^^^^^^ cannot be named here
+           │
+           ┌─ guarded.slang:11:40
+           │
+        11 │          private property float kept { get { return secret; } }
+           │                                        --- declared here
+           │
+           = help: use what the type offers to others, or declare it `internal`
+
+        error[unknown-name]: `K` is private to `Safe`
+           ┌─ main.slang:5:20
+           │
+         5 │ float d() { return Safe.K; }
+           │                    ^^^^^^ cannot be named here
+           │
+           ┌─ guarded.slang:12:37
+           │
+        12 │          private static const float K = 3;
+           │                                     - declared here
+           │
+           = help: use what the type offers to others, or declare it `internal`
+
+        error[unknown-name]: `hidden` is internal to its module
+           ┌─ main.slang:6:26
+           │
+         6 │ float e(Safe s) { return hidden(s); }
+           │                          ^^^^^^^^^ cannot be named here
+           │
+           ┌─ guarded.slang:18:12
+           │
+        18 │      float hidden(Safe s) { return s.half + s.peek(); }
+           │            ------ declared here
+           │
+           = help: declare it `public`, if it is for other modules
+
+        warning[type-mismatch]: `float` becomes `int`: the fraction is lost
+          ┌─ main.slang:7:34
+          │
+        7 │ float g(float x) { return helper(x) + deep::inside(); }
+          │                                  ^ converted here
+          │
+          = help: write `int(...)` if that is meant
+
+        error[unknown-name]: `inside` is internal to its module
+           ┌─ main.slang:7:39
+           │
+         7 │ float g(float x) { return helper(x) + deep::inside(); }
+           │                                       ^^^^^^^^^^^^^^ cannot be named here
+           │
+           ┌─ guarded.slang:23:29
+           │
+        23 │      namespace deep { float inside() { return 1; } public float outside() { return inside(); } }
+           │                             ------ declared here
+           │
+           = help: declare it `public`, if it is for other modules
+
+        error[unknown-name]: `Inner` is internal to its module
+           ┌─ main.slang:8:9
+           │
+         8 │ float h(Inner i) { return 1; }
+           │         ^^^^^ cannot be named here
+           │
+           ┌─ guarded.slang:19:13
+           │
+        19 │      struct Inner { float x; }
+           │             ----- declared here
+           │
+           = help: declare it `public`, if it is for other modules
+
+        error[unknown-name]: `IInner` is internal to its module
+           ┌─ main.slang:9:13
+           │
+         9 │ float i<T : IInner>(T t) { return 1; }
+           │             ^^^^^^ cannot be named here
+           │
+           ┌─ guarded.slang:20:16
+           │
+        20 │      interface IInner { float x(); }
+           │                ------ declared here
+           │
+           = help: declare it `public`, if it is for other modules
+
+        error[unknown-name]: `N` is internal to its module
+           ┌─ main.slang:10:17
+           │
+        10 │ float j(float x[N]) { return 1; }
+           │                 ^ cannot be named here
+           │
+           ┌─ guarded.slang:21:23
+           │
+        21 │      static const int N = 3;
+           │                       - declared here
+           │
+           = help: declare it `public`, if it is for other modules
+
+        error[no-overload]: no `Safe` takes (int, int)
+           ┌─ main.slang:11:20
+           │
+        11 │ float k() { return Safe(1, 2).open; }
+           │                    ^^^^^^^^^^ called here
+           │
+           ┌─ guarded.slang:7:17
+           │
+         7 │          public __init(float x) { open = x; half = x / 2; secret = this.twice(x); }
+           │                 ------ `Safe.__init(float x)`: takes 1 argument
+         8 │          __init(float x, float y) { open = x; half = y; secret = y; }
+           │          ------ `Safe.__init(float x, float y)`: is internal to its module
+           │
+           = help: convert the arguments, or declare a function that takes them
+    "#]],
+    );
+}
+
+#[test]
+fn private_is_for_members_and_holds_in_one_module_too() {
+    let main = "private float f() { return 1; }
+struct S { private float x; float get() { return x; } }
+interface I { private float of(); }
+float g(S s) { return s.x + s.get(); }
+float h() { S s = { 1 }; return s.get(); }
+";
+    check(
+        &[],
+        main,
+        expect![[r#"
+        error[syntax-error]: what is no member of a type cannot be `private`
+          ┌─ main.slang:1:1
+          │
+        1 │ private float f() { return 1; }
+          │ ^^^^^^^ for members of structs and extensions
+          │
+          = help: write `internal`: this module's own
+
+        error[syntax-error]: what an interface asks for cannot be `private`
+          ┌─ main.slang:3:15
+          │
+        3 │ interface I { private float of(); }
+          │               ^^^^^^^ for members of structs and extensions
+          │
+          = help: write `internal`: this module's own
+
+        error[unknown-name]: `x` is private to `S`
+          ┌─ main.slang:4:23
+          │
+        2 │ struct S { private float x; float get() { return x; } }
+          │                          - declared here
+        3 │ interface I { private float of(); }
+        4 │ float g(S s) { return s.x + s.get(); }
+          │                       ^^^ cannot be named here
+          │
+          = help: use what the type offers to others, or declare it `internal`
+
+        error[unknown-name]: `x` is private to `S`
+          ┌─ main.slang:5:19
+          │
+        2 │ struct S { private float x; float get() { return x; } }
+          │                          - declared here
+          ·
+        5 │ float h() { S s = { 1 }; return s.get(); }
+          │                   ^^^^^ cannot be named here
+          │
+          = help: use what the type offers to others, or declare it `internal`
+    "#]],
+    );
+}
+
+#[test]
+fn a_module_that_says_nothing_of_visibility_shows_all() {
+    let file = ("plain.slang", "struct P { float x; }\nfloat of(P p) { return p.x; }");
+    check(&[file], "import plain;\nfloat f(P p) { return of(p) + p.x; }", expect!["f of"]);
 }
