@@ -1,12 +1,12 @@
 //! Declarations into scopes: gives each an id and a name, and refuses the kinds that are not supported.
 
 use super::Checker;
-use super::access::Access;
 use super::program::{
     Alias, Constant, FnId, Function, Generic, GenericKind, Lazy, Linkage, Members, MembersId, Role, ScopeId,
     Struct, StructId, Symbol,
 };
 use super::types::{Bound, ParamId, Ty};
+use super::visibility::Visibility;
 use crate::slang::ast::{self, Decl, DeclKind, ModifierKind};
 use pullback_base::{Code, Diagnostic, Span, ids::Id};
 use pullback_ir::Op;
@@ -23,14 +23,14 @@ pub struct Place<'n> {
     /// The module, where its declarations are for itself alone unless they say otherwise.
     pub module: Option<ScopeId>,
     /// Of what is being entered.
-    pub access: Access,
+    pub visibility: Visibility,
     pub is_std: bool,
 }
 
 impl Place<'_> {
     /// Outside of everything.
     pub fn of_module(scope: ScopeId, module: Option<ScopeId>, is_std: bool) -> Self {
-        Self { scope, prefix: "", owner: None, module, access: Access::Everywhere, is_std }
+        Self { scope, prefix: "", owner: None, module, visibility: Visibility::Everywhere, is_std }
     }
 }
 
@@ -42,7 +42,7 @@ impl<'a> Checker<'a> {
     }
 
     pub fn collect_decl(&mut self, decl: &'a Decl, place: Place<'_>) {
-        let place = Place { access: self.access_of(decl, place), ..place };
+        let place = Place { visibility: self.visibility_of(decl, place), ..place };
         match &decl.kind {
             DeclKind::Function(function) => {
                 self.collect_function(decl, function, place);
@@ -59,7 +59,7 @@ impl<'a> Checker<'a> {
                     ast: alias,
                     scope,
                     owner: place.owner,
-                    access: place.access,
+                    visibility: place.visibility,
                     generics,
                     is_bound: false,
                     ty: Lazy::Pending,
@@ -124,9 +124,9 @@ impl<'a> Checker<'a> {
             _ => Linkage::Own,
         };
         if constant && (var.init.is_some() || linkage == Linkage::Extern) {
-            let Place { scope, owner, access, .. } = place;
+            let Place { scope, owner, visibility, .. } = place;
             let constant =
-                Constant { ast: var, scope, owner, access, linkage, linked: None, value: Lazy::Pending };
+                Constant { ast: var, scope, owner, visibility, linkage, linked: None, value: Lazy::Pending };
             let id = self.program.constants.push(constant);
             return self.declare(place.scope, &var.name, Symbol::Constant(id));
         }
@@ -159,8 +159,8 @@ impl<'a> Checker<'a> {
             scope,
             members,
             owner: place.owner,
-            access: place.access,
-            field_access: Vec::new(),
+            visibility: place.visibility,
+            field_visibility: Vec::new(),
             fields: Lazy::Pending,
             initials: Lazy::Pending,
             leaves: 0,
@@ -176,8 +176,8 @@ impl<'a> Checker<'a> {
             match &member.kind {
                 DeclKind::Var(field) if !member.modifiers.has(ModifierKind::Static) => {
                     self.declare(scope, &field.name, Symbol::Field(index));
-                    let access = (self.access_of(member, inner), field.name.clone());
-                    self.program.structs[id].field_access.push(access);
+                    let visibility = (self.visibility_of(member, inner), field.name.clone());
+                    self.program.structs[id].field_visibility.push(visibility);
                     index += 1;
                 }
                 _ => self.collect_decl(member, inner),
@@ -247,7 +247,7 @@ impl<'a> Checker<'a> {
             scope,
             generics,
             owner: place.owner,
-            access: place.access,
+            visibility: place.visibility,
             role,
             is_std: place.is_std,
             op,

@@ -17,7 +17,7 @@ impl<'a> Checker<'a> {
             name: format!("{}{}", place.prefix, ast.name.text).into(),
             ast,
             scope,
-            access: place.access,
+            visibility: place.visibility,
             tag: None,
             values: Vec::new(),
             unscoped,

@@ -31,7 +31,7 @@ impl<'a> Checker<'a> {
             name: format!("{}{}", place.prefix, var.name.text).into(),
             source: Some(var),
             scope: place.scope,
-            access: place.access,
+            visibility: place.visibility,
             kind,
             declared: Lazy::Pending,
             span: var.name.span,
@@ -53,8 +53,8 @@ impl<'a> Checker<'a> {
             scope,
             members,
             owner: None,
-            access: place.access,
-            field_access: Vec::new(),
+            visibility: place.visibility,
+            field_visibility: Vec::new(),
             initials: Lazy::Pending,
             fields: Lazy::Pending,
             leaves: 0,
@@ -66,7 +66,7 @@ impl<'a> Checker<'a> {
             name,
             source: None,
             scope,
-            access: place.access,
+            visibility: place.visibility,
             kind: GlobalKind::Uniform,
             declared: Lazy::Done(GlobalType { ty, init: None }),
             span: layout.name.span,
@@ -76,13 +76,13 @@ impl<'a> Checker<'a> {
             match &member.kind {
                 DeclKind::Var(field) if !member.modifiers.has(ModifierKind::Static) => {
                     self.declare(place.scope, &field.name, Symbol::GlobalField(global, index));
-                    fields.push((place.access, field.name.clone()));
+                    fields.push((place.visibility, field.name.clone()));
                     index += 1;
                 }
                 _ => self.collect_decl(member, place),
             }
         }
-        self.program.structs[id].field_access = fields;
+        self.program.structs[id].field_visibility = fields;
     }
 
     /// The type and initial value of a global, found when first asked for.

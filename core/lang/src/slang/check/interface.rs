@@ -60,7 +60,7 @@ impl<'a> Checker<'a> {
             ast: aggregate,
             scope,
             members,
-            access: place.access,
+            visibility: place.visibility,
             bases: Vec::new(),
             bound,
             requirements: Vec::new(),
@@ -72,7 +72,7 @@ impl<'a> Checker<'a> {
         for member in &aggregate.members {
             match &member.kind {
                 DeclKind::Function(function) => {
-                    let inner = Place { access: self.access_of(member, inner), ..inner };
+                    let inner = Place { visibility: self.visibility_of(member, inner), ..inner };
                     if let Some(function) = self.collect_function(member, function, inner) {
                         self.require_function(id, function);
                     }

@@ -1,6 +1,5 @@
 //! Names and types: a syntax tree into a typed tree, with all that is wrong reported.
 
-mod access;
 pub mod action;
 mod assertion;
 mod attribute;
@@ -44,6 +43,7 @@ pub mod suggest;
 mod switch;
 mod tuple;
 pub mod types;
+mod visibility;
 mod wave;
 
 #[cfg(test)]
@@ -132,7 +132,7 @@ pub fn check<'a>(std: Program<'a>, units: &'a [Unit], asked: &'a Requests) -> Ch
         checker.program.scopes[scope].using = unit.sees.iter().map(|&seen| scopes[seen]).collect();
         scopes.push(scope);
         first_own = checker.program.functions.len();
-        let place = Place::of_module(scope, access::says_access(unit).then_some(scope), false);
+        let place = Place::of_module(scope, visibility::says_visibility(unit).then_some(scope), false);
         for file in &unit.files {
             checker.collect(&file.decls, place);
         }

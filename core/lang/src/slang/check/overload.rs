@@ -31,10 +31,10 @@ impl Context<'_, '_> {
         if let Some(&first) = set.candidates.first()
             && !set.candidates.iter().any(|&id| self.may_call(id))
         {
-            let Function { access, ast, role, .. } = &self.checker.program.functions[first];
+            let Function { visibility, ast, role, .. } = &self.checker.program.functions[first];
             let text = if *role == Role::Constructor { &ast.name.text } else { &set.name };
-            let (access, name) = (*access, ast::Name { text: text.clone(), span: ast.name.span });
-            self.report_hidden(access, &name, span);
+            let (visibility, name) = (*visibility, ast::Name { text: text.clone(), span: ast.name.span });
+            self.report_hidden(visibility, &name, span);
             return None;
         }
         let mut fits: Vec<Fit> = Vec::new();
@@ -42,7 +42,10 @@ impl Context<'_, '_> {
         for &function in &set.candidates {
             if !self.may_call(function) {
                 let program = &self.checker.program;
-                misfits.push((function, format!("is {}", program.limit(program.functions[function].access))));
+                misfits.push((
+                    function,
+                    format!("is {}", program.limit(program.functions[function].visibility)),
+                ));
                 continue;
             }
             let signature = self.checker.signature_in(set, function);
@@ -71,7 +74,7 @@ impl Context<'_, '_> {
 
     fn may_call(&self, function: FnId) -> bool {
         let program = &self.checker.program;
-        program.admits(program.functions[function].access, self.scope)
+        program.admits(program.functions[function].visibility, self.scope)
     }
 
     fn fit(

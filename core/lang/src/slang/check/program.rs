@@ -1,13 +1,13 @@
 //! The tables of a program: scopes and what they declare. Signatures, fields and constants are filled in
 //! when first asked for, so declarations may stand in any order.
 
-use super::access::Access;
 use super::default::Initials;
 use super::entry::Entry;
 use super::global::GlobalType;
 use super::hir::{Callee, Expr};
 use super::memory::BufferForm;
 use super::types::{Arg, Bound, Count, Elem, ParamId, Shape, Subst, Ty, scalar_name};
+use super::visibility::Visibility;
 use crate::slang::ast;
 use pullback_base::{IdVec, Scalar, Span, id_type};
 use pullback_ir::{DerivativeMode, Direction, Op};
@@ -137,7 +137,7 @@ pub struct Interface<'a> {
     pub ast: &'a ast::Aggregate,
     pub scope: ScopeId,
     pub members: MembersId,
-    pub access: Access,
+    pub visibility: Visibility,
     /// What it inherits, and what that inherits.
     pub bases: Vec<InterfaceRef>,
     /// Of the builtin interfaces it inherits.
@@ -202,9 +202,9 @@ pub struct Struct<'a> {
     pub members: MembersId,
     /// The type whose member it is.
     pub owner: Option<MembersId>,
-    pub access: Access,
+    pub visibility: Visibility,
     /// Of the fields, and their names.
-    pub field_access: Vec<(Access, ast::Name)>,
+    pub field_visibility: Vec<(Visibility, ast::Name)>,
     /// In terms of its own generic parameters.
     pub fields: Lazy<Arc<[Field]>>,
     pub initials: Lazy<Initials>,
@@ -231,7 +231,7 @@ pub struct Enum<'a> {
     pub ast: &'a ast::Enum,
     /// Holds its cases.
     pub scope: ScopeId,
-    pub access: Access,
+    pub visibility: Visibility,
     /// The integer type of its values; `None` until it is looked at.
     pub tag: Option<Scalar>,
     /// The values of the first cases, as far as they are known.
@@ -272,7 +272,7 @@ pub struct Function<'a> {
     /// Those of the type whose member it is first, then its own.
     pub generics: Vec<ParamId>,
     pub owner: Option<MembersId>,
-    pub access: Access,
+    pub visibility: Visibility,
     pub role: Role,
     /// Part of what ships with the compiler.
     pub is_std: bool,
@@ -388,7 +388,7 @@ pub struct Constant<'a> {
     pub scope: ScopeId,
     /// The type whose member it is.
     pub owner: Option<MembersId>,
-    pub access: Access,
+    pub visibility: Visibility,
     pub linkage: Linkage,
     /// What gives the value of a link-time constant in place of its declaration.
     pub linked: Option<LinkValue<'a>>,
@@ -421,7 +421,7 @@ pub struct Global<'a> {
     /// `None` for a `cbuffer`.
     pub source: Option<&'a ast::Var>,
     pub scope: ScopeId,
-    pub access: Access,
+    pub visibility: Visibility,
     pub kind: GlobalKind,
     pub declared: Lazy<GlobalType>,
     pub span: Span,
@@ -442,7 +442,7 @@ pub struct Alias<'a> {
     pub ast: &'a ast::TypeAlias,
     pub scope: ScopeId,
     pub owner: Option<MembersId>,
-    pub access: Access,
+    pub visibility: Visibility,
     /// Those of the type whose member it is first, then its own.
     pub generics: Vec<ParamId>,
     /// It names an interface: no type.
@@ -480,9 +480,9 @@ impl Program<'_> {
         self.scopes.push(Scope { parent, ..Scope::default() })
     }
 
-    /// What a name stands for in one scope and in those it uses: functions of all, otherwise the first.
-    pub fn member(&self, scope: ScopeId, name: &str) -> Option<Symbol> {
-        let scope = &self.scopes[scope];
+    /// What a name stands for in one scope and in those it uses: functions of all, otherwise the first that may be named there.
+    pub fn member(&self, from: ScopeId, name: &str) -> Option<Symbol> {
+        let scope = &self.scopes[from];
         let mut found = scope.names.get(name).cloned();
         for symbol in scope.using.iter().filter_map(|&used| self.scopes[used].names.get(name)) {
             match (&mut found, symbol) {
@@ -492,6 +492,7 @@ impl Program<'_> {
                         more.iter().copied().filter(|id| !all.contains(id)).collect();
                     all.extend(new);
                 }
+                (Some(known), symbol) if !self.may_name(known, from) => found = Some(symbol.clone()),
                 _ => {}
             }
         }

@@ -1,11 +1,11 @@
 //! Statements.
 
-use super::access::Access;
 use super::context::{Around, Context};
 use super::global::GlobalType;
 use super::hir::{Expr, ExprKind, Local, Loop, Stmt, StmtKind};
 use super::program::{Global, GlobalKind, Lazy};
 use super::types::Ty;
+use super::visibility::Visibility;
 use crate::slang::ast::{self, DeclKind, ModifierKind, StmtKind as Ast};
 use pullback_base::{Code, Diagnostic, Span};
 use std::sync::Arc;
@@ -282,7 +282,7 @@ impl Context<'_, '_> {
             name: format!("{}.{}", self.function_name(), name.text).into(),
             source: None,
             scope: self.scope,
-            access: Access::Everywhere,
+            visibility: Visibility::Everywhere,
             kind: GlobalKind::Static,
             declared: Lazy::Done(GlobalType { ty: ty.clone(), init: value }),
             span: name.span,

@@ -373,3 +373,10 @@ fn a_module_that_says_nothing_of_visibility_shows_all() {
     let file = ("plain.slang", "struct P { float x; }\nfloat of(P p) { return p.x; }");
     check(&[file], "import plain;\nfloat f(P p) { return of(p) + p.x; }", expect!["f of"]);
 }
+
+#[test]
+fn an_internal_name_of_one_import_leaves_that_of_another_to_be_named() {
+    let kept = ("kept.slang", "module kept;\nstruct P { float x; }");
+    let shown = ("shown.slang", "module shown;\npublic struct P { public float y; }");
+    check(&[kept, shown], "import kept;\nimport shown;\nfloat f(P p) { return p.y; }", expect!["f"]);
+}

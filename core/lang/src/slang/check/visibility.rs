@@ -12,7 +12,7 @@ use pullback_base::{Code, Diagnostic, Span};
 
 /// From where a declaration may be named.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Access {
+pub enum Visibility {
     Everywhere,
     /// In the module of this scope.
     Module(ScopeId),
@@ -21,7 +21,7 @@ pub enum Access {
 }
 
 /// Whether a module says at all what of it is for others: where none does, all is.
-pub fn says_access(unit: &Unit) -> bool {
+pub fn says_visibility(unit: &Unit) -> bool {
     unit.files.iter().any(|file| file.decls.iter().any(decl_says))
 }
 
@@ -39,11 +39,11 @@ fn decl_says(decl: &Decl) -> bool {
 
 impl Checker<'_> {
     /// What a declaration says, or what holds where it stands: what an interface asks for is as visible as the interface.
-    pub fn access_of(&mut self, decl: &Decl, place: Place<'_>) -> Access {
+    pub fn visibility_of(&mut self, decl: &Decl, place: Place<'_>) -> Visibility {
         let of_interface = place.owner.is_some_and(|owner| self.program.members[owner].interface.is_some());
         if let Some(private) = decl.modifiers.span_of(ModifierKind::Private) {
             if let Some(owner) = place.owner.filter(|_| !of_interface) {
-                return Access::Members(owner);
+                return Visibility::Members(owner);
             }
             let what =
                 if of_interface { "what an interface asks for" } else { "what is no member of a type" };
@@ -54,9 +54,9 @@ impl Checker<'_> {
             );
         }
         match place.module {
-            _ if of_interface => place.access,
-            Some(module) if !decl.modifiers.has(ModifierKind::Public) => Access::Module(module),
-            _ => Access::Everywhere,
+            _ if of_interface => place.visibility,
+            Some(module) if !decl.modifiers.has(ModifierKind::Public) => Visibility::Module(module),
+            _ => Visibility::Everywhere,
         }
     }
 }
@@ -64,34 +64,39 @@ impl Checker<'_> {
 impl Program<'_> {
     /// From where a symbol may be named, and its name where it is declared; `of` is the type whose member it is. Functions are told
     /// apart when one is chosen.
-    fn access(&self, symbol: &Symbol, of: Option<&Ty>) -> Option<(Access, &ast::Name)> {
+    fn visibility(&self, symbol: &Symbol, of: Option<&Ty>) -> Option<(Visibility, &ast::Name)> {
         Some(match *symbol {
-            Symbol::Struct(id) => (self.structs[id].access, &self.structs[id].ast.name),
-            Symbol::Enum(id) => (self.enums[id].access, &self.enums[id].ast.name),
-            Symbol::Alias(id) => (self.aliases[id].access, &self.aliases[id].ast.name),
-            Symbol::Interface(id) => (self.interfaces[id].access, &self.interfaces[id].ast.name),
-            Symbol::Constant(id) => (self.constants[id].access, &self.constants[id].ast.name),
-            Symbol::Global(id) => (self.globals[id].access, &self.globals[id].source?.name),
+            Symbol::Struct(id) => (self.structs[id].visibility, &self.structs[id].ast.name),
+            Symbol::Enum(id) => (self.enums[id].visibility, &self.enums[id].ast.name),
+            Symbol::Alias(id) => (self.aliases[id].visibility, &self.aliases[id].ast.name),
+            Symbol::Interface(id) => (self.interfaces[id].visibility, &self.interfaces[id].ast.name),
+            Symbol::Constant(id) => (self.constants[id].visibility, &self.constants[id].ast.name),
+            Symbol::Global(id) => (self.globals[id].visibility, &self.globals[id].source?.name),
             Symbol::GlobalField(id, index) => {
                 let Lazy::Done(GlobalType { ty, .. }) = &self.globals[id].declared else { return None };
-                return self.access(&Symbol::Field(index), Some(ty));
+                return self.visibility(&Symbol::Field(index), Some(ty));
             }
             Symbol::Field(index) => {
                 let &Ty::Struct(id, _) = of? else { return None };
-                let (access, name) = self.structs[id].field_access.get(index as usize)?;
-                (*access, name)
+                let (visibility, name) = self.structs[id].field_visibility.get(index as usize)?;
+                (*visibility, name)
             }
             _ => return None,
         })
     }
 
-    /// Whether what has that access may be named from a scope.
-    pub fn admits(&self, access: Access, from: ScopeId) -> bool {
+    /// Whether a symbol that is no member of a type may be named from a scope.
+    pub fn may_name(&self, symbol: &Symbol, from: ScopeId) -> bool {
+        self.visibility(symbol, None).is_none_or(|(visibility, _)| self.admits(visibility, from))
+    }
+
+    /// Whether what has that visibility may be named from a scope.
+    pub fn admits(&self, visibility: Visibility, from: ScopeId) -> bool {
         let mut scopes = std::iter::successors(Some(from), |&scope| self.scopes[scope].parent);
-        match access {
-            Access::Everywhere => true,
-            Access::Module(module) => scopes.any(|scope| scope == module),
-            Access::Members(owner) => scopes.any(|scope| match self.scopes[scope].names.get("This") {
+        match visibility {
+            Visibility::Everywhere => true,
+            Visibility::Module(module) => scopes.any(|scope| scope == module),
+            Visibility::Members(owner) => scopes.any(|scope| match self.scopes[scope].names.get("This") {
                 Some(&Symbol::This(members)) => members == owner || self.are_of_one_type(members, owner),
                 _ => false,
             }),
@@ -107,9 +112,9 @@ impl Program<'_> {
     }
 
     /// What is said of a declaration that may not be named: `private to S`.
-    pub fn limit(&self, access: Access) -> String {
-        match access {
-            Access::Members(owner) => format!("private to `{}`", self.show(&self.members[owner].this)),
+    pub fn limit(&self, visibility: Visibility) -> String {
+        match visibility {
+            Visibility::Members(owner) => format!("private to `{}`", self.show(&self.members[owner].this)),
             _ => "internal to its module".into(),
         }
     }
@@ -119,20 +124,20 @@ impl Context<'_, '_> {
     /// Reports a symbol that may not be named here; whether it was one.
     pub fn refuse_hidden(&mut self, symbol: &Symbol, of: Option<&Ty>, span: Span) -> bool {
         let program = &self.checker.program;
-        let Some((access, name)) = program.access(symbol, of) else { return false };
-        let hidden = !program.admits(access, self.scope);
+        let Some((visibility, name)) = program.visibility(symbol, of) else { return false };
+        let hidden = !program.admits(visibility, self.scope);
         if hidden {
             let name = name.clone();
-            self.report_hidden(access, &name, span);
+            self.report_hidden(visibility, &name, span);
         }
         hidden
     }
 
     /// Reports a declaration that may not be named here.
-    pub fn report_hidden(&mut self, access: Access, declared: &ast::Name, span: Span) {
-        let limit = self.checker.program.limit(access);
-        let help = match access {
-            Access::Members(_) => "use what the type offers to others, or declare it `internal`",
+    pub fn report_hidden(&mut self, visibility: Visibility, declared: &ast::Name, span: Span) {
+        let limit = self.checker.program.limit(visibility);
+        let help = match visibility {
+            Visibility::Members(_) => "use what the type offers to others, or declare it `internal`",
             _ => "declare it `public`, if it is for other modules",
         };
         self.report(
