@@ -75,20 +75,35 @@ pub fn deciding<T>(run: impl FnOnce() -> T) -> (T, [bool; TARGETS.len()]) {
     (result, std::array::from_fn(|index| undecided & 1 << index == 0))
 }
 
-/// How far an op's result moves when its operands move by their bounds for a target.
+/// How far an op's result moves when its operands move by their bounds for a target: one after another, or together, since
+/// rounding may hide what each does alone.
 fn moved(op: &Op, args: &[Bounded], values: &[Constant], value: Constant, target: usize) -> f64 {
-    let uncertain = args.iter().enumerate().filter(|(_, arg)| arg.bounds[target] > 0.0);
-    uncertain
-        .map(|(place, arg)| {
-            let at = |offset: f64| {
-                let mut values = values.to_vec();
-                values[place] = Constant::float(arg.value.scalar(), arg.value.as_f64() + offset);
-                eval(op, &values).map_or(f64::INFINITY, |moved| distance(value, moved))
-            };
-            at(arg.bounds[target]).max(at(-arg.bounds[target]))
-        })
-        .sum()
+    let bound = |place: usize| args[place].bounds[target];
+    let uncertain: Vec<usize> = (0..args.len()).filter(|&place| bound(place) > 0.0).collect();
+    let at = |moves: &[(usize, f64)]| {
+        let mut values = values.to_vec();
+        for &(place, offset) in moves {
+            let arg = &args[place].value;
+            values[place] = Constant::float(arg.scalar(), arg.as_f64() + offset);
+        }
+        eval(op, &values).map_or(f64::INFINITY, |moved| distance(value, moved))
+    };
+    let apart =
+        uncertain.iter().map(|&place| at(&[(place, bound(place))]).max(at(&[(place, -bound(place))])));
+    let apart: f64 = apart.sum();
+    let corners = if uncertain.len() <= MOST_TOGETHER { 1 << uncertain.len() } else { 0 };
+    let together = (0..corners).map(|corner: u32| {
+        let signed = |(bit, &place): (usize, &usize)| {
+            let is_down = corner >> bit & 1 == 1;
+            (place, if is_down { -bound(place) } else { bound(place) })
+        };
+        at(&uncertain.iter().enumerate().map(signed).collect::<Vec<_>>())
+    });
+    together.fold(apart, f64::max)
 }
+
+/// Operands that are moved together.
+const MOST_TOGETHER: usize = 3;
 
 fn size(tolerance: Tolerance, value: Constant) -> f64 {
     if value.as_f64().is_finite() { tolerance.distance(value.scalar(), value.as_f64()) } else { 0.0 }
