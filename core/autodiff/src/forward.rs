@@ -6,13 +6,12 @@ use crate::memory::Duals;
 use crate::mutation::{Bug, on};
 use crate::rules::{Rule, rule};
 use crate::site::{Site, constants};
-use crate::{Convention, JvpRequest, effects};
+use crate::{Convention, JvpRequest, derived_from, effects};
 use pullback_base::{Diagnostics, bug};
 use pullback_ir::function::Args;
 use pullback_ir::visit::Copier;
 use pullback_ir::{
-    Block, DerivativeMode, Effect, FuncId, Function, FunctionBuilder, FunctionKind, Op, Stmt, StmtKind, Type,
-    Value,
+    Block, DerivativeMode, Effect, FuncId, Function, FunctionBuilder, Op, Stmt, StmtKind, Type, Value,
 };
 use rustc_hash::FxHashMap;
 
@@ -23,13 +22,7 @@ pub(crate) fn derive(primal: &Function, calls: Calls, request: &JvpRequest) -> R
     if refused.has_errors() {
         return Err(refused);
     }
-    let mut b = FunctionBuilder::new(&format!("{}$jvp", primal.name), FunctionKind::Plain);
-    b.function_mut().shared.clone_from(&primal.shared);
-    let mut copier = Copier::new(primal);
-    for &param in &primal.params {
-        let copy = copier.define(b.function_mut(), param);
-        b.function_mut().params.push(copy);
-    }
+    let (mut b, mut copier) = derived_from(primal, "jvp");
     let duals = Duals::new(primal, &request.active_params, &mut b);
     let mut forward = Forward {
         primal,

@@ -47,7 +47,10 @@ pub use calls::Primal;
 pub use expand::expand;
 pub use explain::{Explanation, LoopExplanation, Strategy, TripCount, explain};
 use pullback_base::{Code, Diagnostic, Diagnostics, bug};
-use pullback_ir::{DerivativeMode, Function, FunctionKind, Scalar, StmtKind, Type, Value, visit};
+use pullback_ir::visit::Copier;
+use pullback_ir::{
+    DerivativeMode, Function, FunctionBuilder, FunctionKind, Scalar, StmtKind, Type, Value, visit,
+};
 
 /// What derivatives are taken to be where functions have none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -180,6 +183,18 @@ fn check_form(function: &Function, calls: &Calls) {
     if let Some(&value) = defined.iter().find(|&&value| !fits(function.ty(value))) {
         bug!("autodiff", "`{}` has a value of type {}", function.name, function.ty(value));
     }
+}
+
+/// A function that begins with the parameters of another, whose derivative it will be, and where those went.
+fn derived_from<'a>(primal: &'a Function, derivative: &str) -> (FunctionBuilder, Copier<'a>) {
+    let mut b = FunctionBuilder::new(&format!("{}${derivative}", primal.name), FunctionKind::Plain);
+    b.function_mut().shared.clone_from(&primal.shared);
+    let mut copier = Copier::new(primal);
+    for &param in &primal.params {
+        let copy = copier.define(b.function_mut(), param);
+        b.function_mut().params.push(copy);
+    }
+    (b, copier)
 }
 
 /// Whether a pointer's elements, or the parts of them, may be floats.

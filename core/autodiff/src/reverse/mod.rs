@@ -23,10 +23,10 @@ use crate::need::{self, Writes};
 use crate::plan::LoopPlans;
 use crate::rules::{Contribution, Rule, rule};
 use crate::site::{Site, constants};
-use crate::{Convention, VjpRequest};
+use crate::{Convention, VjpRequest, derived_from};
 use pullback_base::{Diagnostics, bug};
 use pullback_ir::visit::Copier;
-use pullback_ir::{Block, Function, FunctionBuilder, FunctionKind, Op, StmtKind, Type, Value};
+use pullback_ir::{Block, Function, FunctionBuilder, Op, StmtKind, Type, Value};
 use rustc_hash::FxHashMap;
 
 pub(crate) fn derive(primal: &Function, calls: Calls, request: &VjpRequest) -> Result<Function, Diagnostics> {
@@ -40,13 +40,7 @@ pub(crate) fn derive(primal: &Function, calls: Calls, request: &VjpRequest) -> R
     if refused.has_errors() {
         return Err(refused);
     }
-    let mut b = FunctionBuilder::new(&format!("{}$vjp", primal.name), FunctionKind::Plain);
-    b.function_mut().shared.clone_from(&primal.shared);
-    let mut copier = Copier::new(primal);
-    for &param in &primal.params {
-        let copy = copier.define(b.function_mut(), param);
-        b.function_mut().params.push(copy);
-    }
+    let (mut b, copier) = derived_from(primal, "vjp");
     let duals = Duals::new(primal, &request.active_params, &mut b);
     let mut reverse = Reverse {
         primal,
