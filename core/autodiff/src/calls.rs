@@ -42,6 +42,8 @@ pub(crate) struct Custom {
     /// Whether the derivative runs for each call, even if no cotangent comes: it writes memory, or nothing that the
     /// function gives could have a cotangent.
     pub is_always_swept: bool,
+    /// Whether a type of derivatives has numbers that are of no number of the values.
+    pub has_parts_of_nothing: bool,
 }
 
 impl<'a> Primal<'a> {
@@ -166,7 +168,10 @@ impl Custom {
         let results: Vec<bool> = results.flat_map(has).collect();
         let (loads, writes) = touches(callee, module);
         let is_always_swept = !results.contains(&true) || touches(derivative, module).1;
-        Self { derivative, derivatives, args, results, loads, writes, is_always_swept }
+        let values = derivatives.params.iter().map(|param| &param.value).chain(&derivatives.result);
+        let mut tangents = values.filter_map(|value| value.tangent.as_ref());
+        let has_parts_of_nothing = tangents.any(|tangent| tangent.parts().contains(&None));
+        Self { derivative, args, results, loads, writes, is_always_swept, has_parts_of_nothing, derivatives }
     }
 
     /// The results that have derivatives.

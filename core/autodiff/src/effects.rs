@@ -144,6 +144,10 @@ impl<'a> Site<'a> {
                 "a derivative by a whole array does not flow into a function whose derivative is given";
             return Some((message, "called here"));
         }
+        if custom.has_parts_of_nothing {
+            let message = "a part of a derivative belongs to no part of its value, and would be lost";
+            return Some((message, "called here"));
+        }
         if !custom.writes {
             return None;
         }

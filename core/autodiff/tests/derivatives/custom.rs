@@ -288,3 +288,27 @@ fn a_derivative_by_memory_does_not_get_lost_in_a_given_one() {
         "a derivative by a whole array does not flow into a function whose derivative is given"
     );
 }
+
+/// The derivative type of `g`'s argument has a part `b` that is of no part of the value.
+const PART_OF_NOTHING: &str = "
+func @g(%0 x: f64) -> (f64) {
+  derivatives (in f64 ~ struct D { a: f64, b: f64 } [0]) -> f64 ~ f64 [0] backward @g_backward
+  yield %0
+}
+func @g_backward(%0: struct DifferentialPair { p: f64, d: struct D { a: f64, b: f64 } }, %1: f64) -> (struct DifferentialPair { p: f64, d: struct D { a: f64, b: f64 } }) {
+  %2: f64 = extract.0 %0
+  %3: struct D { a: f64, b: f64 } = construct struct D { a: f64, b: f64 } %1, %1
+  %4: struct DifferentialPair { p: f64, d: struct D { a: f64, b: f64 } } = construct struct DifferentialPair { p: f64, d: struct D { a: f64, b: f64 } } %2, %3
+  yield %4
+}
+func @f(%0 x: f64) -> (f64) {
+  %1: f64 = call @g %0
+  yield %1
+}";
+
+#[test]
+fn a_part_of_a_derivative_that_is_of_no_part_of_its_value_is_refused() {
+    let module = module(PART_OF_NOTHING);
+    let found = backward(&module, &taken(&module, "f")).expect_err("refused").into_vec();
+    assert_eq!(found[0].message, "a part of a derivative belongs to no part of its value, and would be lost");
+}
