@@ -60,8 +60,8 @@ impl PyFunction {
     ) -> PyResult<PyFunction> {
         guard(py, || {
             let mut more = Vec::new();
-            for (name, value) in values.into_iter().chain(kwargs).flat_map(|given| given.iter()) {
-                let name: String = name.extract()?;
+            for one in named(values, kwargs) {
+                let (name, value) = one?;
                 let name = self.0.global_name(&name).map_err(|e| to_py(py, &e))?;
                 more.retain(|(known, _)| *known != name);
                 more.push((name, value.unbind()));
@@ -70,8 +70,9 @@ impl PyFunction {
         })
     }
 
-    /// The function with these values for link-time constants (`extern static const`), from a dict or as keywords: numbers, and
-    /// tuples of them for vectors. It is compiled for them at the first request. This function stays as it is.
+    /// The function with these values for link-time constants (`extern static const`), from a dict or as keywords:
+    /// numbers, and tuples of them for vectors. It is compiled for them at the first request. This function stays as
+    /// it is.
     #[pyo3(signature = (values = None, /, **kwargs))]
     fn constants(
         &self,
@@ -81,8 +82,8 @@ impl PyFunction {
     ) -> PyResult<PyFunction> {
         guard(py, || {
             let mut given = Vec::new();
-            for (name, value) in values.into_iter().chain(kwargs).flat_map(|given| given.iter()) {
-                let name: String = name.extract()?;
+            for one in named(values, kwargs) {
+                let (name, value) = one?;
                 let ArgValue::Numbers(numbers) =
                     Parsed::new(py, &self.0).value(Place::Name(&name), &value)?
                 else {
@@ -571,4 +572,13 @@ fn finish<'py>(
     } else {
         output::assemble(py, paths, results)
     }
+}
+
+/// Each name and value of a dict, and of keywords after it.
+fn named<'a, 'py>(
+    values: Option<&'a Bound<'py, PyDict>>,
+    keywords: Option<&'a Bound<'py, PyDict>>,
+) -> impl Iterator<Item = PyResult<(String, Bound<'py, PyAny>)>> + use<'a, 'py> {
+    let both = values.into_iter().chain(keywords).flat_map(|given| given.iter());
+    both.map(|(name, value)| Ok((name.extract()?, value)))
 }
