@@ -163,6 +163,7 @@ impl<'a> Forward<'a, '_> {
             (Effect::Store | Effect::AtomicAdd, _) => {
                 let place = self.duals.place(args[0], self.copier, self.b);
                 let tangent = self.tangent(ONLY, args[1]);
+                let effect = if on(Bug::AddedSet) { Effect::Store } else { effect };
                 self.b.write(effect, place, tangent);
             }
             _ => {}
@@ -183,8 +184,10 @@ impl<'a> Forward<'a, '_> {
             let Some(tangent) = &param.value.tangent else { continue };
             let parts = tangent.parts().into_iter().zip(tangent.ty.leaves());
             operands.extend(parts.map(|(leaf, ty)| match leaf {
-                Some(leaf) => self.tangent(ONLY, leaves[leaf]),
-                None => self.b.zero(&ty),
+                Some(leaf) if !(on(Bug::GivenStartsFlat) && rest.is_empty()) => {
+                    self.tangent(ONLY, leaves[leaf])
+                }
+                _ => self.b.zero(&ty),
             }));
         }
         let mut given = self.b.call(derivative, &types, &operands).into_iter();

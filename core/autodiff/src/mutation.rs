@@ -87,6 +87,20 @@ bugs! {
     InputLeftOut,
     /// Forward mode starts a loop with zero tangents.
     LoopStartsFlat,
+    /// What reads memory sets the cotangent there, instead of adding to it.
+    ReadSets,
+    /// Memory that is overwritten keeps its cotangent.
+    WrittenKept,
+    /// Memory that is added to loses its cotangent.
+    AddedZeroed,
+    /// Forward mode sets the tangent of memory that is added to.
+    AddedSet,
+    /// A given derivative gets no cotangent of what the function changes.
+    GivenWithoutChanged,
+    /// A given derivative's cotangents come in the wrong order.
+    GivenReversed,
+    /// A given forward derivative gets no tangent of its last argument.
+    GivenStartsFlat,
 }
 
 #[cfg(feature = "mutations")]

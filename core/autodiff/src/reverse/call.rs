@@ -1,6 +1,7 @@
 //! The sweep of a call of a function whose backward derivative its author gave: one call of that derivative.
 
 use super::Reverse;
+use crate::mutation::{Bug, on};
 use pullback_ir::{DerivativeMode, DerivativeParam, Differentiable, Direction, FuncId, Value};
 
 /// A parameter of the call, with what stands for its leaves: where it reads and where it writes.
@@ -57,7 +58,8 @@ impl Reverse<'_> {
                 operands.extend(self.copier.values(args));
             }
             // The derivative by what only goes in is written, not read.
-            self.push_seeds(Some(&param.value), results, &seed_of, &mut operands);
+            let written = if on(Bug::GivenWithoutChanged) { &[] } else { *results };
+            self.push_seeds(Some(&param.value), written, &seed_of, &mut operands);
         }
         if derivatives.hidden == 0 {
             self.push_seeds(derivatives.result.as_ref(), result, &seed_of, &mut operands);
@@ -69,6 +71,7 @@ impl Reverse<'_> {
             given.by_ref().take(passed.args.len()).for_each(drop);
             for (part, cotangent) in tangent.parts().into_iter().zip(given.by_ref()) {
                 if let Some(leaf) = part {
+                    let leaf = if on(Bug::GivenReversed) { passed.args.len() - 1 - leaf } else { leaf };
                     self.accumulate(passed.args[leaf], cotangent);
                 }
             }

@@ -1,6 +1,6 @@
 //! Random programs: typed, total, and short-running by construction.
 
-use super::program::{ENTRY, Expr, Function, Jump, Loop, LoopKind, Param, Program, Stmt, Ty};
+use super::program::{ENTRY, Expr, Function, Given, Jump, Loop, LoopKind, MEMORY, Param, Program, Stmt, Ty};
 use super::tables::{Flavour, Row};
 use crate::random::Random;
 
@@ -8,6 +8,10 @@ use crate::random::Random;
 const MAX_LOOP_DEPTH: usize = 3;
 /// One program in so many has a loop of thousands of turns.
 const LONG_LOOP_ONCE_IN: usize = 40;
+/// One program in so many has memory.
+const MEMORY_ONCE_IN: usize = 4;
+/// The derivatives of one helper in so many are given.
+const GIVEN_ONCE_IN: usize = 4;
 
 #[derive(Clone)]
 struct Variable {
@@ -25,12 +29,13 @@ struct Generator {
     names: usize,
     loops: usize,
     in_entry: bool,
+    has_memory: bool,
     /// Statements that may still be made.
     budget: usize,
 }
 
 /// The program of a seed: [`ENTRY`] takes numbers, a bool, a vector, a struct and an array, and gives a float, an int,
-/// a vector and the struct.
+/// a vector and the struct; behind these it takes memory, if any.
 pub fn program(seed: u64, flavour: Flavour) -> Program {
     let random = Random::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5eed);
     let mut g = Generator {
@@ -41,8 +46,10 @@ pub fn program(seed: u64, flavour: Flavour) -> Program {
         names: 0,
         loops: 0,
         in_entry: false,
+        has_memory: false,
         budget: 0,
     };
+    g.has_memory = flavour == Flavour::Smooth && g.random.once_in(MEMORY_ONCE_IN);
     for _ in 0..g.random.below(3) {
         g.helper();
     }
@@ -50,47 +57,63 @@ pub fn program(seed: u64, flavour: Flavour) -> Program {
     Program { functions: g.functions }
 }
 
-fn param(direction: &'static str, ty: Ty, name: &'static str) -> Param {
-    Param { direction, ty, name }
-}
-
 impl Generator {
     fn helper(&mut self) {
-        let mut params = vec![param("", Ty::Float, "a"), param("", Ty::Int, "n")];
+        let mut params = vec![Param::new("", Ty::Float, "a"), Param::new("", Ty::Int, "n")];
         params.push(match self.random.below(5) {
-            0 => param("inout ", Ty::Part, "part"),
-            1 => param("", Ty::Array, "w"),
-            2 => param("inout ", Ty::Float3, "v"),
-            _ => param("inout ", Ty::Float, "kept"),
+            0 => Param::new("inout ", Ty::Part, "part"),
+            1 => Param::new("", Ty::Array, "w"),
+            2 => Param::new("inout ", Ty::Float3, "v"),
+            _ => Param::new("inout ", Ty::Float, "kept"),
         });
         let name = self.name("helper");
-        self.function(name, params, 5, 3);
+        let given = self.flavour == Flavour::Smooth && self.random.once_in(GIVEN_ONCE_IN);
+        let given = given.then(|| {
+            let (forward, backward) =
+                *self.random.pick(&[(true, true), (true, true), (true, false), (false, true)]);
+            Given { forward, backward }
+        });
+        // A derivative by memory does not flow into a function whose derivative is given.
+        if self.has_memory && given.is_none() && self.random.once_in(2) {
+            params.extend(MEMORY);
+        }
+        self.function(name, params, given, 5, 3);
     }
 
     fn entry(&mut self) {
-        let params = vec![
-            param("", Ty::Float, "a"),
-            param("", Ty::Float, "b"),
-            param("", Ty::Int, "n"),
-            param("", Ty::Int, "m"),
-            param("", Ty::Bool, "t"),
-            param("", Ty::Float3, "v"),
-            param("inout ", Ty::Part, "part"),
-            param("", Ty::Array, "w"),
-            param("out ", Ty::Int, "count"),
-            param("out ", Ty::Float3, "result"),
+        let mut params = vec![
+            Param::new("", Ty::Float, "a"),
+            Param::new("", Ty::Float, "b"),
+            Param::new("", Ty::Int, "n"),
+            Param::new("", Ty::Int, "m"),
+            Param::new("", Ty::Bool, "t"),
+            Param::new("", Ty::Float3, "v"),
+            Param::new("inout ", Ty::Part, "part"),
+            Param::new("", Ty::Array, "w"),
+            Param::new("out ", Ty::Int, "count"),
+            Param::new("out ", Ty::Float3, "result"),
         ];
+        if self.has_memory {
+            params.extend(MEMORY);
+        }
         self.in_entry = true;
-        self.function(ENTRY.to_owned(), params, 16, 9);
+        self.function(ENTRY.to_owned(), params, None, 16, 9);
     }
 
-    fn function(&mut self, name: String, params: Vec<Param>, budget: usize, statements: usize) {
+    fn function(
+        &mut self,
+        name: String,
+        params: Vec<Param>,
+        given: Option<Given>,
+        budget: usize,
+        statements: usize,
+    ) {
         self.scope = params
             .iter()
             .map(|param| Variable {
                 name: param.name.to_owned(),
                 ty: param.ty,
-                writable: !matches!(param.name, "b" | "m"),
+                writable: !matches!(param.name, "b" | "m" | "cells" | "parts"),
             })
             .collect();
         self.budget = budget;
@@ -105,7 +128,7 @@ impl Generator {
         } else {
             self.bounded(Ty::Float)
         };
-        self.functions.push(Function { name, params, body, value });
+        self.functions.push(Function { name, params, body, value, given });
     }
 
     fn name(&mut self, stem: &str) -> String {
@@ -157,7 +180,7 @@ impl Generator {
                 let (condition, value) = (self.expression(Ty::Bool, 2), self.bounded(Ty::Float));
                 Stmt::Jump { condition, jump: Jump::Return(value) }
             }
-            15 if !self.functions.is_empty() => return self.call(out),
+            15 => return self.call(out),
             16 if self.loops > 0 && self.flavour == Flavour::Smooth => return self.chain(out),
             _ => self.assignment(),
         };
@@ -167,6 +190,9 @@ impl Generator {
     fn declaration(&mut self) -> Stmt {
         let ty = *self.random.pick(&[Ty::Float, Ty::Int, Ty::Bool, Ty::Float3, Ty::Array, Ty::Part]);
         let value = match ty {
+            Ty::Part if self.has("parts") && self.random.once_in(2) => {
+                self.element(Ty::Part, "parts[@]", Ty::Parts)
+            }
             Ty::Array | Ty::Part => match self.copy(ty) {
                 Some(copy) if self.random.once_in(2) => copy,
                 _ if ty == Ty::Array => {
@@ -196,6 +222,39 @@ impl Generator {
         if all.is_empty() { None } else { Some(self.random.pick(&all).clone()) }
     }
 
+    /// Whether a name is in scope.
+    fn has(&self, name: &str) -> bool {
+        self.scope.iter().any(|variable| variable.name == name)
+    }
+
+    /// An element of an array or of memory, or a part of one.
+    fn element(&mut self, ty: Ty, form: &'static str, of: Ty) -> Expr {
+        let index = self.index(of);
+        Expr::new(ty, form, vec![index])
+    }
+
+    /// A write to memory.
+    fn write(&mut self, memory: Ty) -> Stmt {
+        let (target, vector) = match (memory, self.random.below(3)) {
+            (Ty::Cells, _) => (self.element(Ty::Float, "sums[@]", memory), false),
+            (_, 0) => (self.element(Ty::Float, "made[@].x", memory), false),
+            (_, 1) => (self.element(Ty::Float, "made[@].p.y", memory), false),
+            _ => (self.element(Ty::Float3, "made[@].p", memory), true),
+        };
+        let mut value = self.bounded(target.ty);
+        match self.random.below(4) {
+            0 if !vector => return Stmt::Add { target, value },
+            // Linear in what was there, so that it need not be known again.
+            1 if !vector => {
+                let old = self.element(Ty::Float, "sums[@]", Ty::Cells);
+                value = Expr::new(Ty::Float, "0.5 * @ - @", vec![old, value]);
+            }
+            _ => {}
+        }
+        let op = *self.random.pick(&["=", "=", "+=", "-="]);
+        Stmt::Assign { target, op, value }
+    }
+
     fn assignment(&mut self) -> Stmt {
         let writable: Vec<Variable> = self.scope.iter().filter(|v| v.writable).cloned().collect();
         let variable = self.random.pick(&writable).clone();
@@ -206,6 +265,7 @@ impl Generator {
                 let value = self.copy(variable.ty).unwrap_or_else(|| Expr::leaf(variable.ty, name.clone()));
                 Stmt::Assign { target: Expr::leaf(variable.ty, name.clone()), op: "=", value }
             }
+            Ty::Cells | Ty::Parts => self.write(variable.ty),
             Ty::Array => self.assign_float(format!("{name}[@]"), Some(Ty::Array)),
             Ty::Part => match self.random.below(5) {
                 0 => self.assign_float(format!("{name}.x"), None),
@@ -311,11 +371,18 @@ impl Generator {
 
     /// A declaration by a call; what it changes is a variable of its own, or one that is there.
     fn call(&mut self, out: &mut Vec<Stmt>) {
-        let which = self.random.below(self.functions.len());
-        let Function { name, params, .. } = self.functions[which].clone();
+        let can = |function: &&Function| {
+            self.has("made") || !function.params.iter().any(|param| param.ty.is_memory())
+        };
+        let callable: Vec<Function> = self.functions.iter().filter(can).cloned().collect();
+        if callable.is_empty() {
+            return out.push(self.assignment());
+        }
+        let Function { name, params, .. } = self.random.pick(&callable).clone();
         let mut args = Vec::new();
         for param in &params {
             args.push(match param.ty {
+                Ty::Cells | Ty::Parts => Expr::leaf(param.ty, param.name),
                 Ty::Array | Ty::Part => match self.copy(param.ty) {
                     Some(variable) => variable,
                     None => return out.push(self.assignment()),
@@ -368,6 +435,20 @@ impl Generator {
                 (Ty::Part, Ty::Int) => readable.push((format!("{name}.k"), None)),
                 (Ty::Part, Ty::Float3) => readable.push((format!("{name}.p"), None)),
                 (Ty::Float3, Ty::Float) => readable.push((format!("{name}.y"), None)),
+                // What is written is hardly read.
+                (Ty::Cells, Ty::Float) if !variable.writable => {
+                    readable.push((format!("{name}[@]"), Some(Ty::Cells)));
+                }
+                (Ty::Parts, Ty::Float) if !variable.writable => {
+                    readable.push((format!("{name}[@].x"), Some(Ty::Parts)));
+                    readable.push((format!("{name}[@].p.z"), Some(Ty::Parts)));
+                }
+                (Ty::Parts, Ty::Float3) if !variable.writable => {
+                    readable.push((format!("{name}[@].p"), Some(Ty::Parts)));
+                }
+                (Ty::Parts, Ty::Int) if !variable.writable => {
+                    readable.push((format!("{name}[@].k"), Some(Ty::Parts)));
+                }
                 _ => {}
             }
         }

@@ -1,6 +1,7 @@
 //! Random programs against oracles: generate, check, shrink what fails, replay what failed once.
 
 pub mod generate;
+mod memory;
 pub mod oracle;
 pub mod program;
 mod second;
@@ -71,6 +72,9 @@ impl Report {
         match check(&program, seed, executors) {
             Ok(Verdict::Agreed) => {}
             Ok(Verdict::Refused(code)) => *self.others.entry(format!("refused: {code}")).or_default() += 1,
+            Ok(Verdict::RefusedByBuffers(code)) => {
+                *self.others.entry(format!("refused by buffers: {code}")).or_default() += 1;
+            }
             Ok(Verdict::Skipped(why)) => *self.others.entry(format!("skipped: {why}")).or_default() += 1,
             Err(failure) => {
                 let kind = failure.kind.clone();

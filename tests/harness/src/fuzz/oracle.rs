@@ -5,7 +5,7 @@ use crate::corpus::{Case, Domain, Subject};
 use crate::derivatives::{along, dot, dot_size, evaluate, marked};
 use crate::lanes::{self, Lane};
 use crate::random::Random;
-use pullback_autodiff::{LoopOptions, VjpRequest};
+use pullback_autodiff::{LoopOptions, Primal, VjpRequest};
 use pullback_base::Diagnostics;
 use pullback_interp::InterpError;
 use pullback_ir::{Constant, Function, Module, Scalar, Verified};
@@ -20,6 +20,8 @@ const SLOTS: [u32; 4] = [1, 2, 3, 8];
 const AGREEMENT: f64 = 1e-9;
 /// Where a program magnifies rounding errors, both sides may differ by as much as this change of the inputs makes.
 const NUDGE: f64 = 1e-13;
+/// Cotangents so small may grow by nearly twice as many digits as those of order one.
+const SMALL: f64 = 1e-270;
 /// Above this size second derivatives take longer than they are worth.
 const MAX_VALUES_OF_SECOND: usize = 4000;
 
@@ -37,8 +39,9 @@ pub struct Depth {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Agreed,
-    /// The code of the refusal.
+    /// The code of the refusal; of the form with buffers, all else agreed.
     Refused(String),
+    RefusedByBuffers(String),
     /// No point to compare at, and why.
     Skipped(&'static str),
 }
@@ -73,19 +76,17 @@ pub(super) struct Point {
     pub v: Vec<f64>,
     /// A direction of the counted results.
     pub w: Vec<f64>,
-    /// The derivative along `v` of each result, by a complex step.
-    slopes: Vec<f64>,
+    /// Each result, and its derivative along `v` by a complex step.
+    pub values: Vec<f64>,
+    pub slopes: Vec<f64>,
 }
 
 /// Checks the program of a text, in which `real` should be double.
 pub fn check(text: &str, seed: u64, depth: Depth) -> Result<Verdict, Failure> {
-    let case = Case::compile("", "program.slang", text, Language::Slang)
-        .map_err(|why| Failure::new(format!("compile: {}", first_code(&why)), why))?;
-    let subject = Subject::of(&case.module, &case.sources, ENTRY, DOMAIN)
-        .map_err(|why| Failure::new(format!("flatten: {}", first_code(&why)), why))?;
-    let forward = derived("forward", lanes::forward_derivative(&subject.flat, &subject.params))?;
+    let (case, subject) = compiled(text)?;
+    let forward = derived("forward", lanes::forward_derivative(subject.primal(), &subject.params))?;
     let reverse =
-        derived("reverse", lanes::reverse_derivative(&subject.flat, &subject.params, &subject.results))?;
+        derived("reverse", lanes::reverse_derivative(subject.primal(), &subject.params, &subject.results))?;
     let refused = reverse.as_ref().err().or(forward.as_ref().err()).cloned();
     // What is refused is not looked at below.
     let module =
@@ -112,7 +113,21 @@ pub fn check(text: &str, seed: u64, depth: Depth) -> Result<Verdict, Failure> {
     if depth.second && lanes::only(&program.reverse).values.len() < MAX_VALUES_OF_SECOND {
         in_time(super::second::check(&program, &points[0], text.contains("detach(")))?;
     }
+    if text.contains("#ifdef BUFFERS")
+        && let Some(code) = super::memory::check(&program, text, seed, &points)?
+    {
+        return Ok(Verdict::RefusedByBuffers(code));
+    }
     Ok(Verdict::Agreed)
+}
+
+/// The entry of a text.
+pub(super) fn compiled(text: &str) -> Result<(Case, Subject), Failure> {
+    let case = Case::compile("", "program.slang", text, Language::Slang)
+        .map_err(|why| Failure::new(format!("compile: {}", first_code(&why)), why))?;
+    let subject = Subject::of(&case.module, &case.sources, ENTRY, DOMAIN)
+        .map_err(|why| Failure::new(format!("flatten: {}", first_code(&why)), why))?;
+    Ok((case, subject))
 }
 
 impl Program {
@@ -131,16 +146,16 @@ impl Program {
             marks.iter().filter(|mark| **mark).map(|_| random.float(-1.0, 1.0)).collect()
         };
         let (v, w) = (direction(&subject.params), direction(&subject.results));
-        let slopes = match along(&self.case.module, subject.id, &lane, &[], &subject.params, &v) {
-            Ok((values, slopes)) if values.iter().chain(&slopes).all(|x| x.is_finite()) => slopes,
+        let (values, slopes) = match along(&self.case.module, subject.id, &lane, &[], &subject.params, &v) {
+            Ok((values, slopes)) if values.iter().chain(&slopes).all(|x| x.is_finite()) => (values, slopes),
             Ok(_) | Err(InterpError::StepLimit) => return Ok(None),
             Err(error) => return Err(Failure::new("primal: does not run", error.to_string())),
         };
-        Ok(Some(Point { lane, nudged, v, w, slopes }))
+        Ok(Some(Point { lane, nudged, v, w, values, slopes }))
     }
 
     /// How much a nudge of the inputs moves the slopes.
-    fn noise(&self, point: &Point) -> f64 {
+    pub fn noise(&self, point: &Point) -> f64 {
         let moved =
             along(&self.case.module, self.subject.id, &point.nudged, &[], &self.subject.params, &point.v);
         let Ok((_, moved)) = moved else { return f64::INFINITY };
@@ -164,7 +179,7 @@ impl Program {
 
     /// <v, J^T w> = <J v, w>
     fn check_reverse(&self, reverse: &Verified<Module>, kind: &str, point: &Point) -> Result<(), Failure> {
-        let pulled = run(reverse, kind, &point.lane, &point.w)?;
+        let pulled = pulled_back(&point.w, |w| run(reverse, kind, &point.lane, w))?;
         let slopes = marked(&point.slopes, &self.subject.results);
         let size = 1.0 + dot_size(&slopes, &point.w) + dot_size(&pulled, &point.v);
         let pair = (true, dot(&slopes, &point.w), dot(&pulled, &point.v));
@@ -174,8 +189,8 @@ impl Program {
     /// J^T (3 w) = 3 J^T w, each
     fn check_linear(&self, point: &Point) -> Result<(), Failure> {
         let triple: Vec<f64> = point.w.iter().map(|w| 3.0 * w).collect();
-        let once = run(&self.reverse, "linear", &point.lane, &point.w)?;
-        let thrice = run(&self.reverse, "linear", &point.lane, &triple)?;
+        let pulled = |w: &[f64]| pulled_back(w, |w| run(&self.reverse, "linear", &point.lane, w));
+        let (once, thrice) = (pulled(&point.w)?, pulled(&triple)?);
         for (once, thrice) in once.iter().zip(&thrice) {
             agree("linear", point, 1.0 + thrice.abs(), || 0.0, (true, 3.0 * once, *thrice))?;
         }
@@ -183,33 +198,41 @@ impl Program {
     }
 
     /// Other ways to the same gradient, two of them for each program: some number of slots, and either every loop reversed,
-    /// also those with few inputs, or nothing unrolled and simplified before.
+    /// also those with few inputs, or given derivatives left out, or nothing unrolled and simplified before.
     fn check_variations(&self, seed: u64, point: &Point) -> Result<(), Failure> {
-        let flat = &self.subject.flat;
+        let subject = &self.subject;
         let slots = SLOTS[(seed / 2) as usize % SLOTS.len()];
         let stored = LoopOptions { slots: Some(slots), reversed: true };
-        self.check_variation(&format!("{slots} slots"), flat, stored, point)?;
+        self.check_variation(&format!("{slots} slots"), subject.primal(), stored, point)?;
         if seed.is_multiple_of(2) {
             let reversed = LoopOptions { slots: None, reversed: true };
-            return self.check_variation("all loops reversed", flat, reversed, point);
+            return self.check_variation("all loops reversed", subject.primal(), reversed, point);
+        }
+        if subject.has_custom_derivatives() {
+            return self.check_variation(
+                "inlined",
+                Primal::from(&subject.flat),
+                LoopOptions::default(),
+                point,
+            );
         }
         let kind = "as written";
         let failed = |why: Diagnostics| Failure::new(format!("{kind}: does not flatten"), format!("{why:?}"));
         let inlined = pullback_passes::inline(&self.case.module, self.subject.id).map_err(failed)?;
         let written = pullback_passes::scalarize(&inlined).map_err(failed)?;
-        self.check_variation(kind, &written, LoopOptions::default(), point)
+        self.check_variation(kind, Primal::from(&written), LoopOptions::default(), point)
     }
 
     fn check_variation(
         &self,
         kind: &str,
-        function: &Function,
+        primal: Primal<'_>,
         loops: LoopOptions,
         point: &Point,
     ) -> Result<(), Failure> {
         let Subject { params, results, .. } = &self.subject;
         let request = VjpRequest { loops, ..VjpRequest::new(params.clone(), results.clone()) };
-        match derived(kind, lanes::requested_derivative(function, &request))? {
+        match derived(kind, lanes::requested_derivative(primal, &request))? {
             Ok(other) => in_time(self.check_reverse(&lanes::alone(&other), kind, point)),
             Err(_) => Ok(()),
         }
@@ -223,11 +246,29 @@ pub(super) fn run(
     lane: &[Constant],
     behind: &[f64],
 ) -> Result<Vec<f64>, Failure> {
-    let results = evaluate(module, lanes::first(module), lane, behind);
+    ran(kind, evaluate(module, lanes::first(module), lane, behind))
+}
+
+/// What a run gave, or how it failed.
+pub(super) fn ran<T>(kind: &str, results: Result<T, InterpError>) -> Result<T, Failure> {
     results.map_err(|error| match error {
         InterpError::StepLimit => Failure::new(TOO_LONG, kind),
         error => Failure::new(format!("{kind}: does not run"), error.to_string()),
     })
+}
+
+/// What a reverse derivative makes of cotangents. On the way through a long loop they may overflow, and times zero be NaN,
+/// where the gradient itself does not; a derivative is linear, so small ones tell.
+pub(super) fn pulled_back(
+    w: &[f64],
+    run: impl Fn(&[f64]) -> Result<Vec<f64>, Failure>,
+) -> Result<Vec<f64>, Failure> {
+    let found = run(w)?;
+    if found.iter().all(|x| x.is_finite()) {
+        return Ok(found);
+    }
+    let small: Vec<f64> = w.iter().map(|w| w * SMALL).collect();
+    Ok(run(&small)?.iter().map(|x| x / SMALL).collect())
 }
 
 /// Passes what took too long: few slots and second derivatives run loops of thousands of trips very often.

@@ -17,7 +17,30 @@ pub enum Ty {
     Array,
     /// `struct Part { real x; int k; real3 p; }`
     Part,
+    /// [`CELLS`] numbers in memory.
+    Cells,
+    /// [`PARTS`] structs in memory.
+    Parts,
 }
+
+/// Elements of what lies in memory.
+pub const CELLS: usize = 4;
+pub const PARTS: usize = 2;
+
+/// With this before it, a text takes its memory as buffers; without, as arrays that are copied in and out.
+pub const BUFFERS: &str = "#define BUFFERS\n";
+/// How a text says which.
+const ACCESS: &str = "\
+#ifdef BUFFERS
+#define READ(element, name, count) StructuredBuffer<element> name
+#define CHANGED(element, name, count) RWStructuredBuffer<element> name
+#define ADD(place, value) InterlockedAdd(place, value)
+#else
+#define READ(element, name, count) element name[count]
+#define CHANGED(element, name, count) inout element name[count]
+#define ADD(place, value) place += value
+#endif
+";
 
 impl Ty {
     pub fn spelled(self) -> &'static str {
@@ -28,7 +51,14 @@ impl Ty {
             Ty::Float3 => "real3",
             Ty::Array => "real[4]",
             Ty::Part => "Part",
+            Ty::Cells => "real[]",
+            Ty::Parts => "Part[]",
         }
+    }
+
+    /// Whether only parameters are of the type, and those are memory, or arrays in its place.
+    pub fn is_memory(self) -> bool {
+        matches!(self, Ty::Cells | Ty::Parts)
     }
 }
 
@@ -108,6 +138,11 @@ pub enum Stmt {
         op: &'static str,
         value: Expr,
     },
+    /// `target += value`, atomically where the target is in memory.
+    Add {
+        target: Expr,
+        value: Expr,
+    },
     If {
         condition: Expr,
         then: Vec<Stmt>,
@@ -125,12 +160,20 @@ pub enum Stmt {
     },
 }
 
+/// The derivatives of a function that its author gives. They are right: those of the same body, by another name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Given {
+    pub forward: bool,
+    pub backward: bool,
+}
+
 #[derive(Clone, PartialEq, Debug)]
 pub struct Function {
     pub name: String,
     pub params: Vec<Param>,
     pub body: Vec<Stmt>,
     pub value: Expr,
+    pub given: Option<Given>,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -141,6 +184,21 @@ pub struct Param {
     pub name: &'static str,
 }
 
+impl Param {
+    pub const fn new(direction: &'static str, ty: Ty, name: &'static str) -> Self {
+        Self { direction, ty, name }
+    }
+}
+
+/// The parameters behind all others of functions with memory: some that is read alone, and some that is written. What is
+/// written is hardly read: reverse mode refuses to run again what reads it.
+pub const MEMORY: [Param; 4] = [
+    Param::new("", Ty::Cells, "cells"),
+    Param::new("", Ty::Parts, "parts"),
+    Param::new("inout ", Ty::Cells, "sums"),
+    Param::new("inout ", Ty::Parts, "made"),
+];
+
 /// Functions that return a number; the last one is [`ENTRY`].
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Program {
@@ -148,6 +206,11 @@ pub struct Program {
 }
 
 impl Program {
+    /// Whether functions take memory.
+    pub fn has_memory(&self) -> bool {
+        self.functions.iter().any(|function| function.params.iter().any(|param| param.ty.is_memory()))
+    }
+
     /// The text, with `real` standing for that type.
     pub fn text(&self, real: Real) -> String {
         let real = match real {
@@ -155,9 +218,12 @@ impl Program {
             Real::Double => "double",
         };
         let mut out = Printer { text: String::new(), indent: 0 };
+        if self.has_memory() {
+            out.text.push_str(ACCESS);
+        }
         out.line(format_args!("typedef {real} real;"));
         out.line(format_args!("typedef {real}3 real3;"));
-        out.line(format_args!("struct Part {{ real x; int k; real3 p; }};"));
+        out.line(format_args!("struct Part : IDifferentiable {{ real x; int k; real3 p; }};"));
         self.functions.iter().for_each(|function| out.function(function));
         out.text
     }
@@ -204,8 +270,46 @@ impl Printer {
     }
 
     fn function(&mut self, function: &Function) {
+        if let Some(given) = function.given {
+            self.given(function, given);
+        }
+        self.defined(function, &function.name);
+    }
+
+    /// The same function by another name, the derivatives made of it, and the attributes that give them.
+    fn given(&mut self, function: &Function, given: Given) {
+        let Function { name, params, .. } = function;
+        let (twin, forward, backward) =
+            (format!("{name}_twin"), format!("{name}_forward"), format!("{name}_backward"));
+        self.line(format_args!("[Differentiable]"));
+        self.defined(function, &twin);
+        let names = params.iter().map(|param| param.name).collect::<Vec<_>>().join(", ");
+        let pairs = |to_change: &str| -> Vec<String> {
+            let pair = |param: &Param| match param.ty {
+                Ty::Int => format!("int {}", param.name),
+                ty => {
+                    let direction = if param.direction.is_empty() { to_change } else { "inout " };
+                    format!("{direction}DifferentialPair<{}> {}", ty.spelled(), param.name)
+                }
+            };
+            params.iter().map(pair).collect()
+        };
+        self.line(format_args!("DifferentialPair<real> {forward}({})", pairs("").join(", ")));
+        self.braced(|out| out.line(format_args!("return fwd_diff({twin})({names});")));
+        self.line(format_args!("void {backward}({}, real d_result)", pairs("inout ").join(", ")));
+        self.braced(|out| out.line(format_args!("bwd_diff({twin})({names}, d_result);")));
+        self.line(format_args!("[Differentiable]"));
+        if given.forward {
+            self.line(format_args!("[ForwardDerivative({forward})]"));
+        }
+        if given.backward {
+            self.line(format_args!("[BackwardDerivative({backward})]"));
+        }
+    }
+
+    fn defined(&mut self, function: &Function, name: &str) {
         let params: Vec<String> = function.params.iter().map(declared).collect();
-        self.line(format_args!("real {}({})", function.name, params.join(", ")));
+        self.line(format_args!("real {name}({})", params.join(", ")));
         self.braced(|out| {
             for param in function.params.iter().filter(|param| param.direction == "out ") {
                 out.line(format_args!(
@@ -228,6 +332,7 @@ impl Printer {
                 self.line(format_args!("{} {name} = {value};", ty.spelled()));
             }
             Stmt::Assign { target, op, value } => self.line(format_args!("{target} {op} {value};")),
+            Stmt::Add { target, value } => self.line(format_args!("ADD({target}, {value});")),
             Stmt::If { condition, then, otherwise } => {
                 self.line(format_args!("if ({condition})"));
                 self.block(then);
@@ -301,8 +406,11 @@ impl Printer {
 
 fn declared(param: &Param) -> String {
     let Param { direction, ty, name } = param;
+    let access = if direction.is_empty() { "READ" } else { "CHANGED" };
     match ty {
         Ty::Array => format!("{direction}real {name}[4]"),
+        Ty::Cells => format!("{access}(real, {name}, {CELLS})"),
+        Ty::Parts => format!("{access}(Part, {name}, {PARTS})"),
         _ => format!("{direction}{} {name}", ty.spelled()),
     }
 }

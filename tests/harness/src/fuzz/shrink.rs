@@ -76,6 +76,12 @@ impl Editor {
     }
 
     fn function(&mut self, function: &mut Function) {
+        // Without given derivatives, where there are some.
+        if function.given.is_some() && self.here() {
+            self.finish(self.variant == 0);
+            function.given = function.given.filter(|_| self.variant != 0);
+            return;
+        }
         self.stmts(&mut function.body);
         self.expr(&mut function.value);
     }
@@ -103,7 +109,7 @@ impl Editor {
     fn within(&mut self, stmt: &mut Stmt) {
         match stmt {
             Stmt::Declare { value, .. } => self.expr(value),
-            Stmt::Assign { target, value, .. } => {
+            Stmt::Assign { target, value, .. } | Stmt::Add { target, value } => {
                 target.args.iter_mut().for_each(|arg| self.expr(arg));
                 self.expr(value);
             }
@@ -180,6 +186,9 @@ fn replacements(stmt: &Stmt) -> Vec<Vec<Stmt>> {
         Stmt::Assign { target, value, op } if *op != "=" => {
             out.push(vec![Stmt::Assign { target: target.clone(), op: "=", value: value.clone() }]);
         }
+        Stmt::Add { target, value } => {
+            out.push(vec![Stmt::Assign { target: target.clone(), op: "+=", value: value.clone() }]);
+        }
         _ => {}
     }
     out
@@ -194,6 +203,7 @@ fn simpler(expr: &Expr) -> Vec<Expr> {
         Ty::Float3 => &["real3(1.0)", "v"],
         Ty::Array => &["{ 1.0, 1.0, 1.0, 1.0 }", "w"],
         Ty::Part => &["{ 1.0, 0, real3(1.0) }", "part"],
+        Ty::Cells | Ty::Parts => &[],
     };
     if constants.contains(&&*expr.form) && expr.args.is_empty() {
         return Vec::new();

@@ -76,9 +76,11 @@ impl Flavour {
         }
     }
 
-    /// Of vectors of three and arrays of four; never a constant out of range, which is refused.
+    /// Of vectors of three and arrays of four, never a constant out of range, which is refused; and of memory, in range.
     pub fn indices(self, of: Ty) -> &'static [Row] {
         match (self, of) {
+            (_, Ty::Cells) => &[("(@) & 3", &[Int]), ("(n + @) & 3", &[Int])],
+            (_, Ty::Parts) => &[("(@) & 1", &[Int]), ("(n + @) & 1", &[Int])],
             (Flavour::Exact, _) => &[("n + @", &[Int])],
             (_, Float3) => {
                 &[("(@) & 1", &[Int]), ("n + @", &[Int]), ("int(1.5 + 1.4 * cos(@ + 0.1 * a))", &[Float])]
