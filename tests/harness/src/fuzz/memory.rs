@@ -1,6 +1,6 @@
 //! Programs that take memory: through buffers, values and derivatives must be those through arrays that are copied in and out.
 
-use super::oracle::{Failure, Point, Program, agree, compiled, derived, pulled_back, ran};
+use super::oracle::{Failure, Point, Program, agree, compiled, derived, in_time, pulled_back, ran};
 use super::program::{BUFFERS, CELLS, MEMORY, PARTS, Ty};
 use crate::corpus::Subject;
 use crate::derivatives::{dot, dot_size, marked, numbers, values};
@@ -69,7 +69,8 @@ pub(super) fn check(
     match derived("reverse by buffers", lanes::requested_derivative(form.subject.primal(), &request))? {
         Ok(reverse) => {
             let reverse = lanes::alone(&reverse);
-            points.iter().try_for_each(|point| form.check_reverse(&reverse, request.keep_results, point))?;
+            let check = |point| form.check_reverse(&reverse, request.keep_results, point);
+            in_time(points.iter().try_for_each(check))?;
             Ok(None)
         }
         Err(code) => Ok(Some(code)),
