@@ -2,7 +2,7 @@
 
 use crate::lanes;
 use pullback_interp::{Complex64, InterpError, Number, Value};
-use pullback_ir::{Constant, FuncId, Module, Verified};
+use pullback_ir::{Constant, FuncId, Module, Scalar, Verified};
 
 /// Complex steps have no cancellation, so this may be as small as one likes.
 const STEP: f64 = 1e-30;
@@ -18,21 +18,26 @@ pub fn values<N: Number>(
     constants.into_iter().map(value).collect()
 }
 
+/// A double as a value.
+pub fn float<N: Number>(number: f64) -> Value<N> {
+    Value::Float(N::from_constant(Constant::float(Scalar::F64, number)))
+}
+
 /// Values as doubles, whatever their type.
 pub fn numbers<N: Number>(values: &[Value<N>]) -> Vec<f64> {
     values.iter().map(|value| value.as_f64().unwrap_or(f64::NAN)).collect()
 }
 
-/// The results on a lane and these numbers behind it, every float being a double.
-pub fn evaluate(
+/// The results on a lane and these numbers behind it, every float being an `N`.
+pub fn evaluate<N: Number>(
     module: &Verified<Module>,
     id: FuncId,
     lane: &[Constant],
     behind: &[f64],
 ) -> Result<Vec<f64>, InterpError> {
-    let inputs = values(lane.iter().copied(), |constant| constant.as_f64());
-    let behind = behind.iter().map(|&number| Value::Float(number));
-    Ok(numbers(&lanes::evaluate::<f64>(module, id, inputs.into_iter().chain(behind))?))
+    let inputs = values(lane.iter().copied(), N::from_constant);
+    let behind = behind.iter().map(|&number| float(number));
+    Ok(numbers(&lanes::evaluate::<N>(module, id, inputs.into_iter().chain(behind))?))
 }
 
 /// As [`evaluate`], and the derivatives of the results along a direction, one number per active input of the lane.

@@ -19,3 +19,4 @@ pub mod op_cases;
 pub mod random;
 pub mod spirv_val;
 pub mod tolerance;
+pub mod wide;

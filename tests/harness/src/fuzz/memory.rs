@@ -1,14 +1,17 @@
 //! Programs that take memory: through buffers, values and derivatives must be those through arrays that are copied in and out.
 
-use super::oracle::{Failure, Point, Program, agree, compiled, derived, in_time, pulled_back, ran};
+use super::oracle::{Failure, Point, Program, agree, compiled, derived, in_range, in_time, ran};
 use super::program::{BUFFERS, CELLS, MEMORY, PARTS, Ty};
 use crate::corpus::Subject;
-use crate::derivatives::{dot, dot_size, marked, numbers, values};
+use crate::derivatives::{dot, dot_size, float, marked, numbers, values};
 use crate::lanes;
+use crate::wide::Wide;
 use pullback_autodiff::{LoopOptions, VjpRequest};
-use pullback_interp::{Memory, Pointer, Value, run_with};
+use pullback_interp::{Memory, Number, Pointer, Value, run_with};
 use pullback_ir::layout::{layout, leaf_offsets};
 use pullback_ir::{Constant, Module, Scalar, Type, Verified};
+
+const REVERSE: &str = "reverse by buffers";
 
 /// The form of a program with buffers, beside the one with arrays.
 struct Buffered<'a> {
@@ -132,16 +135,16 @@ impl Buffered<'_> {
     }
 
     /// The numbers and the buffers of a point, then the derivatives of buffers, if any, then these numbers.
-    fn args(&self, point: &Point, duals: bool, behind: &[f64]) -> Vec<Value<f64>> {
+    fn args<N: Number>(&self, point: &Point, duals: bool, behind: &[f64]) -> Vec<Value<N>> {
         let pointer = |buffer| Value::Pointer(Pointer { buffer, offset_bytes: 0 });
-        let mut args = values(point.lane[..self.params].iter().copied(), |constant| constant.as_f64());
+        let mut args = values(point.lane[..self.params].iter().copied(), N::from_constant);
         for (at, buffer) in self.buffers.iter().enumerate() {
             args.extend([pointer(at), Value::constant(Constant::int(Scalar::I64, buffer.count as i64))]);
         }
         if duals {
             args.extend((0..self.buffers.len()).map(|at| pointer(self.buffers.len() + at)));
         }
-        args.extend(behind.iter().map(|&number| Value::Float(number)));
+        args.extend(behind.iter().map(|&number| float(number)));
         args
     }
 
@@ -176,7 +179,7 @@ impl Buffered<'_> {
     fn check_values(&self, point: &Point) -> Result<(), Failure> {
         let (kind, mut memory) = ("values by buffers", self.filled(point));
         let flat = lanes::alone(&self.subject.flat);
-        let results = run(&flat, kind, &self.args(point, false, &[]), &mut memory)?;
+        let results = run::<f64>(&flat, kind, &self.args(point, false, &[]), &mut memory)?;
         self.agree_in_values(kind, point, &results, &memory)
     }
 
@@ -187,7 +190,7 @@ impl Buffered<'_> {
         let (v, dv) = point.v.split_at(numbers);
         let mut memory = self.filled(point);
         memory.extend(self.duals(dv, false));
-        let found = run(forward, kind, &self.args(point, true, v), &mut memory)?;
+        let found = run::<f64>(forward, kind, &self.args(point, true, v), &mut memory)?;
         let (results, mut tangents) = (self.subject.flat.results.len(), found.clone());
         tangents.drain(..results);
         tangents.extend(
@@ -213,28 +216,39 @@ impl Buffered<'_> {
         keeps_results: bool,
         point: &Point,
     ) -> Result<(), Failure> {
-        let kind = "reverse by buffers";
-        let seeds = self.subject.results.iter().filter(|seeded| **seeded).count();
-        let mut before = self.filled(point);
-        if !keeps_results {
-            run(&lanes::alone(&self.subject.flat), kind, &self.args(point, false, &[]), &mut before)?;
-        }
-        let pulled = pulled_back(&point.w, |w| {
-            let mut memory = before.clone();
-            memory.extend(self.duals(&w[seeds..], true));
-            let mut found = run(reverse, kind, &self.args(point, true, &w[..seeds]), &mut memory)?;
-            if keeps_results {
-                let gradient = found.split_off(self.subject.flat.results.len());
-                self.agree_in_values(kind, point, &found, &memory)?;
-                found = gradient;
-            }
-            found.extend(self.read(&memory[self.buffers.len()..], |_, leaf| leaf.scalar().is_float()));
-            Ok(found)
-        })?;
+        let pulled = in_range(
+            || self.pulled_back::<f64>(reverse, keeps_results, point),
+            || self.pulled_back::<Wide>(reverse, keeps_results, point),
+        )?;
         let slopes = marked(&point.slopes, &self.arrays.subject.results);
         let size = 1.0 + dot_size(&slopes, &point.w) + dot_size(&pulled, &point.v);
         let pair = (true, dot(&slopes, &point.w), dot(&pulled, &point.v));
-        agree(kind, point, size, || self.arrays.noise(point), pair)
+        agree(REVERSE, point, size, || self.arrays.noise(point), pair)
+    }
+
+    /// `J^T w`: the cotangents of numbers, then those that are in buffers.
+    fn pulled_back<N: Number>(
+        &self,
+        reverse: &Verified<Module>,
+        keeps_results: bool,
+        point: &Point,
+    ) -> Result<Vec<f64>, Failure> {
+        let seeds = self.subject.results.iter().filter(|seeded| **seeded).count();
+        let (numbers, in_buffers) = point.w.split_at(seeds);
+        let mut memory = self.filled(point);
+        if !keeps_results {
+            let flat = lanes::alone(&self.subject.flat);
+            run::<f64>(&flat, REVERSE, &self.args(point, false, &[]), &mut memory)?;
+        }
+        memory.extend(self.duals(in_buffers, true));
+        let mut found = run::<N>(reverse, REVERSE, &self.args(point, true, numbers), &mut memory)?;
+        if keeps_results {
+            let gradient = found.split_off(self.subject.flat.results.len());
+            self.agree_in_values(REVERSE, point, &found, &memory)?;
+            found = gradient;
+        }
+        found.extend(self.read(&memory[self.buffers.len()..], |_, leaf| leaf.scalar().is_float()));
+        Ok(found)
     }
 
     /// The numbers before the buffers that have derivatives.
@@ -244,10 +258,10 @@ impl Buffered<'_> {
 }
 
 /// The results of a function that reads and changes memory.
-fn run(
+fn run<N: Number>(
     module: &Verified<Module>,
     kind: &str,
-    args: &[Value<f64>],
+    args: &[Value<N>],
     memory: &mut [Vec<u8>],
 ) -> Result<Vec<f64>, Failure> {
     let mut memory = Memory::new(memory.iter_mut().map(|buffer| &mut buffer[..]));

@@ -5,6 +5,7 @@ use crate::corpus::{Case, Domain, Subject};
 use crate::derivatives::{along, dot, dot_size, evaluate, marked};
 use crate::lanes::{self, Lane};
 use crate::random::Random;
+use crate::wide::Wide;
 use pullback_autodiff::{LoopOptions, Primal, VjpRequest};
 use pullback_base::Diagnostics;
 use pullback_interp::InterpError;
@@ -20,8 +21,6 @@ const SLOTS: [u32; 4] = [1, 2, 3, 8];
 const AGREEMENT: f64 = 1e-9;
 /// Where a program magnifies rounding errors, both sides may differ by as much as this change of the inputs makes.
 const NUDGE: f64 = 1e-13;
-/// Cotangents so small may grow by nearly twice as many digits as those of order one.
-const SMALL: f64 = 1e-270;
 /// Above this size second derivatives take longer than they are worth.
 const MAX_VALUES_OF_SECOND: usize = 4000;
 
@@ -179,7 +178,7 @@ impl Program {
 
     /// <v, J^T w> = <J v, w>
     fn check_reverse(&self, reverse: &Verified<Module>, kind: &str, point: &Point) -> Result<(), Failure> {
-        let pulled = pulled_back(&point.w, |w| run(reverse, kind, &point.lane, w))?;
+        let pulled = run(reverse, kind, &point.lane, &point.w)?;
         let slopes = marked(&point.slopes, &self.subject.results);
         let size = 1.0 + dot_size(&slopes, &point.w) + dot_size(&pulled, &point.v);
         let pair = (true, dot(&slopes, &point.w), dot(&pulled, &point.v));
@@ -189,8 +188,8 @@ impl Program {
     /// J^T (3 w) = 3 J^T w, each
     fn check_linear(&self, point: &Point) -> Result<(), Failure> {
         let triple: Vec<f64> = point.w.iter().map(|w| 3.0 * w).collect();
-        let pulled = |w: &[f64]| pulled_back(w, |w| run(&self.reverse, "linear", &point.lane, w));
-        let (once, thrice) = (pulled(&point.w)?, pulled(&triple)?);
+        let once = run(&self.reverse, "linear", &point.lane, &point.w)?;
+        let thrice = run(&self.reverse, "linear", &point.lane, &triple)?;
         for (once, thrice) in once.iter().zip(&thrice) {
             agree("linear", point, 1.0 + thrice.abs(), || 0.0, (true, 3.0 * once, *thrice))?;
         }
@@ -246,7 +245,21 @@ pub(super) fn run(
     lane: &[Constant],
     behind: &[f64],
 ) -> Result<Vec<f64>, Failure> {
-    ran(kind, evaluate(module, lanes::first(module), lane, behind))
+    let id = lanes::first(module);
+    in_range(
+        || ran(kind, evaluate::<f64>(module, id, lane, behind)),
+        || ran(kind, evaluate::<Wide>(module, id, lane, behind)),
+    )
+}
+
+/// What a derivative gives in doubles, or where that is not finite, in numbers that do not overflow: on the way through a long
+/// loop cotangents may, and be NaN times zero, where the gradient itself does not.
+pub(super) fn in_range(
+    doubles: impl FnOnce() -> Result<Vec<f64>, Failure>,
+    wide: impl FnOnce() -> Result<Vec<f64>, Failure>,
+) -> Result<Vec<f64>, Failure> {
+    let found = doubles()?;
+    if found.iter().all(|x| x.is_finite()) { Ok(found) } else { wide() }
 }
 
 /// What a run gave, or how it failed.
@@ -255,20 +268,6 @@ pub(super) fn ran<T>(kind: &str, results: Result<T, InterpError>) -> Result<T, F
         InterpError::StepLimit => Failure::new(TOO_LONG, kind),
         error => Failure::new(format!("{kind}: does not run"), error.to_string()),
     })
-}
-
-/// What a reverse derivative makes of cotangents. On the way through a long loop they may overflow, and times zero be NaN,
-/// where the gradient itself does not; a derivative is linear, so small ones tell.
-pub(super) fn pulled_back(
-    w: &[f64],
-    run: impl Fn(&[f64]) -> Result<Vec<f64>, Failure>,
-) -> Result<Vec<f64>, Failure> {
-    let found = run(w)?;
-    if found.iter().all(|x| x.is_finite()) {
-        return Ok(found);
-    }
-    let small: Vec<f64> = w.iter().map(|w| w * SMALL).collect();
-    Ok(run(&small)?.iter().map(|x| x / SMALL).collect())
 }
 
 /// Passes what took too long: few slots and second derivatives run loops of thousands of trips very often.
