@@ -73,7 +73,7 @@ impl Ty {
                 }),
                 Ty::Struct(_, args) => args.iter().any(arg_contains),
                 Ty::Interface(interface) => interface.args.iter().any(arg_contains),
-                Ty::Error | Ty::Void | Ty::Enum(_) => false,
+                Ty::Error | Ty::Void | Ty::Enum(_) | Ty::Atomic(_) => false,
             }
     }
 

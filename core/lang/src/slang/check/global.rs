@@ -126,7 +126,10 @@ impl<'a> Checker<'a> {
                 (value.ty.clone(), Some(Arc::new(value)))
             }
             (Some(ty), None) => {
-                let resolved = context.resolve_value_type(ty);
+                let resolved = match kind {
+                    GlobalKind::Shared => context.resolve_stored_type(ty),
+                    _ => context.resolve_value_type(ty),
+                };
                 let resolved = context.sized(resolved, ty.span);
                 (resolved, None)
             }

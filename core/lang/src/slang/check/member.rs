@@ -111,7 +111,7 @@ impl Context<'_, '_> {
             let target = self.deref(value, span);
             return self.value_member(target, name, span);
         }
-        if let Ty::Buffer(..) = value.ty {
+        if let Ty::Buffer(..) | Ty::Atomic(_) = value.ty {
             let builtin = Builtin { name: name.text.clone(), object: Some(value), generics: Vec::new() };
             return Item::Builtin(builtin);
         }

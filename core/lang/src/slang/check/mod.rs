@@ -2,6 +2,7 @@
 
 pub mod action;
 mod assertion;
+mod atomic;
 mod attribute;
 mod call;
 mod collect;

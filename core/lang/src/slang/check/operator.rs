@@ -165,7 +165,7 @@ impl Context<'_, '_> {
         }
     }
 
-    fn wrong_operands(&mut self, op: &str, left: &Expr, right: Option<&Expr>, span: Span) -> Expr {
+    pub fn wrong_operands(&mut self, op: &str, left: &Expr, right: Option<&Expr>, span: Span) -> Expr {
         let left_ty = self.show(&left.ty);
         let mut diagnostic = match right {
             None => Diagnostic::error(Code::TypeMismatch, format!("`{op}` does not take `{left_ty}`"))
@@ -288,9 +288,12 @@ impl Context<'_, '_> {
         if place.is_error() || value.is_error() || !self.assignable(&place) {
             return self.silent_error(span);
         }
+        if let Ty::Atomic(_) = place.ty {
+            return self.atomic_assign(op, place, value, op_span, span);
+        }
         match op {
             None => {
-                let ty = place.ty.clone();
+                let ty = self.refuse_atomic(place.ty.clone(), span);
                 let value = Box::new(self.coerce(value, &ty, "the assignment"));
                 Expr { kind: ExprKind::Assign { place: Box::new(place), value }, ty, span }
             }
@@ -329,6 +332,9 @@ impl Context<'_, '_> {
         let place = self.target(target);
         if place.is_error() || !self.assignable(&place) {
             return self.silent_error(span);
+        }
+        if let Ty::Atomic(_) = place.ty {
+            return self.atomic_step(op, place, span);
         }
         if let Some(result) = self.declared_step(op, fix, &place, span) {
             return result;

@@ -80,7 +80,7 @@ const TENSOR_TYPES: [&str; 16] = [
 
 /// Types that Slang has and the checker does not know yet: better refused by name than called unknown.
 fn is_known_foreign_type(name: &str) -> bool {
-    const STEMS: [&str; 21] = [
+    const STEMS: [&str; 20] = [
         "DifferentialPtrPair",
         "Texture",
         "RWTexture",
@@ -96,7 +96,6 @@ fn is_known_foreign_type(name: &str) -> bool {
         "ConstantBuffer",
         "ParameterBlock",
         "String",
-        "Atomic",
         "BFloat16",
         "FloatE4M3",
         "FloatE5M2",
@@ -501,6 +500,9 @@ impl Context<'_, '_> {
         }
         if let Some(ty) = self.buffer_type(name, args, span) {
             return Some(ty);
+        }
+        if name == "Atomic" {
+            return Some(self.atomic_type(args, span));
         }
         if name == "Ptr" {
             return Some(self.ptr_type(args, span));

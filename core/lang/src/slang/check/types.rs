@@ -33,6 +33,8 @@ pub enum Ty {
     Assoc(Arc<Ty>, RequirementId),
     /// Elements in device memory, and how many there are.
     Buffer(BufferKind, Arc<Ty>),
+    /// `Atomic<T>`: a number that stands in memory only.
+    Atomic(Scalar),
     /// The address of a value in device memory; `Void` where nothing is told of what is there.
     Pointer(Arc<Ty>),
 }
@@ -179,7 +181,7 @@ impl Ty {
                 if of.is_error() { Ty::Error } else { program.differential(&of).unwrap_or(Ty::Error) }
             }
             Ty::Pointer(target) => Ty::Pointer(Arc::new(target.rebuilt(program, subst))),
-            Ty::Error | Ty::Void | Ty::Struct(..) | Ty::Enum(_) => self.clone(),
+            Ty::Error | Ty::Void | Ty::Struct(..) | Ty::Enum(_) | Ty::Atomic(_) => self.clone(),
         }
     }
 }
@@ -367,7 +369,7 @@ impl Bound {
         if self.differentiable && program.differential(ty).is_none() {
             return false;
         }
-        let Some(allowed) = self.scalars else { return !matches!(ty, Ty::Void) };
+        let Some(allowed) = self.scalars else { return *ty != Ty::Void && !program.holds_atomic(ty) };
         match ty {
             Ty::Error => true,
             Ty::Number(Elem::Scalar(scalar), shape) => {

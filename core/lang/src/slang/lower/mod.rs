@@ -229,6 +229,7 @@ impl<'c> Lowerer<'c> {
                 };
                 Type::structure(name, vec![field("data", Type::pointer(element)), field(size, Type::I64)])
             }
+            Ty::Atomic(scalar) => Type::Scalar(scalar),
             // Bytes, where nothing is told of what is there.
             Ty::Pointer(target) if *target == Ty::Void => Type::pointer(Type::Scalar(Scalar::U8)),
             Ty::Pointer(target) => Type::pointer(self.ty(&target, subst)),
@@ -383,6 +384,10 @@ fn push_type_name(out: &mut String, ty: &Ty, program: &Program<'_>) {
         Ty::Differential(of) => {
             push_type_name(out, of, program);
             out.push_str(".Differential");
+        }
+        Ty::Atomic(scalar) => {
+            out.push_str("Atomic.");
+            out.push_str(scalar.name());
         }
         Ty::Pointer(target) => {
             out.push_str("ptr.");
