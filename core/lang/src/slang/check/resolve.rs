@@ -80,7 +80,7 @@ const TENSOR_TYPES: [&str; 16] = [
 
 /// Types that Slang has and the checker does not know yet: better refused by name than called unknown.
 fn is_known_foreign_type(name: &str) -> bool {
-    const STEMS: [&str; 20] = [
+    const STEMS: [&str; 19] = [
         "DifferentialPtrPair",
         "Texture",
         "RWTexture",
@@ -96,7 +96,6 @@ fn is_known_foreign_type(name: &str) -> bool {
         "ConstantBuffer",
         "ParameterBlock",
         "String",
-        "BFloat16",
         "FloatE4M3",
         "FloatE5M2",
         "CoopVec",

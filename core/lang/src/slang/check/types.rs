@@ -302,7 +302,7 @@ pub struct ScalarSet(u16);
 
 impl ScalarSet {
     pub fn of(fits: impl Fn(Scalar) -> bool) -> Self {
-        let bits = Scalar::ALL.iter().filter(|&&scalar| scalar != Scalar::BF16 && fits(scalar));
+        let bits = Scalar::ALL.iter().filter(|&&scalar| fits(scalar));
         Self(bits.fold(0, |set, &scalar| set | 1 << scalar as u16))
     }
 }
@@ -415,6 +415,10 @@ pub fn scalar_cost(from: Scalar, to: Scalar) -> u32 {
 /// The scalar both operands of an operator are converted to.
 pub fn join_scalars(a: Scalar, b: Scalar) -> Scalar {
     let rank = |scalar: Scalar| match scalar {
+    // Neither half has all the numbers of the other.
+    if matches!((a, b), (Scalar::F16, Scalar::BF16) | (Scalar::BF16, Scalar::F16)) {
+        return Scalar::F32;
+    }
         Scalar::Bool => 0,
         _ => 2 * scalar.bits() + u32::from(scalar.is_unsigned()) + 1000 * u32::from(scalar.is_float()),
     };
@@ -433,7 +437,7 @@ pub fn scalar_name(scalar: Scalar) -> &'static str {
         Scalar::U32 => "uint",
         Scalar::U64 => "uint64_t",
         Scalar::F16 => "half",
-        Scalar::BF16 => "bfloat16",
+        Scalar::BF16 => "bfloat16_t",
         Scalar::F32 => "float",
         Scalar::F64 => "double",
     }
@@ -452,6 +456,7 @@ fn scalar_from_name(name: &str) -> Option<Scalar> {
         "uint64_t" | "uintptr_t" => Scalar::U64,
         "half" | "float16_t" | "min16float" | "min10float" => Scalar::F16,
         "float" | "float32_t" => Scalar::F32,
+        "bfloat16_t" | "BFloat16" => Scalar::BF16,
         "double" | "float64_t" => Scalar::F64,
         _ => return None,
     })
