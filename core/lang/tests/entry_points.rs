@@ -354,6 +354,9 @@ fn what_memory_cannot_do_is_refused_at_its_place() {
         ("[shader(\"pixel\")] void f() {}", "stages other than"),
         ("[numthreads(4, 1, 1)] void f(uint i : SV_VertexID) {}", "semantics like"),
         ("[numthreads(2000, 1, 1)] void f() {}", "cannot have 2000 lanes"),
+        ("struct S<T> { static int n = 3; int f() { return n; } };", "static variables of generic types"),
+        ("void f(half x) { WaveActiveSum(x); }", "does not take `half`"),
+        ("void f(int16_t x) { WavePrefixProduct(x); }", "does not take `int16_t`"),
         (
             "groupshared int g[4]; [numthreads(512, 1, 1)] void f() { g[0] = 1; }",
             "too large for lanes that meet",
