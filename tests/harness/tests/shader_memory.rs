@@ -299,6 +299,52 @@ fn pointers_lead_to_elements_and_count() {
 }
 
 #[test]
+fn pointers_that_only_read_and_pointers_to_interfaces_values_lead_there() {
+    let text = "
+        interface IShape { float area(); [mutating] void grow(); }
+        struct Square : IShape { float side; float area() { return side * side; } [mutating] void grow() { side += 1; } }
+        struct Disk : IShape { float2 at; float radius; float area() { return 3 * radius; } [mutating] void grow() { radius *= 2; } }
+        RWStructuredBuffer<int> result;
+        StructuredBuffer<float> numbers;
+        RWStructuredBuffer<IShape> shapes;
+        float sum(Ptr<float, Access.Read> from, int count)
+        {
+            float total = 0;
+            for (int i = 0; i < count; i++) total += from[i];
+            return total;
+        }
+        float area(IShape* shape) { return shape == nullptr ? -1 : shape->area(); }
+        [numthreads(1, 1, 1)]
+        void main()
+        {
+            Ptr<float, Access::Read, AddressSpace::Device> second = &numbers[1];
+            result[0] = (int)sum(second, 3);
+            result[1] = (int)(&numbers[3] - second);
+            Square square = { 3 };
+            Disk disk = { float2(1, 2), 4 };
+            shapes[0] = square;
+            shapes[1] = disk;
+            IShape* shape = &shapes[0];
+            result[2] = (int)area(shape);
+            (*shape).grow();
+            result[3] = (int)area(shape);
+            shape++;
+            result[4] = (int)area(shape);
+            result[5] = (int)area(nullptr);
+            *shape = square;
+            result[6] = (int)shapes[1].area();
+            float* written = (float*)&result[7];
+            *written = 1;
+            Ptr<float, Access.Read> read = written;
+            bool same = read == written;
+            result[8] = (int)sum(same ? read : written, 1);
+            result[7] = read == nullptr ? 1 : 2;
+        }";
+    let buffers = [vec![0; 36], floats(&[1.0, 2.0, 3.0, 4.0]), vec![0; 48]];
+    gives(text, 1, &buffers, &[9, 2, 9, 16, 12, -1, 9, 2, 1]);
+}
+
+#[test]
 fn large_groups_run_while_their_lanes_never_meet() {
     let text = "
         RWStructuredBuffer<int> result;

@@ -31,7 +31,7 @@ mod operator;
 mod optional;
 mod overload;
 mod place;
-mod pointer;
+pub mod pointer;
 pub mod program;
 mod property;
 pub mod recursion;

@@ -239,7 +239,7 @@ impl Context<'_, '_> {
             return Expr { kind: ExprKind::Convert(Box::new(result)), ty: Ty::Enum(id), span };
         }
         let value = match (op, &value.ty) {
-            (UnaryOp::Not, Ty::Pointer(_)) => self.converted(value, &Ty::BOOL),
+            (UnaryOp::Not, Ty::Pointer(..)) => self.converted(value, &Ty::BOOL),
             _ => value,
         };
         let Some((_, shape)) = value.ty.number() else {
@@ -343,7 +343,7 @@ impl Context<'_, '_> {
             ast::StepOp::Increment => (BinaryOp::Add, "++"),
             ast::StepOp::Decrement => (BinaryOp::Sub, "--"),
         };
-        if let Ty::Pointer(_) = place.ty {
+        if let Ty::Pointer(..) = place.ty {
             let one = Expr::literal(Literal::Int(1), Ty::INT, span);
             return self.modify(op, place, one, span, span, fix == ast::Fix::Postfix);
         }

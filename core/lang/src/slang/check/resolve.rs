@@ -4,6 +4,7 @@ use super::context::Context;
 use super::hir::{Expr, ExprKind};
 use super::interface::Obligation;
 use super::memory::BufferKind;
+use super::pointer::PointerAccess;
 use super::program::{AliasId, GenericKind, InterfaceRef, Lazy, MembersId, ScopeId, Symbol};
 use super::recursion::walk;
 use super::suggest::nearest;
@@ -148,7 +149,7 @@ impl Context<'_, '_> {
             TypeExprKind::ColumnMajor(ty) => self.resolve_type(ty),
             TypeExprKind::Pointer(target) => {
                 let target = self.resolve_type(target);
-                self.pointer_to(target, ty.span)
+                self.pointer_to(target, PointerAccess::ReadWrite, ty.span)
             }
             TypeExprKind::Path(path) => self.resolve_path(path, ty.span),
         }

@@ -1,6 +1,7 @@
 //! The checker's types: IR types with generic parameters still in them, and what follows from types alone.
 
 use super::memory::BufferKind;
+use super::pointer::PointerAccess;
 use super::program::{EnumId, InterfaceRef, Program, RequirementId, StructId};
 use pullback_base::{Scalar, id_type};
 use rustc_hash::FxHashMap;
@@ -36,7 +37,7 @@ pub enum Ty {
     /// `Atomic<T>`: a number that stands in memory only.
     Atomic(Scalar),
     /// The address of a value in device memory; `Void` where nothing is told of what is there.
-    Pointer(Arc<Ty>),
+    Pointer(PointerAccess, Arc<Ty>),
 }
 
 /// What a number's components are.
@@ -180,7 +181,7 @@ impl Ty {
                 let of = of.rebuilt(program, subst);
                 if of.is_error() { Ty::Error } else { program.differential(&of).unwrap_or(Ty::Error) }
             }
-            Ty::Pointer(target) => Ty::Pointer(Arc::new(target.rebuilt(program, subst))),
+            Ty::Pointer(access, target) => Ty::Pointer(*access, Arc::new(target.rebuilt(program, subst))),
             Ty::Error | Ty::Void | Ty::Struct(..) | Ty::Enum(_) | Ty::Atomic(_) => self.clone(),
         }
     }
@@ -414,11 +415,11 @@ pub fn scalar_cost(from: Scalar, to: Scalar) -> u32 {
 
 /// The scalar both operands of an operator are converted to.
 pub fn join_scalars(a: Scalar, b: Scalar) -> Scalar {
-    let rank = |scalar: Scalar| match scalar {
     // Neither half has all the numbers of the other.
     if matches!((a, b), (Scalar::F16, Scalar::BF16) | (Scalar::BF16, Scalar::F16)) {
         return Scalar::F32;
     }
+    let rank = |scalar: Scalar| match scalar {
         Scalar::Bool => 0,
         _ => 2 * scalar.bits() + u32::from(scalar.is_unsigned()) + 1000 * u32::from(scalar.is_float()),
     };
@@ -455,8 +456,8 @@ fn scalar_from_name(name: &str) -> Option<Scalar> {
         "uint" | "uint32_t" | "dword" | "unsigned" => Scalar::U32,
         "uint64_t" | "uintptr_t" => Scalar::U64,
         "half" | "float16_t" | "min16float" | "min10float" => Scalar::F16,
-        "float" | "float32_t" => Scalar::F32,
         "bfloat16_t" | "BFloat16" => Scalar::BF16,
+        "float" | "float32_t" => Scalar::F32,
         "double" | "float64_t" => Scalar::F64,
         _ => return None,
     })
