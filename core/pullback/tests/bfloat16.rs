@@ -1,7 +1,7 @@
 //! Functions of `bfloat16_t`: arrays of that dtype come and go and have gradients of it, and floats do not become such unasked.
 
 use half::bf16;
-use pullback::{Code, DType, Device, DeviceType, Error, Module, Tensor, args};
+use pullback::{Code, Device, DeviceType, Error, Module, Tensor, args};
 
 const SOURCE: &str = "
     bfloat16_t scaled(bfloat16_t x, float y) { return x * bfloat16_t(y); }
@@ -36,9 +36,7 @@ fn arrays_of_bfloat16_come_and_go() -> Result<(), Error> {
 
     let floats = Tensor::from_slice(&device, &[1.0f32, 2.0], [2])?;
     let Err(error) = scaled.call(args![x: &floats, y: 1.1]) else { panic!("a float is no bfloat16") };
-    assert_eq!(
-        (error.code(), scaled.call(args![x: &x, y: 1.0])?.dtype()),
-        (Code::DtypeMismatch, DType::BF16)
-    );
+    assert_eq!(error.code(), Code::DtypeMismatch);
+    assert!(error.help().is_some_and(|help| help.contains("NumPy has no such numbers")), "{error}");
     Ok(())
 }
