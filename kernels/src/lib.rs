@@ -24,6 +24,7 @@ pub const STD: &[Source] = sources![
     "derivatives.slang",
     "optional.slang",
     "packed.slang",
+    "atomic.slang",
 ];
 
 /// What programs can name besides after `import slangpy;` or `import pullback;`.

@@ -344,9 +344,12 @@ fn number_of(op: &Op) -> u32 {
     }
 }
 
-/// The type of a value's adjoint: contributions to an f16 are summed in f32.
+/// The type of a value's adjoint: contributions to a half are summed in f32.
 pub(crate) fn adjoint_type(ty: &Type) -> Type {
-    if *ty == Type::Scalar(Scalar::F16) { Type::F32 } else { ty.clone() }
+    match ty {
+        Type::Scalar(Scalar::F16 | Scalar::BF16) => Type::F32,
+        other => other.clone(),
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Element types of arrays, which are also the scalar types of the IR.
 
-/// A number format. `BF16` is for storage only: kernels compute on it in `F32`.
+/// A number format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DType {
     Bool,

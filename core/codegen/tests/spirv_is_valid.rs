@@ -123,7 +123,8 @@ fn group_sums_are_in_uniform_control_flow() {
             %a: f32 = load %px
             group_sum %y, %a
             %b: f32 = mul %a, %a
-            group_sum %z, %b
+            %c: bf16 = load %z
+            group_sum %z, %c
             group_sum %w, %i
             store %px, %b
             yield
@@ -134,13 +135,12 @@ fn group_sums_are_in_uniform_control_flow() {
 #[test]
 fn every_dtype_is_loaded_stored_and_added() {
     for ty in ["i8", "u8", "i16", "u16", "i32", "u32", "i64", "u64", "f16", "bf16", "f32", "f64", "bool"] {
-        let value = if ty == "bf16" { "f32" } else { ty };
         let add = if ty == "bool" { "" } else { "atomic_add %y, %a\n group_sum %y, %a" };
         check(&format!(
             "kernel @k(%x: ptr<{ty}>, %y: ptr<{ty}>, %s: {ty}) -> () {{
                 %i: i64 = lane_id
                 %px: ptr<{ty}> = pointer_offset %x, %i
-                %a: {value} = load %px
+                %a: {ty} = load %px
                 %py: ptr<{ty}> = pointer_offset %y, %i
                 store %py, %a
                 {add}

@@ -483,13 +483,17 @@ impl<'a> Binder<'a> {
         let fits = if in_place { exact } else { array.dtype.converts_safely_to(slot.dtype) };
         if !fits {
             let (from, to) = (array.dtype.numpy_name(), slot.dtype.numpy_name());
+            let help = match slot.dtype {
+                DType::BF16 => format!("convert it: x.to(torch.{to}) in torch; NumPy has no such numbers"),
+                _ => format!("convert it: x.astype('{to}') in NumPy, x.to(torch.{to}) in torch"),
+            };
             self.found.push(
                 Diagnostic::error(
                     Code::DtypeMismatch,
                     format!("`{path}` is {}, but got {from} {}", shown(slot), array.shape),
                 )
                 .at(param.span, accepted(&param.ty))
-                .help(format!("convert it: x.astype('{to}') in NumPy, x.to(torch.{to}) in torch")),
+                .help(help),
             );
         }
         if param.direction.writes() && !array.writable {

@@ -2,11 +2,8 @@
 
 use crate::layout::{Access, Feed, FeedFrom, Sink, SinkInto};
 use crate::vectorize::Reach;
-use pullback_base::{DType, Shape};
-use pullback_ir::effects::loaded_type;
-use pullback_ir::{
-    Effect, Function, FunctionBuilder, FunctionKind, Module, Op, Scalar, Type, Value, Verified,
-};
+use pullback_base::Shape;
+use pullback_ir::{Effect, Function, FunctionBuilder, FunctionKind, Module, Op, Type, Value, Verified};
 use smallvec::SmallVec;
 
 /// The kernel of a plan, ready for code generation.
@@ -192,7 +189,7 @@ impl KernelBuilder {
             (SinkInto::Array(access), SinkParams::Array(params)) => {
                 let addresses = self.addresses(access, params, &sink.element_shape);
                 for (address, &value) in addresses.into_iter().zip(values) {
-                    let value = self.b.convert(value, stored_as(access.memory));
+                    let value = self.b.convert(value, access.memory);
                     self.b.store(address, value);
                 }
             }
@@ -205,9 +202,4 @@ impl KernelBuilder {
             _ => pullback_base::bug!("dispatch", "a sink and its parameters differ in kind"),
         }
     }
-}
-
-/// The scalar type a value has when it is stored as that dtype.
-pub fn stored_as(memory: DType) -> Scalar {
-    loaded_type(&Type::Scalar(memory)).scalar().unwrap_or(memory)
 }

@@ -4,7 +4,6 @@
 //! gradient shared over some dims arrives lane by lane; each of its elements is summed along those dims, first in
 //! pieces, then the pieces.
 
-use crate::kernel::stored_as;
 use crate::vectorize::Dims;
 use pullback_base::{DType, Shape};
 use pullback_ir::function::LoopHints;
@@ -30,7 +29,7 @@ pub fn convert(from: DType, to: DType) -> Function {
     let lane = b.op(Op::LaneId, &[]);
     let address = b.offset(source, lane);
     let value = b.load(address);
-    let value = b.convert(value, stored_as(to));
+    let value = b.convert(value, to);
     let address = b.offset(target, lane);
     b.store(address, value);
     b.finish(Vec::new())
@@ -42,7 +41,7 @@ pub fn fill_zero(dtype: DType) -> Function {
     let target = b.param(Type::pointer(Type::Scalar(dtype)), "to");
     let lane = b.op(Op::LaneId, &[]);
     let address = b.offset(target, lane);
-    let zero = b.zero(&Type::Scalar(stored_as(dtype)));
+    let zero = b.zero(&Type::Scalar(dtype));
     b.store(address, zero);
     b.finish(Vec::new())
 }
@@ -82,7 +81,7 @@ pub fn sum_dims(from: DType, to: DType, sum: DType, kept: usize, summed: usize) 
             vec![b.add(params[0], one), b.add(params[1], term)]
         },
     );
-    let value = b.convert(sums[1], stored_as(to));
+    let value = b.convert(sums[1], to);
     let address = b.offset(target, lane);
     b.store(address, value);
     b.finish(Vec::new())

@@ -123,20 +123,21 @@ mod tests {
     }
 
     #[test]
-    fn bf16_elements_are_f32_values_rounded_on_store() {
+    fn bf16_results_are_rounded_once() {
         let module = load(
             "kernel @half(%0: ptr<bf16>) -> () {
-                %1: f32 = load %0
-                %2: f32 = const f32 1.00390625
-                %3: f32 = mul %1, %2
+                %1: bf16 = load %0
+                %2: bf16 = const bf16 0.00390625
+                %3: bf16 = add %1, %2
                 store %0, %3
-                atomic_add %0, %2
+                %4: bf16 = const bf16 1.0078125
+                atomic_add %0, %4
                 yield
             }",
         );
         let mut buffers = vec![vec![0x80, 0x3f]];
         run_kernel(&module, first(), &[at(0, 0)], 1, &mut buffers).expect("runs");
-        assert_eq!(buffers[0], [0x00, 0x40]); // 1 * (1 + 2^-8) ties to 1, then 2 + 2^-8 rounds to 2
+        assert_eq!(buffers[0], [0x00, 0x40]); // 1 + 2^-8 ties to 1, then 2 + 2^-7 to 2
     }
 
     #[test]

@@ -139,7 +139,7 @@ impl<'a> Memory<'a> {
         Ok(())
     }
 
-    /// The element of that type; bf16 is loaded as f32.
+    /// The element of that type.
     pub(crate) fn load<N: Number>(&mut self, at: Pointer, element: &Type) -> Result<Value<N>, InterpError> {
         let mut failure = None;
         let mut offsets = leaf_offsets(element).into_iter();
@@ -153,7 +153,6 @@ impl<'a> Memory<'a> {
             });
             match leaf {
                 Type::Pointer(_) => Value::Pointer(Pointer::from_word(loaded.bits())),
-                Type::Scalar(Scalar::BF16) => Value::constant(convert(loaded, Scalar::F32)),
                 _ => Value::constant(loaded),
             }
         });

@@ -102,7 +102,7 @@ impl AtomicOp {
 }
 
 /// What the active lanes of a wave compute together: those that run the statement at the same time. Numbers of 32 and
-/// 64 bits are joined; any scalar but bf16 is read.
+/// 64 bits are joined; any scalar is read.
 /// Others (any, all, all equal, is first, counts) are made of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WaveOp {
@@ -190,9 +190,9 @@ impl WaveOp {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Effect {
-    /// `load(pointer) -> element`. A bf16 element is loaded as f32.
+    /// `load(pointer) -> element`
     Load,
-    /// `store(pointer, element)`. A bf16 element takes an f32.
+    /// `store(pointer, element)`
     Store,
     /// `atomic_add(pointer, element)`: any scalar but bool, the old value unknown.
     AtomicAdd,
@@ -276,18 +276,17 @@ impl Effect {
                 _ => return Err(wrong()),
             },
         };
-        let value = loaded_type(&element);
-        let all_values = |count: usize| values.len() == count && values.iter().all(|&ty| *ty == value);
+        let all_values = |count: usize| values.len() == count && values.iter().all(|&ty| *ty == element);
         let scalar = if element.is_scalar() { element.scalar() } else { None };
         let (fits, result) = match self {
-            Effect::Load | Effect::SharedLoad(_) => (all_values(0), Some(value.clone())),
+            Effect::Load | Effect::SharedLoad(_) => (all_values(0), Some(element.clone())),
             Effect::Store | Effect::SharedStore(_) => (all_values(1), None),
             Effect::AtomicAdd | Effect::GroupSum => {
                 (all_values(1) && scalar.is_some_and(|scalar| scalar != Scalar::Bool), None)
             }
             Effect::Atomic(op) | Effect::SharedAtomic(_, op) => {
                 let takes = scalar.is_some_and(|scalar| op.takes(scalar));
-                (takes && all_values(op.value_count()), Some(value.clone()))
+                (takes && all_values(op.value_count()), Some(element.clone()))
             }
             Effect::Barrier | Effect::Wave(_) => (false, None),
         };
@@ -342,14 +341,6 @@ impl std::str::FromStr for Effect {
             _ => return Err(()),
         };
         words.next().is_none().then_some(effect).ok_or(())
-    }
-}
-
-/// The type an element of memory has as a value: bf16 is computed in f32.
-pub fn loaded_type(element: &Type) -> Type {
-    match element {
-        Type::Scalar(Scalar::BF16) => Type::F32,
-        other => other.clone(),
     }
 }
 

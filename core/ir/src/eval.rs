@@ -162,14 +162,14 @@ fn on_floats(op: &Op, scalar: Scalar, args: &[Constant]) -> Option<Constant> {
             match op {
                 Op::Clamp => min(max(a, b), c),
                 Op::Fma if scalar == Scalar::F64 => a.mul_add(b, c),
-                // The product of two f32 or f16 is exact in f64.
+                // The product of two narrower floats is exact in f64.
                 Op::Fma => add_to_odd(a * b, c),
                 _ => return None,
             }
         }
         _ => return None,
     };
-    // Of f32 and f16, the f64 result of + - * / sqrt rounds to what one rounding gives: 53 >= 2 * 24 + 2 bits.
+    // Of narrower floats, the f64 result of + - * / sqrt rounds to what one rounding gives: 53 >= 2 * 24 + 2 bits.
     Some(float(scalar, value))
 }
 

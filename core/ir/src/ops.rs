@@ -217,12 +217,12 @@ impl Op {
         let as_bool = || first.with_scalar(Scalar::Bool).map_or_else(wrong, Ok);
         match self.rule() {
             TypeRule::Numeric if fits(is_numeric) => Ok(first.clone()),
-            TypeRule::Float if fits(is_computed_float) => Ok(first.clone()),
+            TypeRule::Float if fits(Scalar::is_float) => Ok(first.clone()),
             TypeRule::Integer if fits(Scalar::is_integer) => Ok(first.clone()),
             TypeRule::Bits if fits(|s| s.is_integer() || s == Scalar::Bool) => Ok(first.clone()),
             TypeRule::Compare if fits(is_numeric) => as_bool(),
             TypeRule::Compare if fits(|s| s == Scalar::Bool) && matches!(self, Op::Eq | Op::Ne) => as_bool(),
-            TypeRule::FloatTest if fits(is_computed_float) => as_bool(),
+            TypeRule::FloatTest if fits(Scalar::is_float) => as_bool(),
             TypeRule::Special => special_type(self, args).map_or_else(wrong, Ok),
             _ => wrong(),
         }
@@ -230,11 +230,7 @@ impl Op {
 }
 
 fn is_numeric(scalar: Scalar) -> bool {
-    !matches!(scalar, Scalar::Bool | Scalar::BF16)
-}
-
-fn is_computed_float(scalar: Scalar) -> bool {
-    scalar.is_float() && scalar != Scalar::BF16
+    scalar != Scalar::Bool
 }
 
 fn construct_type(ty: &Type, args: &[&Type]) -> Result<Type, String> {

@@ -4,7 +4,7 @@ use crate::effects::slot_element;
 use crate::{
     Block, Effect, FuncId, Function, FunctionKind, Module, Stmt, StmtKind, Type, Value, derivative::Signature,
 };
-use pullback_base::{GROUP_LANES, Scalar};
+use pullback_base::GROUP_LANES;
 use rustc_hash::FxHashSet;
 use std::ops::Deref;
 
@@ -291,9 +291,7 @@ impl Checker<'_> {
     fn shared(&mut self) {
         for (slot, ty) in self.function.shared.iter().enumerate() {
             let element = slot_element(ty);
-            let fits = matches!(&element, Type::Scalar(scalar) if *scalar != Scalar::BF16)
-                || matches!(element, Type::Pointer(_));
-            if !fits {
+            if !matches!(element, Type::Scalar(_) | Type::Pointer(_)) {
                 self.fail(format!("shared slot {slot} has type {ty}"));
             }
         }

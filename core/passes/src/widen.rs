@@ -1,7 +1,6 @@
 //! Computes in f64 what a function computes in narrower floats: the reference that gradients are checked against.
 
 use pullback_base::{Code, Diagnostic, Diagnostics, Span, bug, ids::Id};
-use pullback_ir::effects::loaded_type;
 use pullback_ir::function::Args;
 use pullback_ir::visit::each_stmt;
 use pullback_ir::{
@@ -129,13 +128,12 @@ impl Widener<'_> {
                 let Type::Pointer(element) = self.function.ty(args[0]) else {
                     bug!("widen", "a load from no pointer")
                 };
-                let loaded = loaded_type(element);
-                match loaded.scalar() {
+                match element.scalar() {
                     Some(scalar) if scalar.is_float() && scalar != Scalar::F64 => {
                         let result = *result;
                         return self.widened_after(result, scalar, stmt, out);
                     }
-                    None if loaded != wide_type(&loaded) => self.refuse(span),
+                    None if **element != wide_type(element) => self.refuse(span),
                     _ => {}
                 }
             }

@@ -2,6 +2,7 @@
 
 use crate::constants::{self, Rules};
 use crate::input::Input;
+use crate::objects::in_our_layout;
 use crate::print::Output;
 use crate::value::InputValue;
 use pullback_interp::KernelArg;
@@ -43,6 +44,7 @@ pub fn bind(
         buffers: vec![vec![0; EMPTY_BUFFER_BYTES]],
         outputs: Vec::new(),
         rules,
+        inputs,
     };
     for input in inputs {
         match input {
@@ -81,6 +83,7 @@ struct Binder<'a> {
     buffers: Vec<Vec<u8>>,
     outputs: Vec<(usize, Option<Type>)>,
     rules: Rules,
+    inputs: &'a [Input],
 }
 
 impl Binder<'_> {
@@ -146,8 +149,13 @@ impl Binder<'_> {
     fn assign(&mut self, global: usize, first: usize, ty: &Type, value: &InputValue) -> Result<(), String> {
         if let Some(element) = buffer_element(ty) {
             let (bytes, is_output) = match value {
-                InputValue::Buffer { bytes, .. } if tags(&element) && bytes.iter().any(|&byte| byte != 0) => {
-                    return Err(format!("memory for the interface value {element}"));
+                InputValue::Buffer { bytes, is_output } if tags(&element) => {
+                    let ours = in_our_layout(&element, bytes, self.text, self.inputs);
+                    match ours.filter(|_| !is_output) {
+                        Some(ours) => (ours, false),
+                        None if bytes.iter().all(|&byte| byte == 0) => (bytes.clone(), *is_output),
+                        None => return Err(format!("memory for the interface value {element}")),
+                    }
                 }
                 InputValue::Buffer { bytes, is_output } => (bytes.clone(), *is_output),
                 InputValue::List(items) => (Self::elements(&element, items)?, false),

@@ -9,6 +9,7 @@ pub mod constants;
 pub mod directive;
 pub mod expected;
 pub mod input;
+mod objects;
 pub mod outcome;
 pub mod passing;
 pub mod print;

@@ -15,33 +15,17 @@ pub struct OpCase {
     pub lanes: Vec<Vec<Constant>>,
 }
 
-/// Scalars that values have: `bf16` only lies in memory.
-pub const COMPUTED: [Scalar; 12] = [
-    Scalar::Bool,
-    Scalar::I8,
-    Scalar::I16,
-    Scalar::I32,
-    Scalar::I64,
-    Scalar::U8,
-    Scalar::U16,
-    Scalar::U32,
-    Scalar::U64,
-    Scalar::F16,
-    Scalar::F32,
-    Scalar::F64,
-];
-
 /// Every op over scalars, for every type it takes; `convert` and `bitcast` for every pair.
 pub fn all() -> Vec<OpCase> {
     let mut cases = Vec::new();
     for op in pullback_ir::ops::samples() {
-        for scalar in COMPUTED {
+        for scalar in Scalar::ALL {
             match op {
                 Op::Convert(_) => {
-                    cases.extend(COMPUTED.iter().filter_map(|&to| case(Op::Convert(to), vec![scalar])))
+                    cases.extend(Scalar::ALL.iter().filter_map(|&to| case(Op::Convert(to), vec![scalar])))
                 }
                 Op::Bitcast(_) => {
-                    cases.extend(COMPUTED.iter().filter_map(|&to| case(Op::Bitcast(to), vec![scalar])))
+                    cases.extend(Scalar::ALL.iter().filter_map(|&to| case(Op::Bitcast(to), vec![scalar])))
                 }
                 Op::Select => cases.extend(case(Op::Select, vec![Scalar::Bool, scalar, scalar])),
                 Op::Const(_) | Op::LaneId | Op::Detach => {}
@@ -121,7 +105,7 @@ fn edges(scalar: Scalar) -> Vec<Constant> {
     let mut all = Vec::new();
     let tiny = match scalar {
         Scalar::F16 => 6e-5,
-        Scalar::F32 => 1.2e-38,
+        Scalar::F32 | Scalar::BF16 => 1.2e-38,
         _ => 2.3e-308,
     };
     for size in [

@@ -61,6 +61,8 @@ impl Tolerance {
 fn largest(scalar: Scalar) -> f64 {
     match scalar {
         Scalar::F16 => 65504.0,
+        // Ones in all eight digits.
+        Scalar::BF16 => 255.0 * 2f64.powi(120),
         Scalar::F64 => f64::MAX,
         _ => f64::from(f32::MAX),
     }
@@ -84,12 +86,12 @@ pub fn tolerance(op: &str, scalar: Scalar, target: Target) -> Tolerance {
         return Tolerance::EXACT;
     }
     let computed = match (target, scalar) {
-        (_, Scalar::F16) => half(op, target),
+        (_, Scalar::F16 | Scalar::BF16) => half(op, target),
         (Target::Cpu | Target::Cuda, _) => host_like(op),
         (Target::Vulkan, Scalar::F64) => vulkan_f64(op),
         (Target::Vulkan, _) => vulkan_f32(op),
     };
-    if target == Target::Vulkan && scalar == Scalar::F32 {
+    if target == Target::Vulkan && matches!(scalar, Scalar::F32 | Scalar::BF16) {
         // Drivers may flush subnormal numbers to zero.
         return computed.or_absolute(computed.absolute.max(f64::from(f32::MIN_POSITIVE)));
     }
@@ -124,7 +126,7 @@ fn half(op: &str, target: Target) -> Tolerance {
         // The sum of a product in f32 rounds before the result does.
         "fma" => Tolerance::ulps(1.0),
         _ if f32_tolerance == Tolerance::EXACT => Tolerance::EXACT,
-        // 2^13 steps of f32 make one of f16.
+        // 2^13 steps of f32 make one of f16, 2^16 one of bf16.
         _ => Tolerance::ulps(1.0 + f32_tolerance.ulps / 8192.0).or_absolute(f32_tolerance.absolute),
     }
 }
@@ -166,7 +168,7 @@ fn vulkan_f64(op: &str) -> Tolerance {
 pub fn is_promised(op: &str, scalar: Scalar, target: Target, operands: &[f64], expected: f64) -> bool {
     match (op, target, operands) {
         // Of two roundings, the first is lost or magnified where product and sum cancel, and the product may overflow.
-        ("fma", _, [x, y, z]) if target == Target::Vulkan || scalar == Scalar::F16 => {
+        ("fma", _, [x, y, z]) if target == Target::Vulkan || matches!(scalar, Scalar::F16 | Scalar::BF16) => {
             let product = (x * y).abs();
             product < largest(scalar) && product.max(z.abs()) <= 2.0 * expected.abs()
         }

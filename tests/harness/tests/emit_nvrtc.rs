@@ -57,15 +57,14 @@ fn sums_atomics_and_arrays_compile() {
     let kernels: Vec<Artifact> = ["i8", "u16", "i32", "i64", "u64", "f16", "bf16", "f32", "f64"]
         .iter()
         .map(|ty| {
-            let value = if *ty == "bf16" { "f32" } else { ty };
             let text = format!(
                 "kernel @k(%x: ptr<{ty}>, %y: ptr<{ty}>) -> () {{
                     %i: i64 = lane_id
                     %px: ptr<{ty}> = pointer_offset %x, %i
-                    %a: {value} = load %px
-                    %s: [{value}; 3] = splat [{value}; 3] %a
-                    %t: [{value}; 3] = element_set %s, %i, %a
-                    %b: {value} = element_get %t, %i
+                    %a: {ty} = load %px
+                    %s: [{ty}; 3] = splat [{ty}; 3] %a
+                    %t: [{ty}; 3] = element_set %s, %i, %a
+                    %b: {ty} = element_get %t, %i
                     atomic_add %px, %b
                     group_sum %y, %a
                     yield

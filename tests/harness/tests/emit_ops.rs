@@ -83,7 +83,7 @@ fn differences(case: &OpCase, found: &[Constant], target: Target) -> Vec<String>
 /// Vulkan drivers may take subnormal operands for zero.
 fn flushes(case: &OpCase, operands: &[Constant], target: Target) -> bool {
     let smallest = match case.scalar {
-        Scalar::F32 => f64::from(f32::MIN_POSITIVE),
+        Scalar::F32 | Scalar::BF16 => f64::from(f32::MIN_POSITIVE),
         Scalar::F16 => 6.2e-5,
         _ => 0.0,
     };
@@ -105,8 +105,8 @@ fn legalized_ops_mean_the_same() {
         for ((operands, wanted), found) in case.lanes.iter().zip(wanted).zip(found) {
             let numbers: Vec<f64> = operands.iter().map(|operand| operand.as_f64()).collect();
             let mut allowed = tolerance(case.op.name(), Scalar::F64, Target::Vulkan);
-            if case.result == Scalar::F16 {
-                allowed = tolerance(case.op.name(), Scalar::F16, Target::Cpu);
+            if matches!(case.result, Scalar::F16 | Scalar::BF16) {
+                allowed = tolerance(case.op.name(), case.result, Target::Cpu);
             }
             let fits = if case.result.is_float() {
                 !is_promised(case.op.name(), case.result, Target::Vulkan, &numbers, wanted.as_f64())

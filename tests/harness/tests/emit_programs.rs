@@ -140,7 +140,8 @@ fn group_sums_are_equal_to_the_last_bit_in_a_partial_group_too() {
                 group_sum %y, %a
                 %b: f32 = mul %a, %a
                 %c: f32 = const f32 0.1
-                group_sum %z, %b
+                %d: bf16 = convert.bf16 %b
+                group_sum %z, %d
                 group_sum %w, %i
                 group_sum %v, %c
                 store %px, %b
@@ -158,7 +159,6 @@ fn atomic_additions_reach_every_dtype() {
     let numbers = Scalar::ALL.into_iter().filter(|&ty| ty != Scalar::Bool);
     let programs = numbers.map(|ty| {
         // Whole numbers whose sums are exact in any order.
-        let value = if ty == Scalar::BF16 { Scalar::F32 } else { ty };
         let lanes = 48;
         program(
             &format!(
@@ -166,7 +166,7 @@ fn atomic_additions_reach_every_dtype() {
                     %i: i64 = lane_id
                     %three: i64 = const i64 3
                     %slot: i64 = rem %i, %three
-                    %one: {value} = const {value} 1
+                    %one: {ty} = const {ty} 1
                     %p: ptr<{ty}> = pointer_offset %y, %slot
                     atomic_add %p, %one
                     yield
@@ -183,7 +183,6 @@ fn atomic_additions_reach_every_dtype() {
 #[test]
 fn every_dtype_is_loaded_stored_and_passed() {
     let programs = Scalar::ALL.into_iter().map(|ty| {
-        let value = if ty == Scalar::BF16 { Scalar::F32 } else { ty };
         let bytes: Vec<u8> = match ty {
             Scalar::Bool => (0..300).map(|i| u8::from(i % 3 == 0)).collect(),
             // Bits of small numbers, positive and negative.
@@ -193,20 +192,16 @@ fn every_dtype_is_loaded_stored_and_passed() {
             Scalar::F64 => (0..300).flat_map(|i| (f64::from(i) * 0.3).to_le_bytes()).collect(),
             _ => floats(300 * ty.size_bytes() / 4 + 1),
         };
-        // A bf16 scalar parameter has the parameter's type; what is loaded has f32.
-        let pick = if ty == Scalar::BF16 { "%s: f32 = convert.f32 %p" } else { "%s: bool = const bool true" };
-        let chosen = if ty == Scalar::BF16 { "%s" } else { "%p" };
         program(
             &format!(
                 "kernel @moves(%x: ptr<{ty}>, %y: ptr<{ty}>, %p: {ty}) -> () {{
                     %i: i64 = lane_id
-                    {pick}
                     %limit: i64 = const i64 100
                     %first: bool = lt %i, %limit
                     %px: ptr<{ty}> = pointer_offset %x, %i
                     %py: ptr<{ty}> = pointer_offset %y, %i
-                    %a: {value} = load %px
-                    %b: {value} = select %first, %a, {chosen}
+                    %a: {ty} = load %px
+                    %b: {ty} = select %first, %a, %p
                     store %py, %b
                     yield
                 }}"

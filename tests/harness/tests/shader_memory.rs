@@ -42,8 +42,8 @@ fn element_bytes(globals: &[pullback_ir::Global], index: usize) -> usize {
     elements.nth(index).map_or(1, |element| pullback_ir::layout::layout(&element).size_bytes as usize)
 }
 
-/// Runs the text everywhere, and compares the 32-bit integers of its first buffer.
-fn gives(text: &str, groups: u32, buffers: &[Vec<u8>], expected: &[i32]) {
+/// Runs the text everywhere, and compares the 32-bit integers of its first buffer; what is left in all.
+fn gives(text: &str, groups: u32, buffers: &[Vec<u8>], expected: &[i32]) -> Vec<Vec<u8>> {
     let program = program(text, groups, buffers);
     let mut ran = program.buffers.clone();
     interpret(&program.kernel, &program.args, program.lanes, &mut ran).expect("runs");
@@ -51,6 +51,7 @@ fn gives(text: &str, groups: u32, buffers: &[Vec<u8>], expected: &[i32]) {
         ran[0].chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
     assert_eq!(found, expected, "{text}");
     check(&[program]);
+    ran
 }
 
 fn ints(values: &[i32]) -> Vec<u8> {
@@ -123,6 +124,64 @@ fn atomics_reach_buffers_bytes_and_shared_memory() {
     bytes.extend(ints(&[0; 33]));
     let expected = [31, -31, -1, 64, 16, 496, 16, -5, 1, 7];
     gives(text, 1, &[result, bytes, vec![0; 4]], &expected);
+}
+
+#[test]
+fn atomic_numbers_stand_in_buffers_structs_and_shared_memory() {
+    let text = "
+        struct Cell { int tag; Atomic<int> hits; Atomic<uint> bits[2]; }
+        RWStructuredBuffer<int> result;
+        RWStructuredBuffer<Atomic<uint>> counts;
+        RWStructuredBuffer<Cell> cells;
+        RWStructuredBuffer<Atomic<float>> sums;
+        RWStructuredBuffer<Atomic<int64_t>> wide;
+        groupshared Atomic<int> turns[2];
+        [numthreads(32, 1, 1)]
+        void main(uint i : SV_GroupIndex)
+        {
+            if (i < 2) turns[i].store(100);
+            GroupMemoryBarrierWithGroupSync();
+            turns[i % 2].sub(2);
+            turns[1]--;
+            counts[0]++;
+            counts[1] += i;
+            counts[2].max(i, MemoryOrder.Relaxed);
+            counts[3].min(50 - i);
+            if (i == 0) counts[4].increment();
+            cells[1].hits.decrement();
+            cells[1].bits[i % 2] |= 1u << i;
+            cells[0].bits[1] ^= 1u << i;
+            sums[0].add(0.5);
+            sums[1] -= 0.25;
+            wide[0].add(1ll << 40);
+            GroupMemoryBarrierWithGroupSync();
+            if (i == 7)
+            {
+                result[0] = turns[0].load();
+                result[1] = turns[1].exchange(-3);
+                result[2] = turns[1].load();
+                result[3] = (int)sums[0].load();
+                result[4] = (int)sums[1].load();
+                result[5] = (int)(wide[0].load() >> 40);
+                result[6] = (int)counts[5].compareExchange(7, 8);
+                result[7] = (int)counts[5].compareExchange(7, 9, MemoryOrder.Relaxed, MemoryOrder.Relaxed);
+                result[8] = counts[1].and(0xF0);
+                result[9] = cells[1].tag;
+                result[10] = cells[1].hits.load() * 2;
+                result[11] = (int)cells[1].bits[1].load();
+                Atomic<float>* sum = &sums[2];
+                sum->store(-0.0);
+                result[12] = asint(sum->load());
+            }
+            counts[9].increment();
+        }";
+    let counts = ints(&[0, 0, 0, 60, 0, 7]);
+    let cells = ints(&[1, 0, 0, -1, 2, 5, 0, 0]);
+    let expected = [68, 36, -3, 16, -8, 32, 7, 8, 496, 2, -54, 0xAAAA_AAAA_u32 as i32, i32::MIN];
+    let buffers = [vec![0; 52], counts, cells, vec![0; 12], vec![0; 8]];
+    let left = gives(text, 1, &buffers, &expected);
+    assert_eq!(left[1], ints(&[32, 496 & 0xF0, 31, 19, 1, 8]));
+    assert_eq!(left[2], ints(&[1, 0, 0, 0, 2, -27, 0x5555_5555, 0xAAAA_AAAA_u32 as i32]));
 }
 
 #[test]
@@ -237,6 +296,52 @@ fn pointers_lead_to_elements_and_count() {
     let nodes: Vec<u8> = (1..4).flat_map(|i| [floats(&[0.0, 0.0]), ints(&[i])].concat()).collect();
     let buffers = [vec![0; 28], nodes, floats(&[0.0; 3])];
     gives(text, 1, &buffers, &[6, 31, 31, 15, 1, 1, 12]);
+}
+
+#[test]
+fn pointers_that_only_read_and_pointers_to_interfaces_values_lead_there() {
+    let text = "
+        interface IShape { float area(); [mutating] void grow(); }
+        struct Square : IShape { float side; float area() { return side * side; } [mutating] void grow() { side += 1; } }
+        struct Disk : IShape { float2 at; float radius; float area() { return 3 * radius; } [mutating] void grow() { radius *= 2; } }
+        RWStructuredBuffer<int> result;
+        StructuredBuffer<float> numbers;
+        RWStructuredBuffer<IShape> shapes;
+        float sum(Ptr<float, Access.Read> from, int count)
+        {
+            float total = 0;
+            for (int i = 0; i < count; i++) total += from[i];
+            return total;
+        }
+        float area(IShape* shape) { return shape == nullptr ? -1 : shape->area(); }
+        [numthreads(1, 1, 1)]
+        void main()
+        {
+            Ptr<float, Access::Read, AddressSpace::Device> second = &numbers[1];
+            result[0] = (int)sum(second, 3);
+            result[1] = (int)(&numbers[3] - second);
+            Square square = { 3 };
+            Disk disk = { float2(1, 2), 4 };
+            shapes[0] = square;
+            shapes[1] = disk;
+            IShape* shape = &shapes[0];
+            result[2] = (int)area(shape);
+            (*shape).grow();
+            result[3] = (int)area(shape);
+            shape++;
+            result[4] = (int)area(shape);
+            result[5] = (int)area(nullptr);
+            *shape = square;
+            result[6] = (int)shapes[1].area();
+            float* written = (float*)&result[7];
+            *written = 1;
+            Ptr<float, Access.Read> read = written;
+            bool same = read == written;
+            result[8] = (int)sum(same ? read : written, 1);
+            result[7] = read == nullptr ? 1 : 2;
+        }";
+    let buffers = [vec![0; 36], floats(&[1.0, 2.0, 3.0, 4.0]), vec![0; 48]];
+    gives(text, 1, &buffers, &[9, 2, 9, 16, 12, -1, 9, 2, 1]);
 }
 
 #[test]

@@ -17,6 +17,12 @@ void splat(float position, float amount, RWStructuredBuffer<float> bins) {
     float part = position - bin;
     InterlockedAddF32(bins[bin], amount * (1 - part));
     InterlockedAddF32(bins[bin + 1], amount * part); }
+void splat_atomic(float position, float amount, RWStructuredBuffer<Atomic<float>> bins) {
+    int bin = (int)floor(position);
+    float part = position - bin;
+    bins[bin] += amount * (1 - part);
+    bins[bin + 1].add(amount * part); }
+float loaded(float x, RWStructuredBuffer<Atomic<float>> bins) { return x * bins[0].load(); }
 void squared_in_place(RWStructuredBuffer<float> to, int i) { to[i] = to[i] * to[i]; }
 """
 FROM = np.array([2, 3, 5], np.float32)
@@ -115,12 +121,19 @@ def test_second_derivatives_of_written_arrays_are_refused(module):
     assert caught.value.code == "no-second-derivative"
 
 
-def test_atomic_additions_bring_cotangents_where_lanes_meet(module):
+@pytest.mark.parametrize("splat", ["splat", "splat_atomic"])
+def test_atomic_additions_bring_cotangents_where_lanes_meet(module, splat):
     position = torch.tensor([0.25, 1.5, 1.75, 9.0], requires_grad=True)
     amount = torch.tensor([1.0, 2.0, 4.0, 8.0], requires_grad=True)
     bins = torch.zeros(4)
-    module.splat(position, amount, bins)
+    module[splat](position, amount, bins)
     assert bins.tolist() == [0.75, 2.25, 4, 0]
     (bins * torch.tensor([1.0, 10.0, 100.0, 1000.0])).sum().backward()
     assert position.grad.tolist() == [9, 180, 360, 0]
     assert amount.grad.tolist() == [0.75 + 2.5, 5 + 50, 2.5 + 75, 0]
+
+
+def test_what_an_atomic_operation_gives_has_no_derivative(module):
+    with pytest.raises(pb.GradientError) as caught:
+        module.loaded(torch.tensor([2.0], requires_grad=True), torch.tensor([3.0]))
+    assert caught.value.code == "no-derivative"

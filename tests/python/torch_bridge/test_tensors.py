@@ -47,6 +47,19 @@ def test_bfloat16_is_stored_rounded_to_nearest_even(load):
     assert torch.equal(function(half), half.float())
 
 
+def test_functions_of_bfloat16_take_and_give_it(load):
+    function = load("bfloat16_t scaled(bfloat16_t x, float y) { return x * bfloat16_t(y); }").scaled
+    x = torch.randn(100).to(torch.bfloat16).requires_grad_()
+    y = function(x, 1.5)
+    assert y.dtype == torch.bfloat16
+    assert torch.equal(y, x * 1.5)
+    y.sum().backward()
+    assert torch.equal(x.grad, torch.full_like(x, 1.5))
+    with pytest.raises(pb.BindError) as caught:
+        function(x.detach().float(), 1.5)
+    assert caught.value.code == "dtype-mismatch"
+
+
 def test_negated_views_are_refused_not_misread(square):
     x = torch.tensor([1 + 2j, 3 + 4j]).conj().imag
     assert x.is_neg()

@@ -20,7 +20,7 @@ pub fn scalar_op(code: &mut Code, op: &Op, scalar: Scalar, args: &[Reg]) -> Resu
             let raised = code.compute(VectorOp::Max, kind, &args[..2]);
             code.compute(VectorOp::Min, kind, &[raised, args[2]])
         }
-        Op::Fma if scalar == Scalar::F16 => half_fma(code, args),
+        Op::Fma if matches!(scalar, Scalar::F16 | Scalar::BF16) => half_fma(code, scalar, args),
         Op::Shl | Op::Shr if is_narrow => {
             let mask = code.constant(kind, u64::from(width - 1));
             let count = code.compute(VectorOp::And, kind, &[args[1], mask]);
@@ -53,15 +53,16 @@ fn may_leave(op: &Op) -> bool {
     !(is_test || keeps)
 }
 
-/// A product of halves is exact in doubles, and so is what decides the rounding of its sum with a third.
-fn half_fma(code: &mut Code, args: &[Reg]) -> Reg {
+/// A product of halves is exact in doubles, and so is what decides the rounding of its sum with a third, unless that is
+/// a bf16 of another order of magnitude.
+fn half_fma(code: &mut Code, scalar: Scalar, args: &[Reg]) -> Reg {
     let mut wide = [Reg::NONE; 3];
     for (wide, &arg) in wide.iter_mut().zip(args) {
         *wide = code.compute(VectorOp::ToF64, Kind::F32, &[arg]);
     }
     let product = code.compute(VectorOp::Mul, Kind::F64, &wide[..2]);
     let sum = code.compute(VectorOp::Add, Kind::F64, &[product, wide[2]]);
-    code.compute(VectorOp::RoundF16, Kind::F64, &[sum])
+    convert(code, Scalar::F64, scalar, sum)
 }
 
 /// The vector operation of the same name.

@@ -37,7 +37,6 @@ impl Emitter<'_> {
             (Effect::Load, Some(result)) => {
                 let loaded = match scalar {
                     Scalar::Bool => format!("*{pointer} != 0"),
-                    Scalar::BF16 => format!("pb_bf16_to_f32(*{pointer})"),
                     _ => format!("*{pointer}"),
                 };
                 self.define(result, loaded);
@@ -138,11 +137,10 @@ impl Emitter<'_> {
     }
 }
 
-/// The form an element has in memory: a bool is a byte, bf16 is rounded from f32.
+/// The form an element has in memory: a bool is a byte.
 fn memory_form(element: &str, scalar: Scalar) -> String {
     match scalar {
         Scalar::Bool => format!("(u8)({element})"),
-        Scalar::BF16 => format!("pb_f32_to_bf16({element})"),
         _ => element.to_owned(),
     }
 }
@@ -151,6 +149,7 @@ fn memory_form(element: &str, scalar: Scalar) -> String {
 fn added(scalar: Scalar, a: &str, b: &str) -> Option<String> {
     match scalar {
         Scalar::F16 => Some(format!("pb_f32_to_f16(pb_f16_to_f32({a}) + pb_f16_to_f32({b}))")),
+        Scalar::BF16 => Some(format!("pb_f32_to_bf16(pb_bf16_to_f32({a}) + pb_bf16_to_f32({b}))")),
         Scalar::I8 | Scalar::I16 | Scalar::U8 | Scalar::U16 => Some(format!("{a} + {b}")),
         _ => arithmetic(&Op::Add, scalar, &[a, b]),
     }
@@ -160,7 +159,7 @@ fn atomic_add(pointer: &str, scalar: Scalar, element: &str) -> String {
     let sum = match scalar {
         Scalar::I64 => return format!("atomicAdd((u64*){pointer}, (u64){element});"),
         Scalar::F16 => format!("pb_f32_to_f16(pb_f16_to_f32((u16)bits) + pb_f16_to_f32({element}))"),
-        Scalar::BF16 => format!("pb_f32_to_bf16(pb_bf16_to_f32((u16)bits) + {element})"),
+        Scalar::BF16 => format!("pb_f32_to_bf16(pb_bf16_to_f32((u16)bits) + pb_bf16_to_f32({element}))"),
         _ if scalar.bits() < 32 => format!("bits + (u32){element}"),
         _ => return format!("atomicAdd({pointer}, {element});"),
     };

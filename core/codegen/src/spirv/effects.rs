@@ -73,15 +73,7 @@ impl Emitter<'_> {
 
     fn load_element(&mut self, address: Word, scalar: Scalar) -> Word {
         let raw = self.load_memory(address, scalar);
-        match scalar {
-            Scalar::Bool => self.is_nonzero(raw, 8),
-            Scalar::BF16 => {
-                let uint = self.int_type(32);
-                let wide = self.asm.value(Op::UConvert, uint, &[raw]);
-                self.bf16_bits_to_f32(wide)
-            }
-            _ => raw,
-        }
+        if scalar == Scalar::Bool { self.is_nonzero(raw, 8) } else { raw }
     }
 
     fn store_element_of(&mut self, address: Word, scalar: Scalar, element: Word) {
@@ -91,30 +83,24 @@ impl Emitter<'_> {
         self.asm.effect(Op::Store, &access);
     }
 
-    /// The form an element has in memory: bools are bytes, bf16 is rounded from f32.
+    /// The form an element has in memory: bools are bytes.
     fn memory_form(&mut self, scalar: Scalar, element: Word) -> Word {
-        match scalar {
-            Scalar::Bool => {
-                let [ty, zero, one] = [self.int_type(8), self.uint(8, 0), self.uint(8, 1)];
-                self.asm.value(Op::Select, ty, &[element, one, zero])
-            }
-            Scalar::BF16 => {
-                let wide = self.f32_to_bf16_bits(element);
-                let ty = self.int_type(16);
-                self.asm.value(Op::UConvert, ty, &[wide])
-            }
-            _ => element,
+        if scalar != Scalar::Bool {
+            return element;
         }
+        let [ty, zero, one] = [self.int_type(8), self.uint(8, 0), self.uint(8, 1)];
+        self.asm.value(Op::Select, ty, &[element, one, zero])
     }
 
-    fn bf16_bits_to_f32(&mut self, bits: Word) -> Word {
+    fn bf16_to_f32(&mut self, bits: Word) -> Word {
         let [uint, float, sixteen] = [self.int_type(32), self.float_type(32), self.u32(16)];
-        let shifted = self.asm.value(Op::ShiftLeftLogical, uint, &[bits, sixteen]);
+        let wide = self.asm.value(Op::UConvert, uint, &[bits]);
+        let shifted = self.asm.value(Op::ShiftLeftLogical, uint, &[wide, sixteen]);
         self.asm.value(Op::Bitcast, float, &[shifted])
     }
 
     /// Round to nearest even: add half a unit less one, and the unit's own last bit. NaN stays NaN.
-    fn f32_to_bf16_bits(&mut self, value: Word) -> Word {
+    fn f32_to_bf16(&mut self, value: Word) -> Word {
         let [uint, bool_type] = [self.int_type(32), self.bool_type()];
         let [one, sixteen, half, quiet] = [1, 16, 0x7fff, 0x0040].map(|bits| self.u32(bits));
         let bits = self.asm.value(Op::Bitcast, uint, &[value]);
@@ -125,7 +111,9 @@ impl Emitter<'_> {
         let rounded = self.asm.value(Op::ShiftRightLogical, uint, &[sum, sixteen]);
         let nan = self.asm.value(Op::BitwiseOr, uint, &[high, quiet]);
         let is_nan = self.asm.value(Op::IsNan, bool_type, &[value]);
-        self.asm.value(Op::Select, uint, &[is_nan, nan, rounded])
+        let picked = self.asm.value(Op::Select, uint, &[is_nan, nan, rounded]);
+        let narrow = self.int_type(16);
+        self.asm.value(Op::UConvert, narrow, &[picked])
     }
 
     /// Integers of 32 and 64 bits have an instruction; others exchange the word that holds them until nobody
@@ -209,16 +197,8 @@ impl Emitter<'_> {
         let narrow = self.int_type(scalar.bits());
         let field = self.asm.value(Op::ShiftRightLogical, uint, &[old, shift]);
         let bits = self.asm.value(Op::UConvert, narrow, &[field]);
-        let value = match scalar {
-            Scalar::BF16 => {
-                let wide = self.asm.value(Op::UConvert, uint, &[bits]);
-                self.bf16_bits_to_f32(wide)
-            }
-            _ => self.bitcast(bits, scalar),
-        };
-        let computed = if scalar == Scalar::BF16 { Scalar::F32 } else { scalar };
-        let sum = self.add(computed, value, element);
-        let sum = self.memory_form(scalar, sum);
+        let value = self.bitcast(bits, scalar);
+        let sum = self.add(scalar, value, element);
         let sum = if scalar == Scalar::F16 { self.asm.value(Op::Bitcast, narrow, &[sum]) } else { sum };
         let sum = self.asm.value(Op::UConvert, uint, &[sum]);
         let sum = self.asm.value(Op::ShiftLeftLogical, uint, &[sum, shift]);
@@ -230,6 +210,11 @@ impl Emitter<'_> {
     }
 
     pub fn add(&mut self, scalar: Scalar, a: Word, b: Word) -> Word {
+        if scalar == Scalar::BF16 {
+            let [a, b] = [a, b].map(|bits| self.bf16_to_f32(bits));
+            let sum = self.add(Scalar::F32, a, b);
+            return self.f32_to_bf16(sum);
+        }
         let ty = self.scalar_type(scalar);
         if scalar.is_float() {
             self.rounded(Op::FAdd, ty, &[a, b])

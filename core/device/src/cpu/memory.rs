@@ -41,7 +41,7 @@ elements! {
     Word32 u32, u32, |m| m, |l| l, |a, b| a.wrapping_add(b);
     Word64 u64, u64, |m| m, |l| l, |a, b| a.wrapping_add(b);
     F16 u16, f32, |m| f16::from_bits(m).to_f32(), |l| f16::from_f32(l).to_bits(), |a, b| scalar::round_f16(a + b);
-    Bf16 u16, f32, |m| scalar::bf16_to_f32(m), |l| scalar::f32_to_bf16(l), |a, b| a + b;
+    Bf16 u16, f32, |m| scalar::bf16_to_f32(m), |l| scalar::f32_to_bf16(l), |a, b| scalar::round_bf16(a + b);
     F32 f32, f32, |m| m, |l| l, |a, b| a + b;
     F64 f64, f64, |m| m, |l| l, |a, b| a + b;
 }

@@ -1,6 +1,6 @@
 //! One lane of the ops that are not a single machine instruction: rounding, integers, conversions.
 
-use half::{bf16, f16};
+use half::f16;
 
 /// The lesser; of two zeros the negative one; the other one if one is NaN.
 #[inline(always)]
@@ -121,10 +121,22 @@ pub fn f32_to_bf16(x: f32) -> u16 {
     (bits >> 16) as u16
 }
 
-/// Straight from the double: through a single would round twice.
+/// A single from which rounding to a half gives what rounding the double at once would: where the double is between
+/// two singles, the one whose bits are odd, which is no tie.
+#[inline(always)]
+fn to_odd(x: f64) -> f32 {
+    let nearest = x as f32;
+    let back = f64::from(nearest);
+    let bits = nearest.to_bits();
+    if back == x || x.is_nan() || bits & 1 == 1 {
+        return nearest;
+    }
+    f32::from_bits(if back.abs() < x.abs() { bits + 1 } else { bits - 1 })
+}
+
 #[inline(always)]
 pub fn round_bf16_f64(x: f64) -> f32 {
-    bf16::from_f64(x).to_f32()
+    round_bf16(to_odd(x))
 }
 
 /// The nearest half, ties to even, by adding and taking away a number whose last bit is the half's last.
@@ -145,7 +157,7 @@ pub fn round_f16(x: f32) -> f32 {
 
 #[inline(always)]
 pub fn round_f16_f64(x: f64) -> f32 {
-    f16::from_f64(x).to_f32()
+    round_f16(to_odd(x))
 }
 
 #[inline(always)]
@@ -193,6 +205,25 @@ mod tests {
                     "{x:e} {got} {want}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn doubles_are_rounded_to_halves_once() {
+        let tiny = 2f64.powi(-45);
+        for (half, digits) in [(round_f16_f64 as fn(f64) -> f32, 11), (round_bf16_f64, 8)] {
+            let step = 2f64.powi(1 - digits);
+            for (x, want) in [
+                (1.0 + step / 2.0, 1.0),
+                (1.0 + step / 2.0 + tiny, 1.0 + step),
+                (1.0 + step * 1.5, 1.0 + 2.0 * step),
+                (1.0 + step * 1.5 - tiny, 1.0 + step),
+                (1e300, f64::INFINITY),
+                (1e-300, 0.0),
+            ] {
+                assert_eq!([x, -x].map(|x| f64::from(half(x))), [want, -want]);
+            }
+            assert!(half(f64::NAN).is_nan());
         }
     }
 

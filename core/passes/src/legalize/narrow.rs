@@ -1,7 +1,7 @@
 //! Computes numbers of 8 and 16 bits in 32 bits, and converts the results back.
 //!
-//! Exact for integers (wrapping keeps the low bits) and for f16's `+ - * / sqrt`: f32 has more than twice the
-//! digits and two, so rounding twice equals rounding once.
+//! Exact for integers (wrapping keeps the low bits) and for the halves' `+ - * / sqrt`: f32 has more than
+//! twice their digits and two, so rounding twice equals rounding once.
 
 use super::Lower;
 use pullback_base::Scalar;

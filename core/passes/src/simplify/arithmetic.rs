@@ -126,6 +126,7 @@ fn div(scope: &mut Scope<'_>, a: Value, b: Value) -> Option<Change> {
 fn exact_reciprocal(c: Constant) -> Option<Constant> {
     let (mantissa_bits, least_normal) = match c.scalar() {
         Scalar::F16 => (10, 2f64.powi(-14)),
+        Scalar::BF16 => (7, f64::from(f32::MIN_POSITIVE)),
         Scalar::F32 => (23, f64::from(f32::MIN_POSITIVE)),
         Scalar::F64 => (52, f64::MIN_POSITIVE),
         _ => return None,

@@ -18,7 +18,7 @@ pub fn types() -> Vec<Type> {
         vec![field("o", vector.clone()), field("pairs", Type::array(pair.clone(), 2)), field("t", Type::F64)];
     let nested = Type::structure("Nested", fields);
     let mut out: Vec<Type> =
-        [Bool, I8, I16, I32, I64, U8, U16, U32, U64, F16, F32, F64].map(Type::Scalar).to_vec();
+        [Bool, I8, I16, I32, I64, U8, U16, U32, U64, F16, BF16, F32, F64].map(Type::Scalar).to_vec();
     out.extend([Type::F32, Type::I32, Type::BOOL]); // the common ones, more often
     out.extend([
         Type::Vector(F32, 2),
@@ -185,7 +185,7 @@ impl Generator<'_> {
         // Bits of NaNs are nobody's business.
         if from.is_integer() && to.is_integer() && from.bits() == to.bits() {
             self.op(Op::Bitcast(to), &[value]);
-        } else if to != Scalar::BF16 {
+        } else {
             self.op(Op::Convert(to), &[value]);
         }
     }

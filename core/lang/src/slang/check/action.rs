@@ -1,16 +1,15 @@
-//! What the language has built in around memory: methods of buffers, atomics, barriers, wave intrinsics.
+//! What the language has built in around memory: methods of buffers, barriers, and the way to atomics and wave intrinsics.
 
+use super::atomic::{self, Word};
 use super::context::Context;
 use super::hir::{Access, Action, Expr, ExprKind, Pick};
 use super::member::Item;
 use super::memory::BufferForm;
-use super::program::GlobalKind;
 use super::reinterpret;
 use super::tuple::TUPLE_MAKERS;
 use super::types::{Arg, Count, Elem, Ty};
 use crate::slang::ast;
-use pullback_base::{Code, Diagnostic, Scalar, Span};
-use pullback_ir::AtomicOp;
+use pullback_base::{Code, Scalar, Span};
 use std::sync::Arc;
 
 /// A function or method that is no declaration, to be called.
@@ -22,52 +21,11 @@ pub struct Builtin {
     pub generics: Vec<Arg>,
 }
 
-/// The atomic functions by what follows `Interlocked`.
-const ATOMICS: [(&str, AtomicOp); 8] = [
-    ("Add", AtomicOp::Add),
-    ("Min", AtomicOp::Min),
-    ("Max", AtomicOp::Max),
-    ("And", AtomicOp::And),
-    ("Or", AtomicOp::Or),
-    ("Xor", AtomicOp::Xor),
-    ("Exchange", AtomicOp::Exchange),
-    ("CompareExchange", AtomicOp::CompareExchange),
-];
-
 const BARRIERS: [&str; 3] =
     ["GroupMemoryBarrierWithGroupSync", "DeviceMemoryBarrierWithGroupSync", "AllMemoryBarrierWithGroupSync"];
 
 /// Fences without a meeting of lanes, which nothing here has.
 const FENCES: [&str; 3] = ["GroupMemoryBarrier", "DeviceMemoryBarrier", "AllMemoryBarrier"];
-
-/// The word of memory that an atomic function's name tells.
-#[derive(Clone, Copy, PartialEq, Debug)]
-enum Word {
-    /// Of 32 bits.
-    Plain,
-    /// Of 64 bits: `InterlockedAdd64`.
-    Wide,
-    Of(Scalar),
-}
-
-/// The operation of `InterlockedAdd` and its kin; `CompareStore` is an exchange whose old value nobody asks for.
-fn atomic(name: &str) -> Option<(AtomicOp, Word)> {
-    const SUFFIXES: [(&str, Word); 6] = [
-        ("F32", Word::Of(Scalar::F32)),
-        ("F64", Word::Of(Scalar::F64)),
-        ("I64", Word::Of(Scalar::I64)),
-        ("U64", Word::Of(Scalar::U64)),
-        ("64", Word::Wide),
-        ("", Word::Plain),
-    ];
-    let rest = name.strip_prefix("Interlocked")?;
-    let (stem, word) =
-        SUFFIXES.iter().find_map(|(suffix, word)| Some((rest.strip_suffix(suffix)?, *word)))?;
-    if stem == "CompareStore" {
-        return Some((AtomicOp::CompareExchange, word));
-    }
-    ATOMICS.iter().find(|(known, _)| *known == stem).map(|(_, op)| (*op, word))
-}
 
 impl Context<'_, '_> {
     /// The built-in function of that name.
@@ -75,7 +33,7 @@ impl Context<'_, '_> {
         let known = BARRIERS.contains(&&**name)
             || FENCES.contains(&&**name)
             || &**name == "__getAddress"
-            || atomic(name).is_some()
+            || atomic::function(name).is_some()
             || TUPLE_MAKERS.contains(&&**name)
             || super::wave::is_wave(name)
             || reinterpret::is_known(name);
@@ -91,13 +49,8 @@ impl Context<'_, '_> {
         }
         let name = &*builtin.name;
         let Some(object) = builtin.object else {
-            if let Some((op, word)) = atomic(name) {
-                if let (Some(place), Word::Of(scalar)) = (args.first(), word)
-                    && place.ty != Ty::scalar(scalar)
-                {
-                    return self.wrong_atomic_type(place, name, super::types::scalar_name(scalar));
-                }
-                return self.interlocked(name, op, args, span);
+            if atomic::function(name).is_some() {
+                return self.interlocked(name, args, span);
             }
             if TUPLE_MAKERS.contains(&name) {
                 return self.make_tuple(name, args, span);
@@ -126,6 +79,7 @@ impl Context<'_, '_> {
             Ty::Buffer(kind, _) if kind.form == BufferForm::Bytes => {
                 self.byte_method(object, name, &builtin.generics, args, span)
             }
+            Ty::Atomic(_) => self.atomic_method(object, name, args, span),
             _ => self.buffer_method(object, name, args, span),
         }
     }
@@ -201,15 +155,20 @@ impl Context<'_, '_> {
         if place.is_error() || !self.assignable(&place) {
             return self.silent_error(span);
         }
-        let ty = place.ty.clone();
+        let ty = self.refuse_atomic(place.ty.clone(), span);
         let value = self.coerce(value, &ty, "what is stored");
         let assign = ExprKind::Assign { place: Box::new(place), value: Box::new(value) };
-        let stored = Expr { kind: assign, ty, span };
-        Expr { kind: ExprKind::Comma(vec![stored, nothing(span)]), ty: Ty::Void, span }
+        self.without_value(Expr { kind: assign, ty, span })
+    }
+
+    /// The expression for what it does alone.
+    pub fn without_value(&self, done: Expr) -> Expr {
+        let span = done.span;
+        Expr { kind: ExprKind::Comma(vec![done, nothing(span)]), ty: Ty::Void, span }
     }
 
     /// Writes an `out` argument.
-    fn write_out(&mut self, place: Expr, value: Expr, span: Span) -> Expr {
+    pub fn write_out(&mut self, place: Expr, value: Expr, span: Span) -> Expr {
         if !self.assignable(&place) {
             return self.silent_error(span);
         }
@@ -257,7 +216,7 @@ impl Context<'_, '_> {
             [Arg::Type(ty), ..] => Some(ty.clone()),
             _ => None,
         };
-        if let Some((op, word)) = atomic(name) {
+        if let Some((_, word)) = atomic::function(name) {
             let signed = rest.first().is_some_and(|value| is_signed(&value.ty));
             let place = at(Ty::scalar(match word {
                 Word::Of(scalar) => scalar,
@@ -267,7 +226,7 @@ impl Context<'_, '_> {
                 Word::Plain => Scalar::U32,
             }));
             let args = [place].into_iter().chain(rest.iter().cloned()).collect();
-            return self.interlocked(name, op, args, span);
+            return self.interlocked(name, args, span);
         }
         let access = |verb: &str| {
             let rest = name.strip_prefix(verb)?;
@@ -306,76 +265,6 @@ impl Context<'_, '_> {
         self.error(Code::NotConstant, message, arg.span, "is not");
         false
     }
-
-    // ---- Atomics ----
-
-    /// `InterlockedAdd(place, value, out old)` and its kin.
-    fn interlocked(&mut self, name: &str, op: AtomicOp, args: Vec<Expr>, span: Span) -> Expr {
-        let count = op.value_count();
-        let stores_only = name == "InterlockedCompareStore";
-        let ([place, rest @ ..], true) = (&args[..], args.len() > count) else {
-            return self.wrong_count(name, "a place in memory and a value", span);
-        };
-        let (values, old) = rest.split_at(count);
-        if old.len() > usize::from(!stores_only) {
-            return self.wrong_count(name, "fewer arguments", span);
-        }
-        if !self.atomic_place(place, op, name) {
-            return self.silent_error(span);
-        }
-        let ty = place.ty.clone();
-        let mut operands = vec![place.clone()];
-        for value in values {
-            operands.push(self.coerce(value.clone(), &ty, "an atomic operation"));
-        }
-        if operands.iter().any(Expr::is_error) {
-            return self.silent_error(span);
-        }
-        let action = Expr { kind: ExprKind::Action(Action::Atomic(op), operands), ty, span };
-        let done = match old {
-            [old] => self.write_out(old.clone(), action, span),
-            _ => action,
-        };
-        Expr { kind: ExprKind::Comma(vec![done, nothing(span)]), ty: Ty::Void, span }
-    }
-
-    /// Whether lanes share the place and memory there has the operation; an error where not.
-    fn atomic_place(&mut self, place: &Expr, op: AtomicOp, name: &str) -> bool {
-        if !self.assignable(place) {
-            return false;
-        }
-        if !self.is_shared_place(place) {
-            self.report(
-                Diagnostic::error(Code::TypeMismatch, format!("`{name}` needs a place that lanes share"))
-                    .at(place.span, "each lane has its own")
-                    .help("use an element of a `RWStructuredBuffer`, or a `groupshared` variable"),
-            );
-            return false;
-        }
-        let scalar = place.ty.known_scalar().filter(|_| place.ty.is_scalar());
-        if scalar.is_some_and(|scalar| op.takes(scalar)) {
-            return true;
-        }
-        self.wrong_atomic_type(place, name, "an integer of 32 or 64 bits");
-        false
-    }
-
-    fn wrong_atomic_type(&mut self, place: &Expr, name: &str, wanted: &str) -> Expr {
-        let shown = self.show(&place.ty);
-        let message = format!("`{name}` does not take `{shown}`");
-        self.error(Code::TypeMismatch, message, place.span, format!("needs {wanted}"))
-    }
-
-    fn is_shared_place(&self, place: &Expr) -> bool {
-        match &place.kind {
-            ExprKind::Memory(_) => true,
-            // A property gives a copy.
-            ExprKind::Pick(_, Pick::Property(_)) => false,
-            ExprKind::Global(id) => self.checker.program.globals[*id].kind == GlobalKind::Shared,
-            ExprKind::Pick(base, _) => self.is_shared_place(base),
-            _ => false,
-        }
-    }
 }
 
 /// How many elements or bytes a buffer has.
@@ -396,17 +285,4 @@ fn nothing(span: Span) -> Expr {
 
 fn in_turn(first: Expr, second: Expr, span: Span) -> Expr {
     Expr { kind: ExprKind::Comma(vec![first, second, nothing(span)]), ty: Ty::Void, span }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn atomics_are_told_by_name() {
-        assert_eq!(atomic("InterlockedAdd64"), Some((AtomicOp::Add, Word::Wide)));
-        assert_eq!(atomic("InterlockedAddF32"), Some((AtomicOp::Add, Word::Of(Scalar::F32))));
-        assert_eq!(atomic("InterlockedCompareStore"), Some((AtomicOp::CompareExchange, Word::Plain)));
-        assert_eq!(atomic("InterlockedSub"), None);
-    }
 }

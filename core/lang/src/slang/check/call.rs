@@ -223,7 +223,8 @@ impl Context<'_, '_> {
     }
 
     fn mutable_receiver(&mut self, receiver: &Expr, function: FnId) -> bool {
-        let is_place = matches!(receiver.kind, ExprKind::Local(_) | ExprKind::Pick(..));
+        use ExprKind::{Global, Local, Memory, Pick};
+        let is_place = matches!(receiver.kind, Local(_) | Pick(..) | Memory(_) | Global(_));
         if is_place {
             return self.assignable(receiver);
         }

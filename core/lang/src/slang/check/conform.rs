@@ -47,9 +47,10 @@ impl Ty {
                 *elem == Elem::Param(param) || sized
             }
             Ty::Array(element, count) => counts(count) || element.mentions(param),
-            Ty::Buffer(_, element) | Ty::Pointer(element) | Ty::Pair(element) | Ty::Differential(element) => {
-                element.mentions(param)
-            }
+            Ty::Buffer(_, element)
+            | Ty::Pointer(_, element)
+            | Ty::Pair(element)
+            | Ty::Differential(element) => element.mentions(param),
             Ty::Struct(_, args) => args.iter().any(arg_mentions),
             Ty::Interface(interface) => interface.args.iter().any(arg_mentions),
             Ty::Assoc(base, _) => base.mentions(param),
@@ -64,7 +65,7 @@ impl Ty {
             || match self {
                 Ty::Array(inner, _)
                 | Ty::Buffer(_, inner)
-                | Ty::Pointer(inner)
+                | Ty::Pointer(_, inner)
                 | Ty::Pair(inner)
                 | Ty::Differential(inner)
                 | Ty::Assoc(inner, _) => inner.contains(part),
@@ -73,7 +74,7 @@ impl Ty {
                 }),
                 Ty::Struct(_, args) => args.iter().any(arg_contains),
                 Ty::Interface(interface) => interface.args.iter().any(arg_contains),
-                Ty::Error | Ty::Void | Ty::Enum(_) => false,
+                Ty::Error | Ty::Void | Ty::Enum(_) | Ty::Atomic(_) => false,
             }
     }
 
@@ -574,7 +575,7 @@ impl Program<'_> {
             }
             Ty::Array(element, _)
             | Ty::Buffer(_, element)
-            | Ty::Pointer(element)
+            | Ty::Pointer(_, element)
             | Ty::Pair(element)
             | Ty::Differential(element) => self.unsettled(element),
             Ty::Struct(_, args) => args.iter().find_map(|arg| match arg {

@@ -162,7 +162,7 @@ fn yes() -> Tree {
 
 fn zero(checker: &mut Checker<'_>, ty: &Ty) -> Option<Tree> {
     match ty {
-        Ty::Buffer(..) | Ty::Pointer(_) => None,
+        Ty::Buffer(..) | Ty::Pointer(..) | Ty::Atomic(_) => None,
         Ty::Number(elem, shape) => {
             let super::types::Elem::Scalar(scalar) = elem else { return None };
             Tree::of_shape(*shape, &mut std::iter::repeat(Constant::zero(*scalar)))

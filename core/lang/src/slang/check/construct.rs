@@ -13,7 +13,9 @@ impl Context<'_, '_> {
     /// The value of a variable's initializer, in the declared type if there is one.
     pub fn initializer(&mut self, ty: Option<&ast::TypeExpr>, init: &ast::Expr, name_span: Span) -> Expr {
         let Some(ty) = ty else {
-            return self.expr(init);
+            let value = self.expr(init);
+            let ty = self.refuse_atomic(value.ty.clone(), value.span);
+            return if ty.is_error() { self.silent_error(value.span) } else { value };
         };
         let ty = self.resolve_value_type(ty);
         if ty.is_error() {

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::hir::{Expr, ExprKind, Literal};
+use super::pointer::PointerAccess;
 use super::program::Program;
 use super::types::{Bound, Count, Elem, Shape, Ty, join_scalars, scalar_cost};
 use pullback_base::{Code, Diagnostic, Scalar, Span};
@@ -232,10 +233,13 @@ pub fn join(program: &Program<'_>, a: &Ty, b: &Ty) -> Option<Ty> {
         return Some(a.clone());
     }
     // `nullptr` is of any pointer's type.
-    if let (Ty::Pointer(a_target), Ty::Pointer(b_target)) = (a, b) {
+    if let (Ty::Pointer(a_access, a_target), Ty::Pointer(_, b_target)) = (a, b) {
         return match (&**a_target, &**b_target) {
             (Ty::Void, _) => Some(b.clone()),
             (_, Ty::Void) => Some(a.clone()),
+            (target, other) if target == other => {
+                Some(if *a_access == PointerAccess::Read { a.clone() } else { b.clone() })
+            }
             _ => None,
         };
     }

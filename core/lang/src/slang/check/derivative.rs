@@ -37,7 +37,7 @@ impl Program<'_> {
                 let is_differentiable = self.interfaces[interface.id].bound.differentiable;
                 is_differentiable.then(|| Ty::Differential(ty.clone().into()))
             }
-            Ty::Void | Ty::Enum(_) | Ty::Buffer(..) | Ty::Pointer(_) => None,
+            Ty::Void | Ty::Enum(_) | Ty::Buffer(..) | Ty::Pointer(..) | Ty::Atomic(_) => None,
         }
     }
 

@@ -106,6 +106,12 @@ impl<'a> Checker<'a> {
 
     fn declared_global(&mut self, var: &'a ast::Var, kind: GlobalKind, scope: ScopeId) -> GlobalType {
         let mut context = Context::of_scope(self, scope);
+        if kind == GlobalKind::Static
+            && let Some(Ty::Struct(_, args)) = context.self_ty()
+            && !args.is_empty()
+        {
+            context.unsupported("static variables of generic types", var.name.span);
+        }
         if let (Some(init), GlobalKind::Uniform | GlobalKind::Shared) = (&var.init, kind) {
             let (what, help) = match kind {
                 GlobalKind::Shared => ("`groupshared` variables", "assign it in the entry point"),
@@ -126,7 +132,10 @@ impl<'a> Checker<'a> {
                 (value.ty.clone(), Some(Arc::new(value)))
             }
             (Some(ty), None) => {
-                let resolved = context.resolve_value_type(ty);
+                let resolved = match kind {
+                    GlobalKind::Shared => context.resolve_stored_type(ty),
+                    _ => context.resolve_value_type(ty),
+                };
                 let resolved = context.sized(resolved, ty.span);
                 (resolved, None)
             }

@@ -100,7 +100,7 @@ impl Inference<'_, '_> {
             (Ty::Pair(of), Ty::Pair(given)) | (Ty::Differential(of), Ty::Differential(given)) => {
                 self.unify(of, given)
             }
-            (Ty::Pointer(target), Ty::Pointer(given)) => self.unify(target, given),
+            (Ty::Pointer(_, target), Ty::Pointer(_, given)) => self.unify(target, given),
             (Ty::Assoc(base, requirement), Ty::Assoc(given, given_requirement))
                 if requirement == given_requirement =>
             {

@@ -107,11 +107,11 @@ impl Context<'_, '_> {
         if value.is_error() {
             return Item::Value(self.silent_error(span));
         }
-        if let Ty::Pointer(_) = value.ty {
+        if let Ty::Pointer(..) = value.ty {
             let target = self.deref(value, span);
             return self.value_member(target, name, span);
         }
-        if let Ty::Buffer(..) = value.ty {
+        if let Ty::Buffer(..) | Ty::Atomic(_) = value.ty {
             let builtin = Builtin { name: name.text.clone(), object: Some(value), generics: Vec::new() };
             return Item::Builtin(builtin);
         }
@@ -268,7 +268,7 @@ impl Context<'_, '_> {
         if let (Ty::Buffer(..), [index]) = (&base.ty, &args[..]) {
             return self.buffer_element(base, index.clone(), span);
         }
-        if let (Ty::Pointer(_), [index]) = (&base.ty, &args[..]) {
+        if let (Ty::Pointer(..), [index]) = (&base.ty, &args[..]) {
             return self.pointer_element(base, index.clone(), span);
         }
         if let Some(set) = subscripts {

@@ -2,6 +2,7 @@
 
 pub mod action;
 mod assertion;
+mod atomic;
 mod attribute;
 mod call;
 mod collect;
@@ -30,7 +31,7 @@ mod operator;
 mod optional;
 mod overload;
 mod place;
-mod pointer;
+pub mod pointer;
 pub mod program;
 mod property;
 pub mod recursion;

@@ -165,7 +165,7 @@ impl Context<'_, '_> {
         }
     }
 
-    fn wrong_operands(&mut self, op: &str, left: &Expr, right: Option<&Expr>, span: Span) -> Expr {
+    pub fn wrong_operands(&mut self, op: &str, left: &Expr, right: Option<&Expr>, span: Span) -> Expr {
         let left_ty = self.show(&left.ty);
         let mut diagnostic = match right {
             None => Diagnostic::error(Code::TypeMismatch, format!("`{op}` does not take `{left_ty}`"))
@@ -239,7 +239,7 @@ impl Context<'_, '_> {
             return Expr { kind: ExprKind::Convert(Box::new(result)), ty: Ty::Enum(id), span };
         }
         let value = match (op, &value.ty) {
-            (UnaryOp::Not, Ty::Pointer(_)) => self.converted(value, &Ty::BOOL),
+            (UnaryOp::Not, Ty::Pointer(..)) => self.converted(value, &Ty::BOOL),
             _ => value,
         };
         let Some((_, shape)) = value.ty.number() else {
@@ -288,9 +288,12 @@ impl Context<'_, '_> {
         if place.is_error() || value.is_error() || !self.assignable(&place) {
             return self.silent_error(span);
         }
+        if let Ty::Atomic(_) = place.ty {
+            return self.atomic_assign(op, place, value, op_span, span);
+        }
         match op {
             None => {
-                let ty = place.ty.clone();
+                let ty = self.refuse_atomic(place.ty.clone(), span);
                 let value = Box::new(self.coerce(value, &ty, "the assignment"));
                 Expr { kind: ExprKind::Assign { place: Box::new(place), value }, ty, span }
             }
@@ -330,6 +333,9 @@ impl Context<'_, '_> {
         if place.is_error() || !self.assignable(&place) {
             return self.silent_error(span);
         }
+        if let Ty::Atomic(_) = place.ty {
+            return self.atomic_step(op, place, span);
+        }
         if let Some(result) = self.declared_step(op, fix, &place, span) {
             return result;
         }
@@ -337,7 +343,7 @@ impl Context<'_, '_> {
             ast::StepOp::Increment => (BinaryOp::Add, "++"),
             ast::StepOp::Decrement => (BinaryOp::Sub, "--"),
         };
-        if let Ty::Pointer(_) = place.ty {
+        if let Ty::Pointer(..) = place.ty {
             let one = Expr::literal(Literal::Int(1), Ty::INT, span);
             return self.modify(op, place, one, span, span, fix == ast::Fix::Postfix);
         }

@@ -3,7 +3,6 @@
 use super::context::Context;
 use super::hir::{Access, Expr, ExprKind, Pick};
 use super::program::GlobalKind;
-use super::types::Ty;
 use crate::slang::ast;
 use pullback_base::{Code, Diagnostic, Span};
 
@@ -115,17 +114,21 @@ impl Context<'_, '_> {
 
     /// Whether what is in memory there can be written.
     fn writable_memory(&mut self, access: &Access, span: Span) -> bool {
-        let (Access::Element { buffer, .. } | Access::Bytes { buffer, .. }) = access else { return true };
-        let Ty::Buffer(kind, _) = &buffer.ty else { return false };
-        if kind.writable {
+        if !access.is_only_read() {
             return true;
         }
-        let shown = self.show(&buffer.ty);
-        self.report(
-            Diagnostic::error(Code::NotAssignable, format!("elements of a `{shown}` cannot be assigned"))
-                .at(span, "written here")
-                .help(format!("declare it `RW{shown}`")),
-        );
+        let (message, help) = match access {
+            Access::Element { buffer, .. } | Access::Bytes { buffer, .. } => {
+                let shown = self.show(&buffer.ty);
+                (format!("elements of a `{shown}` cannot be assigned"), format!("declare it `RW{shown}`"))
+            }
+            Access::Target { pointer } => {
+                let shown = self.show(&pointer.ty);
+                let help = "declare the pointer with `Access.ReadWrite`, and take it of what can be written";
+                (format!("what a `{shown}` leads to cannot be assigned"), help.into())
+            }
+        };
+        self.report(Diagnostic::error(Code::NotAssignable, message).at(span, "written here").help(help));
         false
     }
 }

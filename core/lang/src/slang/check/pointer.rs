@@ -11,19 +11,26 @@ use pullback_base::{Code, Diagnostic, Scalar, Span};
 use pullback_ir::Op;
 use std::sync::Arc;
 
+/// What may be done with what a pointer leads to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum PointerAccess {
+    Read,
+    ReadWrite,
+}
+
 const ADDRESS: Ty = Ty::scalar(Scalar::U64);
 const DISTANCE: Ty = Ty::scalar(Scalar::I64);
 
 impl Ty {
     /// `void*`, also the type of `nullptr`.
     pub fn void_pointer() -> Ty {
-        Ty::Pointer(Arc::new(Ty::Void))
+        Ty::Pointer(PointerAccess::ReadWrite, Arc::new(Ty::Void))
     }
 
     /// What values behind the pointer are, where that is told.
     fn target(&self) -> Option<&Ty> {
         match self {
-            Ty::Pointer(target) if **target != Ty::Void => Some(target),
+            Ty::Pointer(_, target) if **target != Ty::Void => Some(target),
             _ => None,
         }
     }
@@ -31,12 +38,11 @@ impl Ty {
 
 impl Context<'_, '_> {
     /// `T*`
-    pub fn pointer_to(&mut self, target: Ty, span: Span) -> Ty {
+    pub fn pointer_to(&mut self, target: Ty, access: PointerAccess, span: Span) -> Ty {
         match target {
             Ty::Error => Ty::Error,
-            Ty::Interface(_) => self.unsupported("pointers to values of an interface's type", span).ty,
             Ty::Buffer(..) => self.unsupported("pointers to buffers", span).ty,
-            target => Ty::Pointer(Arc::new(target)),
+            target => Ty::Pointer(access, Arc::new(target)),
         }
     }
 
@@ -47,6 +53,7 @@ impl Context<'_, '_> {
                 .error(Code::TypeMismatch, "`Ptr` takes the type of its target", span, "not given")
                 .ty;
         };
+        let mut access = PointerAccess::ReadWrite;
         for arg in rest {
             let path: Vec<&str> = match arg {
                 GenericArg::Type(ty) => match &ty.kind {
@@ -55,14 +62,17 @@ impl Context<'_, '_> {
                 },
                 GenericArg::Value(_) => Vec::new(),
             };
-            if !matches!(path[..], ["Access", "ReadWrite"] | ["AddressSpace", "Device"]) {
-                return self
-                    .unsupported("pointers that do not point to device memory to be written", span)
-                    .ty;
+            match path[..] {
+                ["Access", "ReadWrite"] | ["AddressSpace", "Device"] => {}
+                ["Access", "Read"] => access = PointerAccess::Read,
+                ["AddressSpace", "GroupShared"] => {
+                    return self.unsupported("pointers to `groupshared` variables", span).ty;
+                }
+                _ => return self.unsupported("pointers to other than device memory", span).ty,
             }
         }
         match self.generic_arg(target) {
-            Some(Arg::Type(target)) => self.pointer_to(target, span),
+            Some(Arg::Type(target)) => self.pointer_to(target, access, span),
             Some(Arg::Count(_)) => {
                 self.error(Code::TypeMismatch, "`Ptr` takes the type of its target", span, "not a type").ty
             }
@@ -109,10 +119,12 @@ impl Context<'_, '_> {
             );
             return Expr::error(span);
         }
-        if !self.assignable(&place) {
-            return self.silent_error(span);
-        }
-        let ty = self.pointer_to(place.ty.clone(), span);
+        let access = match is_only_read(&place) {
+            true => PointerAccess::Read,
+            false if self.assignable(&place) => PointerAccess::ReadWrite,
+            false => return self.silent_error(span),
+        };
+        let ty = self.pointer_to(place.ty.clone(), access, span);
         self.broken |= ty.is_error();
         Expr { kind: ExprKind::Address(Box::new(place)), ty, span }
     }
@@ -120,7 +132,7 @@ impl Context<'_, '_> {
     /// An operator with a pointer on one of its sides; `None` where it takes none.
     pub fn pointer_binary(&mut self, op: BinaryOp, left: &Expr, right: &Expr, span: Span) -> Option<Expr> {
         use BinaryOp::*;
-        let is_pointer = |expr: &Expr| matches!(expr.ty, Ty::Pointer(_));
+        let is_pointer = |expr: &Expr| matches!(expr.ty, Ty::Pointer(..));
         if !is_pointer(left) && !is_pointer(right) {
             return None;
         }
@@ -138,7 +150,7 @@ impl Context<'_, '_> {
             Add if is_pointer(left) => self.counted(a, b, span),
             Add => self.counted(b, a, span),
             Sub if is_pointer(right) => {
-                let target = left.ty.target().filter(|_| left.ty == right.ty)?.clone();
+                let target = left.ty.target().filter(|_| left.ty.target() == right.ty.target())?.clone();
                 let (a, b) = (self.converted(a, &ADDRESS), self.converted(b, &ADDRESS));
                 let bytes = self.binary(Sub, a, b, span, span);
                 let bytes = self.converted(bytes, &DISTANCE);
@@ -183,22 +195,44 @@ fn has_address(place: &Expr) -> bool {
     }
 }
 
-/// Whether a cast takes values of one type to the other, where one of them is a pointer.
-pub fn casts(from: &Ty, to: &Ty) -> bool {
-    let is_address = |ty: &Ty| *ty == ADDRESS || *ty == DISTANCE;
-    match (from, to) {
-        (Ty::Pointer(_), Ty::Pointer(_)) => true,
-        (Ty::Pointer(_), other) => is_address(other) || *other == Ty::BOOL,
-        (other, Ty::Pointer(_)) => is_address(other),
+/// Whether what stands in memory there may be read and not written.
+fn is_only_read(place: &Expr) -> bool {
+    match &place.kind {
+        ExprKind::Pick(base, _) => is_only_read(base),
+        ExprKind::Memory(access) => access.is_only_read(),
         _ => false,
     }
 }
 
-/// The cost of a conversion by itself: to and from `void*`, and to whether it leads anywhere.
+impl Access {
+    pub fn is_only_read(&self) -> bool {
+        match self {
+            Access::Element { buffer, .. } | Access::Bytes { buffer, .. } => {
+                matches!(&buffer.ty, Ty::Buffer(kind, _) if !kind.writable)
+            }
+            Access::Target { pointer } => matches!(&pointer.ty, Ty::Pointer(PointerAccess::Read, _)),
+        }
+    }
+}
+
+/// Whether a cast takes values of one type to the other, where one of them is a pointer.
+pub fn casts(from: &Ty, to: &Ty) -> bool {
+    let is_address = |ty: &Ty| *ty == ADDRESS || *ty == DISTANCE;
+    match (from, to) {
+        (Ty::Pointer(..), Ty::Pointer(..)) => true,
+        (Ty::Pointer(..), other) => is_address(other) || *other == Ty::BOOL,
+        (other, Ty::Pointer(..)) => is_address(other),
+        _ => false,
+    }
+}
+
+/// The cost of a conversion by itself: to a pointer that reads only, to and from `void*`, and to whether it leads anywhere.
 pub fn implicit_cost(from: &Ty, to: &Ty) -> Option<u32> {
     match (from, to) {
-        (Ty::Pointer(from), Ty::Pointer(to)) if **from == Ty::Void || **to == Ty::Void => Some(100),
-        (Ty::Pointer(_), to) if *to == Ty::BOOL => Some(1000),
+        (Ty::Pointer(PointerAccess::Read, _), Ty::Pointer(PointerAccess::ReadWrite, _)) => None,
+        (Ty::Pointer(_, from), Ty::Pointer(_, to)) if from == to => Some(1),
+        (Ty::Pointer(_, from), Ty::Pointer(_, to)) if **from == Ty::Void || **to == Ty::Void => Some(100),
+        (Ty::Pointer(..), to) if *to == Ty::BOOL => Some(1000),
         _ => None,
     }
 }

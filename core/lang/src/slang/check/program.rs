@@ -6,6 +6,7 @@ use super::entry::Entry;
 use super::global::GlobalType;
 use super::hir::{Callee, Expr};
 use super::memory::BufferForm;
+use super::pointer::PointerAccess;
 use super::types::{Arg, Bound, Count, Elem, ParamId, Shape, Subst, Ty, scalar_name};
 use super::visibility::Visibility;
 use crate::slang::ast;
@@ -554,7 +555,7 @@ impl Program<'_> {
                 let count = count.known().map_or(1, |n| n.max(0).unsigned_abs());
                 self.leaves_within(element, steps).saturating_mul(count)
             }
-            Ty::Enum(_) | Ty::Pointer(_) => 1,
+            Ty::Enum(_) | Ty::Pointer(..) | Ty::Atomic(_) => 1,
             Ty::Buffer(..) => 2,
             Ty::Struct(id, args) if args.is_empty() => self.structs[*id].leaves,
             Ty::Struct(..) | Ty::Pair(_) | Ty::Differential(_) => {
@@ -623,7 +624,9 @@ impl Program<'_> {
             }
             Ty::Buffer(kind, _) if kind.form == BufferForm::Bytes => kind.name().into(),
             Ty::Buffer(kind, element) => format!("{}<{}>", kind.name(), self.show(element)),
-            Ty::Pointer(target) => format!("{}*", self.show(target)),
+            Ty::Atomic(scalar) => format!("Atomic<{}>", scalar_name(*scalar)),
+            Ty::Pointer(PointerAccess::ReadWrite, target) => format!("{}*", self.show(target)),
+            Ty::Pointer(PointerAccess::Read, target) => format!("Ptr<{}, Access.Read>", self.show(target)),
             Ty::Array(..) => {
                 let (mut element, mut sizes) = (ty, Vec::new());
                 while let Ty::Array(inner, count) = element {

@@ -4,6 +4,7 @@ use super::context::Context;
 use super::hir::{Expr, ExprKind};
 use super::interface::Obligation;
 use super::memory::BufferKind;
+use super::pointer::PointerAccess;
 use super::program::{AliasId, GenericKind, InterfaceRef, Lazy, MembersId, ScopeId, Symbol};
 use super::recursion::walk;
 use super::suggest::nearest;
@@ -80,7 +81,7 @@ const TENSOR_TYPES: [&str; 16] = [
 
 /// Types that Slang has and the checker does not know yet: better refused by name than called unknown.
 fn is_known_foreign_type(name: &str) -> bool {
-    const STEMS: [&str; 21] = [
+    const STEMS: [&str; 19] = [
         "DifferentialPtrPair",
         "Texture",
         "RWTexture",
@@ -96,8 +97,6 @@ fn is_known_foreign_type(name: &str) -> bool {
         "ConstantBuffer",
         "ParameterBlock",
         "String",
-        "Atomic",
-        "BFloat16",
         "FloatE4M3",
         "FloatE5M2",
         "CoopVec",
@@ -150,7 +149,7 @@ impl Context<'_, '_> {
             TypeExprKind::ColumnMajor(ty) => self.resolve_type(ty),
             TypeExprKind::Pointer(target) => {
                 let target = self.resolve_type(target);
-                self.pointer_to(target, ty.span)
+                self.pointer_to(target, PointerAccess::ReadWrite, ty.span)
             }
             TypeExprKind::Path(path) => self.resolve_path(path, ty.span),
         }
@@ -501,6 +500,9 @@ impl Context<'_, '_> {
         }
         if let Some(ty) = self.buffer_type(name, args, span) {
             return Some(ty);
+        }
+        if name == "Atomic" {
+            return Some(self.atomic_type(args, span));
         }
         if name == "Ptr" {
             return Some(self.ptr_type(args, span));

@@ -37,7 +37,7 @@ impl<'a> Checker<'a> {
             }
             let mut context = Context::of_scope(self, scope);
             let ty = match &var.ty {
-                Some(ty) => context.resolve_value_type(ty),
+                Some(ty) => context.resolve_stored_type(ty),
                 None => {
                     context.error(Code::TypeMismatch, "a field needs a type", var.name.span, "here");
                     Ty::Error
@@ -100,6 +100,7 @@ impl<'a> Checker<'a> {
             (_, Role::Constructor, Some(owner)) => context.checker.program.members[owner].this.clone(),
             (Some(ty), ..) => {
                 let resolved = context.resolve_type(ty);
+                let resolved = context.refuse_atomic(resolved, ty.span);
                 context.sized(resolved, ty.span)
             }
             (None, ..) => Ty::Void,
@@ -408,8 +409,14 @@ impl Context<'_, '_> {
         );
     }
 
-    /// A type that something can have: not `void`.
+    /// A type that something can have: not `void`, nor what stands in memory only.
     pub fn resolve_value_type(&mut self, ty: &ast::TypeExpr) -> Ty {
+        let resolved = self.resolve_stored_type(ty);
+        self.refuse_atomic(resolved, ty.span)
+    }
+
+    /// A type that something in memory can have: not `void`.
+    pub fn resolve_stored_type(&mut self, ty: &ast::TypeExpr) -> Ty {
         let resolved = self.resolve_type(ty);
         if resolved == Ty::Void {
             self.error(Code::TypeMismatch, "nothing can have type `void`", ty.span, "only results can");

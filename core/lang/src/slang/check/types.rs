@@ -1,6 +1,7 @@
 //! The checker's types: IR types with generic parameters still in them, and what follows from types alone.
 
 use super::memory::BufferKind;
+use super::pointer::PointerAccess;
 use super::program::{EnumId, InterfaceRef, Program, RequirementId, StructId};
 use pullback_base::{Scalar, id_type};
 use rustc_hash::FxHashMap;
@@ -33,8 +34,10 @@ pub enum Ty {
     Assoc(Arc<Ty>, RequirementId),
     /// Elements in device memory, and how many there are.
     Buffer(BufferKind, Arc<Ty>),
+    /// `Atomic<T>`: a number that stands in memory only.
+    Atomic(Scalar),
     /// The address of a value in device memory; `Void` where nothing is told of what is there.
-    Pointer(Arc<Ty>),
+    Pointer(PointerAccess, Arc<Ty>),
 }
 
 /// What a number's components are.
@@ -178,8 +181,8 @@ impl Ty {
                 let of = of.rebuilt(program, subst);
                 if of.is_error() { Ty::Error } else { program.differential(&of).unwrap_or(Ty::Error) }
             }
-            Ty::Pointer(target) => Ty::Pointer(Arc::new(target.rebuilt(program, subst))),
-            Ty::Error | Ty::Void | Ty::Struct(..) | Ty::Enum(_) => self.clone(),
+            Ty::Pointer(access, target) => Ty::Pointer(*access, Arc::new(target.rebuilt(program, subst))),
+            Ty::Error | Ty::Void | Ty::Struct(..) | Ty::Enum(_) | Ty::Atomic(_) => self.clone(),
         }
     }
 }
@@ -300,7 +303,7 @@ pub struct ScalarSet(u16);
 
 impl ScalarSet {
     pub fn of(fits: impl Fn(Scalar) -> bool) -> Self {
-        let bits = Scalar::ALL.iter().filter(|&&scalar| scalar != Scalar::BF16 && fits(scalar));
+        let bits = Scalar::ALL.iter().filter(|&&scalar| fits(scalar));
         Self(bits.fold(0, |set, &scalar| set | 1 << scalar as u16))
     }
 }
@@ -367,7 +370,7 @@ impl Bound {
         if self.differentiable && program.differential(ty).is_none() {
             return false;
         }
-        let Some(allowed) = self.scalars else { return !matches!(ty, Ty::Void) };
+        let Some(allowed) = self.scalars else { return *ty != Ty::Void && !program.holds_atomic(ty) };
         match ty {
             Ty::Error => true,
             Ty::Number(Elem::Scalar(scalar), shape) => {
@@ -412,6 +415,10 @@ pub fn scalar_cost(from: Scalar, to: Scalar) -> u32 {
 
 /// The scalar both operands of an operator are converted to.
 pub fn join_scalars(a: Scalar, b: Scalar) -> Scalar {
+    // Neither half has all the numbers of the other.
+    if matches!((a, b), (Scalar::F16, Scalar::BF16) | (Scalar::BF16, Scalar::F16)) {
+        return Scalar::F32;
+    }
     let rank = |scalar: Scalar| match scalar {
         Scalar::Bool => 0,
         _ => 2 * scalar.bits() + u32::from(scalar.is_unsigned()) + 1000 * u32::from(scalar.is_float()),
@@ -431,7 +438,7 @@ pub fn scalar_name(scalar: Scalar) -> &'static str {
         Scalar::U32 => "uint",
         Scalar::U64 => "uint64_t",
         Scalar::F16 => "half",
-        Scalar::BF16 => "bfloat16",
+        Scalar::BF16 => "bfloat16_t",
         Scalar::F32 => "float",
         Scalar::F64 => "double",
     }
@@ -449,6 +456,7 @@ fn scalar_from_name(name: &str) -> Option<Scalar> {
         "uint" | "uint32_t" | "dword" | "unsigned" => Scalar::U32,
         "uint64_t" | "uintptr_t" => Scalar::U64,
         "half" | "float16_t" | "min16float" | "min10float" => Scalar::F16,
+        "bfloat16_t" | "BFloat16" => Scalar::BF16,
         "float" | "float32_t" => Scalar::F32,
         "double" | "float64_t" => Scalar::F64,
         _ => return None,

@@ -128,8 +128,7 @@ impl Context<'_, '_> {
         let reads = matches!(op, WaveOp::ReadLane | WaveOp::ReadFirst);
         let fits = match scalar {
             Some(Scalar::Bool) => reads,
-            Some(scalar) if scalar.is_float() => !bits && scalar != Scalar::BF16,
-            Some(_) => true,
+            Some(scalar) => reads || (scalar.bits() >= 32 && !(bits && scalar.is_float())),
             None => false,
         };
         if !fits {

@@ -93,7 +93,7 @@ impl FunctionLowerer<'_, '_> {
     }
 
     pub fn load(&mut self, memory: Memory) -> Value {
-        let ty = pullback_ir::effects::loaded_type(&self.pointee(memory.pointer));
+        let ty = self.pointee(memory.pointer);
         self.guarded(memory.guard, &ty, |this| this.ssa.load(memory.pointer))
     }
 

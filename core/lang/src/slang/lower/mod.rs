@@ -22,6 +22,7 @@ mod tests;
 use super::check::entry::Entry;
 use super::check::hir::{Body, Expr, ExprKind};
 use super::check::memory::BufferForm;
+use super::check::pointer::PointerAccess;
 use super::check::program::{FnId, GlobalKind, Lazy, MembersId, Program, Role, Signature};
 use super::check::types::{Arg, Count, Elem, Shape, Subst, Ty};
 use super::check::{Checked, Instance, is_differentiable};
@@ -229,9 +230,10 @@ impl<'c> Lowerer<'c> {
                 };
                 Type::structure(name, vec![field("data", Type::pointer(element)), field(size, Type::I64)])
             }
+            Ty::Atomic(scalar) => Type::Scalar(scalar),
             // Bytes, where nothing is told of what is there.
-            Ty::Pointer(target) if *target == Ty::Void => Type::pointer(Type::Scalar(Scalar::U8)),
-            Ty::Pointer(target) => Type::pointer(self.ty(&target, subst)),
+            Ty::Pointer(_, target) if *target == Ty::Void => Type::pointer(Type::Scalar(Scalar::U8)),
+            Ty::Pointer(_, target) => Type::pointer(self.ty(&target, subst)),
             other => bug!("lower", "{other:?} is no type of a value"),
         }
     }
@@ -384,8 +386,15 @@ fn push_type_name(out: &mut String, ty: &Ty, program: &Program<'_>) {
             push_type_name(out, of, program);
             out.push_str(".Differential");
         }
-        Ty::Pointer(target) => {
-            out.push_str("ptr.");
+        Ty::Atomic(scalar) => {
+            out.push_str("Atomic.");
+            out.push_str(scalar.name());
+        }
+        Ty::Pointer(access, target) => {
+            out.push_str(match access {
+                PointerAccess::Read => "readptr.",
+                PointerAccess::ReadWrite => "ptr.",
+            });
             match &**target {
                 Ty::Void => out.push_str("void"),
                 target => push_type_name(out, target, program),
