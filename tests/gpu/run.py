@@ -1,4 +1,4 @@
-"""Runs the main job and all golden cases on a GPU, beside the CPU device of the same package, and keeps what came of it.
+"""Runs the main job, the features of calls and all golden cases on a GPU, beside the CPU device of the same package, and keeps what came of it.
 
     python tests/gpu/run.py --out DIR [--device vulkan]
 
@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import features
 import golden
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ def main() -> int:
         print(f"no {options.device} device here: {str(error).splitlines()[0]}")
         return NO_DEVICE
     where = "cuda" if options.device == "cuda" else "cpu"
-    results = [*main_job(device, where), *golden_cases(device, where)]
+    results = [*main_job(device, where), *feature_cases(device, where), *golden_cases(device, where)]
     report = {**machine(device, where), "speed": speed(device, where), "cases": results}
     options.out.mkdir(parents=True, exist_ok=True)
     name = "".join(c if c.isalnum() else "-" for c in device.name.lower()).strip("-")
@@ -174,6 +175,19 @@ def run_case(case: golden.Case, module: pb.Module, where: str) -> list[np.ndarra
         return error.code
     written = [arguments[name] for direction, name, _ in golden.parameters(function) if direction == "inout"]
     return leaves(result) + leaves(written)
+
+
+def feature_cases(device: pb.Device, where: str) -> list[dict]:
+    """Every feature on this device, compared with the CPU device."""
+    cpu = pb.create_torch_device(pb.DeviceType.cpu)
+    made: dict = {}
+    loaded = attempt("features: load", lambda: made.update(features.programs(device, where)))
+    references = features.programs(cpu, "cpu")
+    checks = [
+        attempt(f"feature: {name}", lambda n=name, run=run: compare(leaves(run()), leaves(references[n]())))
+        for name, run in made.items()
+    ]
+    return [loaded, *checks]
 
 
 def golden_cases(device: pb.Device, where: str) -> list[dict]:
