@@ -1,9 +1,10 @@
 //! Conversions: which happen by themselves and at what cost, and which a cast asks for.
 
 use super::context::Context;
+use super::count::Count;
 use super::hir::{Expr, ExprKind, Literal};
 use super::program::Program;
-use super::types::{Bound, Count, Elem, Shape, Ty, join_scalars, scalar_cost};
+use super::types::{Bound, Elem, Shape, Ty, join_scalars, scalar_cost};
 use pullback_base::{Code, Diagnostic, Scalar, Span};
 
 /// What it costs an overload to make a value optional.
@@ -29,7 +30,7 @@ pub fn implicit_cost(program: &Program<'_>, from: &Ty, to: &Ty) -> Option<u32> {
                 (Elem::Scalar(from), Elem::Scalar(to)) => scalar_cost(*from, *to),
                 _ => return None,
             };
-            Some(elem_cost + shape_cost(program, *from_elem, *from_shape, *to_shape)?)
+            Some(elem_cost + shape_cost(program, *from_elem, from_shape, to_shape)?)
         }
         // The cases of an unscoped enum are integers wherever one is needed.
         (Ty::Enum(id), Ty::Number(..)) if program.enums[*id].unscoped => {
@@ -43,8 +44,8 @@ pub fn implicit_cost(program: &Program<'_>, from: &Ty, to: &Ty) -> Option<u32> {
     }
 }
 
-fn shape_cost(program: &Program<'_>, from_elem: Elem, from: Shape, to: Shape) -> Option<u32> {
-    const ONE: Shape = Shape::Vector(Count::Known(1));
+fn shape_cost(program: &Program<'_>, from_elem: Elem, from: &Shape, to: &Shape) -> Option<u32> {
+    const ONE: &Shape = &Shape::Vector(Count::Known(1));
     match (from, to) {
         _ if from == to => Some(0),
         (Shape::Scalar, ONE) | (ONE, Shape::Scalar) => Some(1),
@@ -248,10 +249,10 @@ pub fn join(program: &Program<'_>, a: &Ty, b: &Ty) -> Option<Ty> {
         _ if a_elem == b_elem => a_elem,
         _ => return None,
     };
-    const ONE: Shape = Shape::Vector(Count::Known(1));
-    let shape = match (a_shape, b_shape) {
+    const ONE: &Shape = &Shape::Vector(Count::Known(1));
+    let shape = match (&a_shape, &b_shape) {
         (ONE, Shape::Scalar) | (Shape::Scalar, ONE) => Shape::Scalar,
-        _ => a_shape.join(b_shape)?,
+        _ => a_shape.join(&b_shape)?,
     };
     let splats = |elem, from| from == shape || is_single(program, elem);
     (splats(a_elem, a_shape) && splats(b_elem, b_shape)).then_some(Ty::Number(elem, shape))

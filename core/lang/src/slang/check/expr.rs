@@ -270,6 +270,9 @@ impl Context<'_, '_> {
                 ))
             }
             Symbol::Case(id, case) => Item::Value(self.enum_case(id, case, span)),
+            Symbol::Requirement(id) if self.checker.program.asks_constant(id) => {
+                Item::Value(self.required(id, None, span))
+            }
             symbol @ (Symbol::Struct(_)
             | Symbol::Enum(_)
             | Symbol::Alias(_)

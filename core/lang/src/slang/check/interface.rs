@@ -77,9 +77,12 @@ impl<'a> Checker<'a> {
                         self.require_function(id, function);
                     }
                 }
-                DeclKind::Var(var) if var.init.is_none() && member.modifiers.has(ModifierKind::Static) => {
-                    self.unsupported("static constants that interfaces ask for", var.name.span);
-                    self.program.scopes[scope].names.insert(var.name.text.clone(), Symbol::Refused);
+                DeclKind::Var(var)
+                    if member.modifiers.has(ModifierKind::Static)
+                        && member.modifiers.has(ModifierKind::Const) =>
+                {
+                    let inner = Place { visibility: self.visibility_of(member, inner), ..inner };
+                    self.require_constant(id, var, inner);
                 }
                 DeclKind::AssociatedType(ast) => {
                     let kind = RequirementKind::Type { ast, bound: Bound::ANY, interfaces: Vec::new() };
@@ -100,7 +103,7 @@ impl<'a> Checker<'a> {
         self.program.functions[function].requirement = Some(requirement);
     }
 
-    fn require(
+    pub fn require(
         &mut self,
         interface: InterfaceId,
         name: Arc<str>,
@@ -442,6 +445,14 @@ impl<'a> Checker<'a> {
                 let missing = self.program.show_interface(&missing);
                 let why = format!("is `{shown}`, which does not conform to `{missing}`");
                 Some(Unmet { wanted: name, near: None, why: Some(why) })
+            }
+            RequirementKind::Constant { .. } => {
+                let why = self.unmet_constant(this, interface, requirement)?;
+                Some(Unmet {
+                    wanted: self.program.requirements[requirement].name.to_string(),
+                    near: None,
+                    why,
+                })
             }
         }
     }

@@ -10,6 +10,7 @@ mod constant;
 mod construct;
 mod context;
 mod convert;
+pub mod count;
 mod declared_operator;
 mod default;
 mod derivative;
@@ -36,6 +37,7 @@ mod property;
 pub mod recursion;
 mod reinterpret;
 pub mod request;
+mod required;
 mod resolve;
 mod signature;
 mod stmt;
@@ -60,7 +62,7 @@ use self::hir::Body;
 use self::interface::{First, Obligation};
 use self::program::{AliasId, FnId, Lazy, Program, Role, ScopeId, StructId};
 use self::request::Requests;
-use self::types::{Arg, Subst};
+use self::types::Arg;
 use super::ast;
 use super::modules::Unit;
 use pullback_base::{Code, Diagnostic, Diagnostics, Span, ids::Id};
@@ -95,8 +97,6 @@ pub struct Checker<'a> {
     wanted: Vec<FnId>,
     /// What was put off until all conformances are known.
     obligations: Vec<Obligation>,
-    /// What generic parameters stand for in the constant expression that is being evaluated.
-    bound: Subst,
     headers_done: bool,
     /// A conformance was wrong, and reported: what is generic cannot be lowered.
     headers_broken: bool,
@@ -183,7 +183,6 @@ impl<'a> Checker<'a> {
             bodies: FxHashMap::default(),
             wanted: Vec::new(),
             obligations: Vec::new(),
-            bound: Subst::default(),
             headers_done: false,
             headers_broken: false,
         }

@@ -1,17 +1,20 @@
 //! What a type expression means, and what to say of a name that means nothing.
 
+use super::Checker;
+use super::conform::Unsettled;
+use super::constant::Tree;
 use super::context::Context;
+use super::count::{Count, Fault, counted, in_range};
 use super::hir::{Expr, ExprKind};
 use super::interface::Obligation;
+use super::member::Item;
 use super::memory::BufferKind;
 use super::program::{AliasId, GenericKind, InterfaceRef, Lazy, MembersId, ScopeId, Symbol};
 use super::recursion::walk;
 use super::suggest::nearest;
-use super::types::{Arg, Bound, Count, Elem, ParamId, Shape, Subst, Ty, type_from_name};
-use super::{Checker, constant};
+use super::types::{Arg, Bound, Elem, ParamId, Shape, Subst, Ty, type_from_name};
 use crate::slang::ast::{self, GenericArg, TypeExpr, TypeExprKind};
 use pullback_base::{Code, Diagnostic, Span};
-use pullback_ir::Op;
 use std::sync::Arc;
 
 /// The size of `T[]`, to be told by an initializer.
@@ -45,11 +48,15 @@ impl Checker<'_> {
 }
 
 impl Checker<'_> {
-    /// The type with the associated types told that were not while it was made.
+    /// The type with the associated types and constants told that were not while it was made.
     pub fn settle(&mut self, ty: Ty, used: Span) -> Ty {
         let mut ty = ty;
-        while let Some(alias) = self.program.unsettled(&ty) {
-            if self.alias(alias, used).is_error() {
+        while let Some(unsettled) = self.program.unsettled(&ty) {
+            let broken = match unsettled {
+                Unsettled::Alias(id) => self.alias(id, used).is_error(),
+                Unsettled::Constant(id) => self.constant(id, used).is_error(),
+            };
+            if broken {
                 return Ty::Error;
             }
             ty = ty.normalized(&self.program);
@@ -108,9 +115,10 @@ fn is_known_foreign_type(name: &str) -> bool {
 }
 
 /// What a path leads through.
-enum Outer {
+enum Named {
     Namespace(ScopeId),
     Type(Ty),
+    Number(Expr),
 }
 
 impl Context<'_, '_> {
@@ -171,120 +179,142 @@ impl Context<'_, '_> {
     /// A constant integer, or a generic one.
     pub fn count(&mut self, expr: &ast::Expr) -> Option<Count> {
         let value = self.expr(expr);
-        if value.is_error() {
-            return None;
-        }
+        let value = self.unscoped(value);
         let integer = value.ty.known_scalar().is_some_and(|scalar| scalar.is_integer());
-        if let (Some(count), true) = (self.linear(&value), integer) {
-            return Some(count);
-        }
-        let mut is_generic = false;
-        walk(&value, &mut |part| is_generic |= matches!(part.kind, ExprKind::Param(_)));
-        if is_generic {
-            self.unsupported("sizes other than a generic number times and plus constants", value.span);
-            return None;
-        }
-        self.constant_int(&value).map(Count::Known)
-    }
-
-    /// A generic number times and plus constants, where the expression is that.
-    fn linear(&mut self, expr: &Expr) -> Option<Count> {
-        if let Ok(constant::Tree::Leaf(constant)) = constant::evaluate(self.checker, expr) {
-            return Some(Count::Known(constant.as_i64()));
-        }
-        match &expr.kind {
-            ExprKind::Param(param) => Some(Count::Param(*param)),
-            ExprKind::Convert(inner) => {
-                let whole = inner.ty.known_scalar().is_some_and(|scalar| scalar.is_integer());
-                if whole { self.linear(inner) } else { None }
-            }
-            ExprKind::Constant(id) => {
-                let value = self.checker.constant(*id, expr.span);
-                self.linear(&value)
-            }
-            ExprKind::Op(op, args) => {
-                let args: Option<Vec<Count>> = args.iter().map(|arg| self.linear(arg)).collect();
-                match (op, &args?[..]) {
-                    (Op::Add, [a, b]) => a.sum(*b),
-                    (Op::Sub, [a, b]) => a.sum(b.times(-1)),
-                    (Op::Mul, [a, b]) => a.product(*b),
-                    (Op::Neg, [a]) => Some(a.times(-1)),
-                    _ => None,
-                }
-            }
-            _ => None,
-        }
+        if integer { self.whole(&value) } else { self.constant_int(&value).map(Count::Known) }
     }
 
     /// What a generic value stands for: an integer, a `bool` or a case of an enum, which are numbers all.
     pub fn generic_value(&mut self, expr: &ast::Expr) -> Option<Count> {
         let value = self.expr(expr);
-        let integer = value.ty.known_scalar().is_some_and(|scalar| scalar.is_integer());
-        match value.kind {
-            ExprKind::Param(param) => return Some(Count::Param(param)),
-            _ if integer => {
-                if let Some(count) = self.linear(&value) {
-                    return Some(count);
-                }
+        self.generic_number(&value)
+    }
+
+    fn generic_number(&mut self, value: &Expr) -> Option<Count> {
+        let whole = self.checker.program.scalar_of(&value.ty).is_some_and(|scalar| !scalar.is_float());
+        if whole { self.whole(value) } else { self.constant_int(value).map(Count::Known) }
+    }
+
+    /// The number that an expression of whole numbers is; an error and `None` where it is none.
+    fn whole(&mut self, value: &Expr) -> Option<Count> {
+        let program = &self.checker.program;
+        let found = counted(program, value, &mut |part| {
+            let Ok(Tree::Leaf(number)) = self.checker.value_of(part) else { return None };
+            Some(number.as_i64())
+        });
+        let scalar = program.scalar_of(&value.ty);
+        let fault = match &found {
+            Ok(Count::Wrong(fault)) => Some(*fault),
+            Ok(Count::Known(n)) if !scalar.is_some_and(|scalar| in_range(*n, scalar)) => {
+                Some(Fault::Overflow)
             }
-            _ => {}
-        }
-        if value.ty != Ty::BOOL && !matches!(value.ty, Ty::Enum(_)) {
-            return self.constant_int(&value).map(Count::Known);
-        }
-        match constant::evaluate(self.checker, &value) {
-            Ok(constant::Tree::Leaf(constant)) => Some(Count::Known(constant.as_i64())),
-            _ => {
-                self.not_constant("this", value.span);
+            _ => None,
+        };
+        match (found, fault) {
+            (_, Some(fault)) => {
+                self.error(Code::TypeMismatch, fault.describe(), value.span, "computed here");
+                None
+            }
+            (Ok(count), None) => Some(count),
+            (Err(at), None) => {
+                let mut is_generic = false;
+                walk(value, &mut |part| {
+                    is_generic |= matches!(part.kind, ExprKind::Param(_) | ExprKind::Required(..));
+                });
+                match is_generic {
+                    true => self.unsupported("generic numbers computed like this", at),
+                    false => self.not_constant("this", at),
+                };
                 None
             }
         }
     }
 
     fn resolve_path(&mut self, path: &[ast::PathSegment], span: Span) -> Ty {
-        let Some((first, rest)) = path.split_first() else { return Ty::Error };
-        let name = &*first.name.text;
+        match self.named(path, span) {
+            Some(Named::Type(ty)) => ty,
+            Some(Named::Namespace(_) | Named::Number(_)) => {
+                let name = path.last().map_or("", |segment| &segment.name.text);
+                self.not_a_type(name, span)
+            }
+            None => Ty::Error,
+        }
+    }
+
+    /// What a path leads to; `None` after an error.
+    fn named(&mut self, path: &[ast::PathSegment], span: Span) -> Option<Named> {
+        let (first, rest) = path.split_first()?;
+        let name = &first.name.text;
         let mut at = match self.lookup(name) {
-            Some(Symbol::Namespace(scope)) if !rest.is_empty() => Outer::Namespace(scope),
-            Some(symbol) => match self.symbol_type(&symbol, None, &first.args, span) {
-                Some(ty) => Outer::Type(ty),
-                None => return self.not_a_type(name, span),
-            },
+            Some(Symbol::Namespace(scope)) if !rest.is_empty() => Named::Namespace(scope),
+            Some(symbol) => self.named_by(symbol, None, first, span)?,
             None => match self.builtin_type(name, &first.args, span) {
-                Some(ty) => Outer::Type(ty),
-                None => return self.unknown_type(&first.name),
+                Some(ty) => Named::Type(ty),
+                None => {
+                    self.unknown_type(&first.name);
+                    return None;
+                }
             },
         };
         for segment in rest {
             let name = &*segment.name.text;
             let program = &self.checker.program;
             let (symbol, of) = match &at {
-                Outer::Type(Ty::Error) => return Ty::Error,
+                Named::Type(Ty::Error) => return None,
                 // A handle names a buffer by itself, which buffers do here.
-                Outer::Type(Ty::Buffer(..)) if name == "Handle" && segment.args.is_empty() => continue,
-                Outer::Namespace(scope) => (program.member(*scope, name), None),
-                Outer::Type(ty) => (program.member_of(ty, name), Some(ty.clone())),
+                Named::Type(Ty::Buffer(..)) if name == "Handle" && segment.args.is_empty() => continue,
+                Named::Namespace(scope) => (program.member(*scope, name), None),
+                Named::Type(ty) => (program.member_of(ty, name), Some(ty.clone())),
+                Named::Number(_) => (None, None),
             };
             at = match symbol {
-                Some(Symbol::Namespace(scope)) => Outer::Namespace(scope),
-                Some(symbol) => match self.symbol_type(&symbol, of.as_ref(), &segment.args, span) {
-                    Some(ty) => Outer::Type(ty),
-                    None => return self.not_a_type(name, span),
-                },
+                Some(Symbol::Namespace(scope)) => Named::Namespace(scope),
+                Some(symbol) => self.named_by(symbol, of.as_ref(), segment, span)?,
                 None if name == "Differential" && of.is_some() => {
-                    Outer::Type(self.differential_type(&of.unwrap_or(Ty::Error), span))
+                    Named::Type(self.differential_type(&of.unwrap_or(Ty::Error), span))
                 }
                 None => {
                     let text: Vec<&str> = path.iter().map(|segment| &*segment.name.text).collect();
                     let message = format!("no type named `{}`", text.join("."));
                     self.error(Code::UnknownName, message, span, "not declared");
-                    return Ty::Error;
+                    return None;
                 }
             };
         }
-        match at {
-            Outer::Type(ty) => ty,
-            Outer::Namespace(_) => self.not_a_type(name, span),
+        Some(at)
+    }
+
+    fn named_by(
+        &mut self,
+        symbol: Symbol,
+        of: Option<&Ty>,
+        segment: &ast::PathSegment,
+        span: Span,
+    ) -> Option<Named> {
+        let program = &self.checker.program;
+        let is_number = match symbol {
+            Symbol::Constant(_) | Symbol::Case(..) => true,
+            Symbol::Requirement(id) => program.asks_constant(id),
+            Symbol::Generic(param) => matches!(program.generics[param].kind, GenericKind::Count { .. }),
+            _ => false,
+        };
+        let name = &segment.name.text;
+        if is_number && segment.args.is_empty() {
+            let item = match of {
+                Some(ty) => self.member_item(symbol, name, ty, None, span),
+                None => self.symbol_item(symbol, name, None, span),
+            };
+            return match item {
+                Item::Value(value) if !value.is_error() => Some(Named::Number(value)),
+                _ => None,
+            };
+        }
+        match self.symbol_type(&symbol, of, &segment.args, span) {
+            Some(ty) => Some(Named::Type(ty)),
+            None => {
+                self.not_a_type(name, span);
+                None
+            }
         }
     }
 
@@ -352,7 +382,7 @@ impl Context<'_, '_> {
                 GenericKind::Count { .. } => None,
             },
             Symbol::This(members) => Some(self.checker.program.members[*members].this.clone()),
-            Symbol::Requirement(id) => {
+            Symbol::Requirement(id) if !self.checker.program.asks_constant(*id) => {
                 let this = of.cloned().or_else(|| self.self_ty())?;
                 let ty = self.checker.program.project(this, *id);
                 Some(self.checker.settle(ty, span))
@@ -534,7 +564,8 @@ impl Context<'_, '_> {
         if args.is_empty() && name != "Array" {
             // HLSL's defaults: `vector` is `float4`, `matrix` is `float4x4`.
             let four = Count::Known(4);
-            let shape = if name == "vector" { Shape::Vector(four) } else { Shape::Matrix(four, four) };
+            let shape =
+                if name == "vector" { Shape::Vector(four) } else { Shape::Matrix(four.clone(), four) };
             return Some(Ty::Number(Elem::Scalar(pullback_base::Scalar::F32), shape));
         }
         if args.len() != wanted {
@@ -550,7 +581,7 @@ impl Context<'_, '_> {
         let counts: Option<Vec<Count>> = args[1..].iter().map(|arg| self.generic_count(arg, span)).collect();
         let (Some(Arg::Type(element)), Some(counts)) = (element, counts) else { return Some(Ty::Error) };
         if name == "Array" {
-            return Some(Ty::Array(Arc::new(element), counts[0]));
+            return Some(Ty::Array(Arc::new(element), counts[0].clone()));
         }
         if let Some(n) = counts.iter().filter_map(|count| count.known()).find(|n| !(1..=4).contains(n)) {
             self.error(
@@ -564,9 +595,9 @@ impl Context<'_, '_> {
         let Some(scalar) = Bound::from_name("__BuiltinType") else { return Some(Ty::Error) };
         match element {
             Ty::Number(elem, Shape::Scalar) if scalar.admits(&self.checker.program, &element) => {
-                let shape = match counts[..] {
-                    [n] => Shape::Vector(n),
-                    [rows, columns, ..] => Shape::Matrix(rows, columns),
+                let shape = match &counts[..] {
+                    [n] => Shape::Vector(n.clone()),
+                    [rows, columns, ..] => Shape::Matrix(rows.clone(), columns.clone()),
                     [] => Shape::Scalar,
                 };
                 Some(Ty::Number(elem, shape))
@@ -614,43 +645,24 @@ impl Context<'_, '_> {
     pub fn generic_arg(&mut self, arg: &GenericArg) -> Option<Arg> {
         match arg {
             GenericArg::Value(expr) => self.generic_value(expr).map(Arg::Count),
-            GenericArg::Type(ty) => {
-                if let TypeExprKind::Path(path) = &ty.kind
-                    && let [segment] = &path[..]
-                    && segment.args.is_empty()
-                    && self.names_a_number(&segment.name.text)
+            GenericArg::Type(TypeExpr { kind: TypeExprKind::Path(path), span }) => {
+                if let [segment] = &path[..]
+                    && let Some(local) = self.local(&segment.name.text)
                 {
-                    let kind = ast::ExprKind::Name(segment.name.clone());
-                    return self.generic_value(&ast::Expr { kind, span: ty.span }).map(Arg::Count);
+                    let value = self.local_value(local, *span);
+                    return self.generic_number(&value).map(Arg::Count);
                 }
-                if let Some(case) = self.enum_case_named(ty) {
-                    return self.generic_value(&case).map(Arg::Count);
+                match self.named(path, *span) {
+                    Some(Named::Number(value)) => self.generic_number(&value).map(Arg::Count),
+                    Some(Named::Type(ty)) => Some(Arg::Type(ty)),
+                    Some(Named::Namespace(_)) => {
+                        let name = path.last().map_or("", |segment| &segment.name.text);
+                        Some(Arg::Type(self.not_a_type(name, *span)))
+                    }
+                    None => Some(Arg::Type(Ty::Error)),
                 }
-                Some(Arg::Type(self.resolve_type(ty)))
             }
-        }
-    }
-
-    /// `Color.Red` where a type may stand.
-    fn enum_case_named(&self, ty: &TypeExpr) -> Option<ast::Expr> {
-        let TypeExprKind::Path(path) = &ty.kind else { return None };
-        let [first, case] = &path[..] else { return None };
-        let Some(Symbol::Enum(_)) = self.lookup(&first.name.text) else { return None };
-        let base = ast::Expr { kind: ast::ExprKind::Name(first.name.clone()), span: first.name.span };
-        let kind = ast::ExprKind::Member { base: Box::new(base), name: case.name.clone() };
-        Some(ast::Expr { kind, span: ty.span })
-    }
-
-    fn names_a_number(&self, name: &str) -> bool {
-        if self.local(name).is_some() {
-            return true;
-        }
-        match self.lookup(name) {
-            Some(Symbol::Constant(_)) => true,
-            Some(Symbol::Generic(param)) => {
-                matches!(self.checker.program.generics[param].kind, GenericKind::Count { .. })
-            }
-            _ => false,
+            GenericArg::Type(ty) => Some(Arg::Type(self.resolve_type(ty))),
         }
     }
 
