@@ -167,6 +167,9 @@ impl Context<'_, '_> {
             return Expr { span, ..inner };
         }
         let ty = inner.ty.clone();
+        if ty == Ty::Void {
+            return Expr { span, ..inner };
+        }
         Expr { kind: ExprKind::Op(Op::Detach, vec![inner]), ty, span }
     }
 

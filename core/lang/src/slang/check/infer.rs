@@ -32,23 +32,35 @@ pub fn infer(
         inference.unify(&param.ty, arg)?;
     }
     let mut subst = inference.told()?;
+    let untold: Vec<ParamId> = own.iter().copied().filter(|param| !subst.contains_key(param)).collect();
+    fill(program, &untold, &mut subst)?;
+    // A bound may name parameters behind it.
     for &param in own {
-        complete(program, param, &mut subst)?;
+        if fit(program, param, &mut subst)? {
+            fill(program, &untold, &mut subst)?;
+        }
     }
     Ok(subst)
 }
 
-/// Fills in defaults and checks bounds; an integer where a float is asked for becomes a `float`.
-fn complete(program: &Program<'_>, param: ParamId, subst: &mut Subst) -> Result<(), String> {
-    let generic = &program.generics[param];
-    if !subst.contains_key(&param) {
+/// Gives parameters that nobody tells their defaults.
+fn fill(program: &Program<'_>, untold: &[ParamId], subst: &mut Subst) -> Result<(), String> {
+    for &param in untold {
+        let name = &program.generics[param].name;
         let default = program.default_of(param, subst);
-        subst.insert(param, default.ok_or_else(|| format!("the arguments do not tell `{}`", generic.name))?);
+        subst.insert(param, default.ok_or_else(|| format!("the arguments do not tell `{name}`"))?);
     }
-    let (GenericKind::Type { bound, .. }, Some(Arg::Type(ty))) = (&generic.kind, subst.get(&param)) else {
-        return Ok(());
+    Ok(())
+}
+
+/// Checks bounds; an integer where a float is asked for becomes a `float`. Whether one did.
+fn fit(program: &Program<'_>, param: ParamId, subst: &mut Subst) -> Result<bool, String> {
+    let Some(misfit) = program.misfit(param, subst) else { return Ok(false) };
+    let (GenericKind::Type { bound, .. }, Some(Arg::Type(ty))) =
+        (&program.generics[param].kind, subst.get(&param))
+    else {
+        return Err(misfit);
     };
-    let Some(misfit) = program.misfit(param, subst) else { return Ok(()) };
     if let Ty::Number(Elem::Scalar(scalar), shape) = ty {
         let promoted = [Scalar::I32, Scalar::F32]
             .into_iter()
@@ -56,7 +68,7 @@ fn complete(program: &Program<'_>, param: ParamId, subst: &mut Subst) -> Result<
         let mut promoted = promoted.filter(|(to, _)| !scalar.is_float() && scalar != to);
         if let Some((_, ty)) = promoted.find(|(_, ty)| bound.admits(program, ty)) {
             subst.insert(param, Arg::Type(ty));
-            return Ok(());
+            return Ok(true);
         }
     }
     Err(misfit)

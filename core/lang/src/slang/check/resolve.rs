@@ -381,7 +381,14 @@ impl Context<'_, '_> {
                 GenericKind::Type { .. } => Some(self.checker.program.generic_type(*param)),
                 GenericKind::Count { .. } => None,
             },
-            Symbol::This(members) => Some(self.checker.program.members[*members].this.clone()),
+            Symbol::This(members) => {
+                let this = self.checker.program.members[*members].this.clone();
+                let Ty::Struct(id, _) = this else { return Some(this) };
+                self.checker.fields(id, span);
+                let broken = self.checker.program.structs[id].broken;
+                self.broken |= broken;
+                Some(if broken { Ty::Error } else { this })
+            }
             Symbol::Requirement(id) if !self.checker.program.asks_constant(*id) => {
                 let this = of.cloned().or_else(|| self.self_ty())?;
                 let ty = self.checker.program.project(this, *id);
@@ -450,9 +457,10 @@ impl Context<'_, '_> {
                 },
             };
             subst.insert(param, value.clone());
-            self.check_generic_arg(param, &subst, span)?;
             values.push(value);
         }
+        // A bound may name parameters behind it.
+        own.iter().try_for_each(|&param| self.check_generic_arg(param, &subst, span))?;
         Some(values)
     }
 
