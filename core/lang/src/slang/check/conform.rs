@@ -500,11 +500,7 @@ impl Program<'_> {
         if ty.is_abstract() || matches!(ty, Ty::Interface(_)) {
             for interface in self.promised(ty) {
                 match interface_scope(interface.id) {
-                    Some(Symbol::Functions(found)) => found.iter().for_each(|&id| {
-                        if !functions.contains(&id) {
-                            functions.push(id);
-                        }
-                    }),
+                    Some(Symbol::Functions(found)) => add_new(&mut functions, found),
                     Some(symbol) => return Some(symbol.clone()),
                     None => {}
                 }
@@ -530,7 +526,7 @@ impl Program<'_> {
                 let Some(found) = interface_scope(interface.id) else { continue };
                 match found {
                     _ if self.members_subst(*members, ty).is_none() => {}
-                    Symbol::Functions(found) => functions.extend_from_slice(found),
+                    Symbol::Functions(found) => add_new(&mut functions, found),
                     Symbol::Requirement(id) if self.asks_constant(*id) => return Some(found.clone()),
                     _ => {}
                 }
@@ -665,6 +661,15 @@ impl Program<'_> {
         }
         let args: Vec<String> = interface.args.iter().map(|arg| self.show_arg(arg)).collect();
         format!("{name}<{}>", args.join(", "))
+    }
+}
+
+/// Several conformances may lead to one function.
+fn add_new(functions: &mut SmallVec<[FnId; 2]>, found: &[FnId]) {
+    for &id in found {
+        if !functions.contains(&id) {
+            functions.push(id);
+        }
     }
 }
 

@@ -14,8 +14,7 @@ use pullback_base::{Code, Diagnostic, Span, ids::Id};
 use std::sync::Arc;
 
 /// Interfaces of the language that are not there yet: better refused by name than called unknown.
-const FOREIGN: [&str; 5] =
-    ["IFunc", "IMutatingFunc", "IDifferentiableFunc", "IRangedValue", "IOpaqueDescriptor"];
+const FOREIGN: [&str; 4] = ["IFunc", "IMutatingFunc", "IDifferentiableFunc", "IOpaqueDescriptor"];
 
 /// So many aliases of aliases are followed: more are a circle.
 const MAX_ALIASES: usize = 64;
