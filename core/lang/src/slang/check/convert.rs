@@ -39,7 +39,7 @@ pub fn implicit_cost(program: &Program<'_>, from: &Ty, to: &Ty) -> Option<u32> {
         (Ty::Buffer(kind, element), Ty::Buffer(wanted, wanted_element)) if element == wanted_element => {
             kind.serves_as(*wanted).then_some(1)
         }
-        (Ty::Struct(..), Ty::Struct(..)) => program.implicit_constructor(from, to).map(|_| 1),
+        (_, Ty::Struct(..)) => program.implicit_constructor(from, to).map(|_| 1),
         _ => super::pointer::implicit_cost(from, to),
     }
 }
@@ -52,6 +52,11 @@ fn shape_cost(program: &Program<'_>, from_elem: Elem, from: &Shape, to: &Shape) 
         (Shape::Scalar, _) if is_single(program, from_elem) => Some(SPLAT_COST),
         _ => None,
     }
+}
+
+/// `(S)0` is what a variable of the type holds at first.
+fn is_cast_zero(expr: &Expr, to: &Ty) -> bool {
+    matches!(expr.kind, ExprKind::Literal(Literal::Int(0))) && !matches!(to, Ty::Number(..) | Ty::Void)
 }
 
 /// Whether a scalar-shaped number of this element is one component for sure.
@@ -162,14 +167,10 @@ impl Context<'_, '_> {
         if expr.ty == *to || expr.is_error() || to.is_error() {
             return Expr { span, ..expr };
         }
-        if let ExprKind::Literal(Literal::Int(0)) = expr.kind
-            && !matches!(to, Ty::Number(..) | Ty::Void)
-        {
-            return Expr { kind: ExprKind::Zero, ty: to.clone(), span };
+        if is_cast_zero(&expr, to) {
+            return self.default_of(to, span);
         }
-        let wraps = self.checker.program.held(to).is_some()
-            && implicit_cost(&self.checker.program, &expr.ty, to).is_some();
-        if wraps || self.can_cast(&expr.ty, to) || self.can_cast_enum(&expr.ty, to) {
+        if self.casts(&expr, to) {
             return Expr { span, ..self.converted(expr, to) };
         }
         let (from, wanted) = (self.show(&expr.ty), self.show(to));
@@ -180,6 +181,17 @@ impl Context<'_, '_> {
             format!("is `{from}`"),
             format!("build the `{wanted}` from parts of it"),
         )
+    }
+
+    /// Whether a cast is a conversion of the value itself.
+    pub fn casts(&self, expr: &Expr, to: &Ty) -> bool {
+        let program = &self.checker.program;
+        let wraps = program.held(to).is_some() && implicit_cost(program, &expr.ty, to).is_some();
+        wraps
+            || expr.ty == *to
+            || is_cast_zero(expr, to)
+            || self.can_cast(&expr.ty, to)
+            || self.can_cast_enum(&expr.ty, to)
     }
 
     fn can_cast(&self, from: &Ty, to: &Ty) -> bool {

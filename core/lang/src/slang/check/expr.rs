@@ -117,11 +117,16 @@ impl Context<'_, '_> {
         match &expr.kind {
             Ast::Cast { ty, value } => {
                 let to = self.resolve_type(ty);
-                let value = match &value.kind {
+                let given = match &value.kind {
                     Ast::InitList(_) => self.expr_for(value, &to),
                     _ => self.expr(value),
                 };
-                self.cast(value, &to, span)
+                // `(S)value` is `S(value)` where nothing else is meant.
+                let converts = given.is_error() || self.casts(&given, &to);
+                match to {
+                    Ty::Struct(..) if !converts => self.construct(&to, std::slice::from_ref(value), span),
+                    _ => self.cast(given, &to, span),
+                }
             }
             Ast::Unary { op, value } => {
                 let value = self.expr(value);

@@ -374,7 +374,9 @@ impl<'a> Checker<'a> {
                 continue;
             }
             for requirement in self.program.interfaces[interface.id].requirements.clone() {
-                if let Some(why) = self.unmet(&this, &interface, requirement) {
+                if let Some(why) = self.unmet(&this, &interface, requirement)
+                    && !self.give_by_field(&this, &interface, requirement)
+                {
                     self.report_unmet(&this, &interface, requirement, span, why);
                 }
             }

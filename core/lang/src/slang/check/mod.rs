@@ -241,7 +241,9 @@ impl<'a> Checker<'a> {
     fn drop_all_if_an_initial_is_broken(&mut self) {
         let is_initial = |id: &FnId| {
             let function = &self.program.functions[*id];
-            function.role == Role::Constructor && function.ast.params.is_empty()
+            // One that an interface asks for has none.
+            let has_body = function.ast.body.is_some();
+            has_body && function.role == Role::Constructor && function.ast.params.is_empty()
         };
         if self.bodies.iter().any(|(id, body)| body.is_none() && is_initial(id)) {
             self.bodies.values_mut().for_each(|body| *body = None);
