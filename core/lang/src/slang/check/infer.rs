@@ -35,7 +35,11 @@ pub fn infer(
     let untold: Vec<ParamId> = own.iter().copied().filter(|param| !subst.contains_key(param)).collect();
     fill(program, &untold, &mut subst)?;
     // A bound may name parameters behind it.
-    for &param in own {
+    let (given, told) = own.split_at(explicit.len());
+    if let Some(misfit) = given.iter().find_map(|&param| program.misfit(param, &subst)) {
+        return Err(misfit);
+    }
+    for &param in told {
         if fit(program, param, &mut subst)? {
             fill(program, &untold, &mut subst)?;
         }
