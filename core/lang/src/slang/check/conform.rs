@@ -4,7 +4,7 @@ use super::count::{Count, in_range};
 use super::infer::matches;
 use super::program::{
     AliasId, Conformance, ConstId, Fact, Field, FnId, Generic, GenericKind, InterfaceId, InterfaceRef,
-    MembersId, Param, Program, PropertyId, RequirementId, RequirementKind, Role, Symbol,
+    MembersId, Param, Program, PropertyId, RequirementId, RequirementKind, Role, Signature, Symbol,
 };
 use super::types::{Arg, Bound, Elem, ParamId, Shape, Subst, Ty};
 use super::{Instance, done};
@@ -638,6 +638,19 @@ impl Program<'_> {
             (same_params && same_result).then(|| (id, in_order()))
         });
         given.or_else(|| function.ast.body.is_some().then(|| (asked, generics.to_vec())))
+    }
+
+    /// Where a function that is to be given for another one has derivatives that the other keeps back by `no_diff`.
+    pub fn lets_derivatives_pass(&self, asked: &Signature, given: &Signature) -> Option<String> {
+        let has_tangents = |ty: &Ty| self.differential(ty).is_some();
+        if asked.result_no_diff && !given.result_no_diff && has_tangents(&given.result) {
+            return Some("gives a result that is not `no_diff`".into());
+        }
+        let params = asked.params.iter().zip(&given.params);
+        let (_, param) = params
+            .into_iter()
+            .find(|(asked, given)| asked.no_diff && !given.no_diff && has_tangents(&given.ty))?;
+        Some(format!("takes `{}`, which is not `no_diff`", param.name))
     }
 
     /// The constructor without parameters of a type that is known, and its generic arguments: what `T()` is for a generic `T`.

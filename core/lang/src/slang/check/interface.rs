@@ -412,8 +412,11 @@ impl<'a> Checker<'a> {
                     subst.insert(param, self.program.generic_as_arg(param));
                 }
                 let generics: Vec<_> = signature.generics.iter().map(|param| subst[param].clone()).collect();
-                if self.program.witness(this, requirement, &generics).is_some() {
-                    return None;
+                if let Some((given, _)) = self.program.witness(this, requirement, &generics) {
+                    let given_signature = done(&self.program.functions[given].signature)?;
+                    let why = self.program.lets_derivatives_pass(&signature, &given_signature)?;
+                    let wanted = self.program.requirements[requirement].name.to_string();
+                    return Some(Unmet { wanted, near: Some(given), why: Some(why) });
                 }
                 let wanted = self.program.show_function(asked, &subst);
                 let near = match self.program.member_of(this, &self.program.requirements[requirement].name) {
