@@ -93,14 +93,16 @@ impl Checker<'_> {
 impl Checker<'_> {
     /// Whether the program itself has numbers that generic parameters decide.
     fn has_generic_sizes(&self) -> bool {
-        let is_number =
-            |param: &ParamId| matches!(self.program.generics[*param].kind, GenericKind::Count { .. });
+        let decides = |param: &ParamId| match &self.program.generics[*param].kind {
+            GenericKind::Count { .. } => true,
+            // Its constants, or those of its associated types, may be in sizes.
+            GenericKind::Type { interfaces, .. } => !interfaces.is_empty(),
+        };
         let functions = self.program.functions.values().filter(|function| !function.is_std);
-        let structs = self.program.structs.values().filter(|decl| !decl.is_std);
-        let mut requirements = self.program.requirements.ids();
-        requirements.any(|id| self.program.asks_constant(id))
-            || functions.flat_map(|function| &function.generics).any(is_number)
-            || structs.flat_map(|decl| &self.program.members[decl.members].generics).any(is_number)
+        let mut signatures = functions.filter_map(|function| done(&function.signature));
+        let mut structs = self.program.structs.values().filter(|decl| !decl.is_std);
+        signatures.any(|signature| signature.generics.iter().any(decides))
+            || structs.any(|decl| self.program.members[decl.members].generics.iter().any(decides))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::collect::Place;
 use super::context::Context;
+use super::infer::matches;
 use super::program::{
     AliasId, Conformance, Extension, FnId, Generic, GenericKind, Interface, InterfaceId, InterfaceRef,
     Members, MembersId, Requirement, RequirementId, RequirementKind, ScopeId, StructId, Symbol,
@@ -325,7 +326,8 @@ impl<'a> Checker<'a> {
             let extended = self.program.structs[*id].scope;
             self.program.scopes[scope].using.push(extended);
         }
-        let told = |param: ParamId| this.mentions(param) || self.program.stood_for(param).is_some();
+        let by_this = matches(&self.program, &generics, &this, &this).unwrap_or_default();
+        let told = |param: ParamId| by_this.contains_key(&param) || self.program.stood_for(param).is_some();
         let untold = generics.iter().find(|&&param| !told(param)).copied();
         if let Some(param) = untold.filter(|_| !this.is_error()) {
             let name = self.program.generics[param].name.clone();

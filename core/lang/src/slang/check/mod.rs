@@ -18,6 +18,7 @@ pub mod entry;
 mod enums;
 mod expr;
 pub mod flow;
+mod generic_arg;
 mod given;
 mod global;
 pub mod hir;
