@@ -2,12 +2,13 @@
 
 use super::atomic::{self, Word};
 use super::context::Context;
+use super::count::Count;
 use super::hir::{Access, Action, Expr, ExprKind, Pick};
 use super::member::Item;
 use super::memory::BufferForm;
 use super::reinterpret;
 use super::tuple::TUPLE_MAKERS;
-use super::types::{Arg, Count, Elem, Ty};
+use super::types::{Arg, Elem, Ty};
 use crate::slang::ast;
 use pullback_base::{Code, Scalar, Span};
 use std::sync::Arc;
@@ -258,7 +259,7 @@ impl Context<'_, '_> {
     /// Whether the last argument, where there is one, tells an alignment: nothing follows from it here.
     fn is_alignment(&mut self, arg: Option<&Expr>) -> bool {
         let Some(arg) = arg else { return true };
-        if matches!(super::constant::evaluate(self.checker, arg), Ok(super::constant::Tree::Leaf(_))) {
+        if matches!(self.checker.value_of(arg), Ok(super::constant::Tree::Leaf(_))) {
             return true;
         }
         let message = "an alignment must be known at compile time";

@@ -42,10 +42,7 @@ impl Context<'_, '_> {
 impl Checker<'_> {
     /// Whether an assertion holds where generic parameters stand for that; an error where not.
     pub fn holds(&mut self, condition: &Expr, message: &str, subst: &Subst) -> bool {
-        let outer = std::mem::replace(&mut self.bound, subst.clone());
-        let value = constant::evaluate(self, condition);
-        self.bound = outer;
-        let diagnostic = match value {
+        let diagnostic = match constant::evaluate(&self.program, condition, subst) {
             Ok(Tree::Leaf(value)) if value.as_bool() => return true,
             Ok(_) => {
                 let what = if message.is_empty() { "this assertion does not hold" } else { message };

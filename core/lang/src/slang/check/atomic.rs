@@ -1,6 +1,6 @@
 //! Atomics: `InterlockedAdd` and its kin, and `Atomic<T>`, a number in memory that is reached by such operations alone.
 
-use super::constant::{Tree, evaluate};
+use super::constant::Tree;
 use super::context::Context;
 use super::hir::{Action, Expr, ExprKind, Literal, Pick};
 use super::program::{GlobalKind, Program};
@@ -327,7 +327,7 @@ impl Context<'_, '_> {
             self.error_advised(Code::TypeMismatch, message, order.span, format!("is `{shown}`"), help);
             return false;
         }
-        if matches!(evaluate(self.checker, order), Ok(Tree::Leaf(order)) if order.as_i64() == 0) {
+        if matches!(self.checker.value_of(order), Ok(Tree::Leaf(order)) if order.as_i64() == 0) {
             return true;
         }
         self.unsupported("memory orders other than `MemoryOrder.Relaxed`", order.span);

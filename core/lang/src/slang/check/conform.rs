@@ -1,11 +1,12 @@
 //! Which types conform to which interfaces, and what they give for what those ask: questions to the tables alone.
 
+use super::count::{Count, in_range};
 use super::infer::matches;
 use super::program::{
-    AliasId, Conformance, Fact, Field, FnId, GenericKind, InterfaceId, InterfaceRef, MembersId, Param,
-    Program, PropertyId, RequirementId, RequirementKind, Role, Symbol,
+    AliasId, Conformance, ConstId, Fact, Field, FnId, Generic, GenericKind, InterfaceId, InterfaceRef,
+    MembersId, Param, Program, PropertyId, RequirementId, RequirementKind, Role, Signature, Symbol,
 };
-use super::types::{Arg, Bound, Count, Elem, ParamId, Shape, Subst, Ty};
+use super::types::{Arg, Bound, Elem, ParamId, Shape, Subst, Ty};
 use super::{Instance, done};
 use pullback_base::{Code, Diagnostic, Span};
 use smallvec::SmallVec;
@@ -32,18 +33,14 @@ impl Ty {
 
     /// Whether a generic parameter is part of the type.
     pub fn mentions(&self, param: ParamId) -> bool {
-        let counts = |count: &Count| count.parts().0 == Some(param);
+        let counts = |count: &Count| count.mentions(param);
         let arg_mentions = |arg: &Arg| match arg {
             Arg::Type(ty) => ty.mentions(param),
             Arg::Count(count) => counts(count),
         };
         match self {
             Ty::Number(elem, shape) => {
-                let sized = match shape {
-                    Shape::Scalar => false,
-                    Shape::Vector(n) => counts(n),
-                    Shape::Matrix(rows, columns) => counts(rows) || counts(columns),
-                };
+                let sized = shape.counts().into_iter().any(counts);
                 *elem == Elem::Param(param) || sized
             }
             Ty::Array(element, count) => counts(count) || element.mentions(param),
@@ -87,6 +84,12 @@ impl Ty {
     }
 }
 
+/// A declaration whose meaning is still to be found.
+pub enum Unsettled {
+    Alias(AliasId),
+    Constant(ConstId),
+}
+
 /// What a value of an interface's type chooses among.
 pub struct Dispatch {
     pub interface: InterfaceRef,
@@ -127,7 +130,7 @@ impl Program<'_> {
     pub fn requirement_bound(&self, requirement: RequirementId) -> Bound {
         match &self.requirements[requirement].kind {
             RequirementKind::Type { bound, .. } => *bound,
-            RequirementKind::Function(_) => Bound::ANY,
+            RequirementKind::Function(_) | RequirementKind::Constant { .. } => Bound::ANY,
         }
     }
 
@@ -421,7 +424,7 @@ impl Program<'_> {
         }
         let generic = &self.generics[param];
         let (GenericKind::Type { bound, interfaces, .. }, Arg::Type(ty)) = (&generic.kind, arg) else {
-            return None;
+            return self.out_of_range(param, arg);
         };
         if !bound.admits(self, ty) {
             return Some(format!("`{}` cannot be `{}`", generic.name, self.show(ty)));
@@ -438,6 +441,16 @@ impl Program<'_> {
             ));
         }
         generic.facts.iter().find_map(|fact| self.broken_fact_within(fact, subst, depth))
+    }
+
+    /// Why a generic number cannot be what it would be: its type has no such number.
+    pub fn out_of_range(&self, param: ParamId, arg: &Arg) -> Option<String> {
+        let Generic { name, kind: GenericKind::Count { ty, .. }, .. } = &self.generics[param] else {
+            return None;
+        };
+        let (Arg::Count(Count::Known(number)), Some(scalar)) = (arg, self.scalar_of(ty)) else { return None };
+        (!in_range(*number, scalar))
+            .then(|| format!("`{name}` is `{}`, which has no {number}", self.show(ty)))
     }
 
     /// The one type that values of the interface's type have, where the library says so: `__Value`.
@@ -488,11 +501,7 @@ impl Program<'_> {
         if ty.is_abstract() || matches!(ty, Ty::Interface(_)) {
             for interface in self.promised(ty) {
                 match interface_scope(interface.id) {
-                    Some(Symbol::Functions(found)) => found.iter().for_each(|&id| {
-                        if !functions.contains(&id) {
-                            functions.push(id);
-                        }
-                    }),
+                    Some(Symbol::Functions(found)) => add_new(&mut functions, found),
                     Some(symbol) => return Some(symbol.clone()),
                     None => {}
                 }
@@ -515,10 +524,12 @@ impl Program<'_> {
         }
         if functions.is_empty() {
             for Conformance { members, interface, .. } in &self.conformances {
-                if let Some(Symbol::Functions(found)) = interface_scope(interface.id)
-                    && self.members_subst(*members, ty).is_some()
-                {
-                    functions.extend_from_slice(found);
+                let Some(found) = interface_scope(interface.id) else { continue };
+                match found {
+                    _ if self.members_subst(*members, ty).is_none() => {}
+                    Symbol::Functions(found) => add_new(&mut functions, found),
+                    Symbol::Requirement(id) if self.asks_constant(*id) => return Some(found.clone()),
+                    _ => {}
                 }
             }
         }
@@ -562,27 +573,30 @@ impl Program<'_> {
         }
     }
 
-    /// An alias that must be known before an associated type in `ty` is.
-    pub fn unsettled(&self, ty: &Ty) -> Option<AliasId> {
+    /// What must be known before an associated type or constant in `ty` is.
+    pub fn unsettled(&self, ty: &Ty) -> Option<Unsettled> {
+        let of_arg = |arg: &Arg| match arg {
+            Arg::Type(ty) => self.unsettled(ty),
+            Arg::Count(count) => count.unsettled(self),
+        };
         match ty {
             Ty::Assoc(base, requirement) if !base.is_abstract() => {
                 self.unsettled(base).or_else(|| {
                     match self.member_of(base, &self.requirements[*requirement].name) {
-                        Some(Symbol::Alias(id)) => Some(id),
+                        Some(Symbol::Alias(id)) => Some(Unsettled::Alias(id)),
                         _ => None,
                     }
                 })
             }
-            Ty::Array(element, _)
-            | Ty::Buffer(_, element)
+            Ty::Array(element, count) => self.unsettled(element).or_else(|| count.unsettled(self)),
+            Ty::Buffer(_, element)
             | Ty::Pointer(_, element)
             | Ty::Pair(element)
             | Ty::Differential(element) => self.unsettled(element),
-            Ty::Struct(_, args) => args.iter().find_map(|arg| match arg {
-                Arg::Type(ty) => self.unsettled(ty),
-                Arg::Count(_) => None,
-            }),
-            _ => None,
+            Ty::Number(_, shape) => shape.counts().into_iter().find_map(|count| count.unsettled(self)),
+            Ty::Struct(_, args) => args.iter().find_map(of_arg),
+            Ty::Interface(interface) => interface.args.iter().find_map(of_arg),
+            Ty::Assoc(..) | Ty::Error | Ty::Void | Ty::Enum(_) | Ty::Atomic(_) => None,
         }
     }
 
@@ -628,6 +642,19 @@ impl Program<'_> {
         given.or_else(|| function.ast.body.is_some().then(|| (asked, generics.to_vec())))
     }
 
+    /// Where a function that is to be given for another one has derivatives that the other keeps back by `no_diff`.
+    pub fn lets_derivatives_pass(&self, asked: &Signature, given: &Signature) -> Option<String> {
+        let has_tangents = |ty: &Ty| self.differential(ty).is_some();
+        if asked.result_no_diff && !given.result_no_diff && has_tangents(&given.result) {
+            return Some("gives a result that is not `no_diff`".into());
+        }
+        let params = asked.params.iter().zip(&given.params);
+        let (_, param) = params
+            .into_iter()
+            .find(|(asked, given)| asked.no_diff && !given.no_diff && has_tangents(&given.ty))?;
+        Some(format!("takes `{}`, which is not `no_diff`", param.name))
+    }
+
     /// The constructor without parameters of a type that is known, and its generic arguments: what `T()` is for a generic `T`.
     pub fn default_constructor(&self, ty: &Ty) -> Option<(FnId, Vec<Arg>)> {
         let Some(Symbol::Functions(constructors)) = self.member_of(ty, "__init") else { return None };
@@ -649,6 +676,15 @@ impl Program<'_> {
         }
         let args: Vec<String> = interface.args.iter().map(|arg| self.show_arg(arg)).collect();
         format!("{name}<{}>", args.join(", "))
+    }
+}
+
+/// Several conformances may lead to one function.
+fn add_new(functions: &mut SmallVec<[FnId; 2]>, found: &[FnId]) {
+    for &id in found {
+        if !functions.contains(&id) {
+            functions.push(id);
+        }
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::Checker;
 use super::context::Context;
+use super::count::Count;
 use super::hir::{Callee, Expr, ExprKind, Literal, Pick};
-use super::program::Program;
-use super::types::{Arg, Count, Shape, Ty};
+use super::program::{Lazy, Program};
+use super::types::{Arg, Shape, Subst, Ty};
 use pullback_base::{Code, Scalar, Span};
 use pullback_ir::{Constant, Op};
 
@@ -61,7 +62,7 @@ impl Tree {
     }
 
     /// The tree of a shape from its components in order.
-    fn of_shape(shape: Shape, components: &mut impl Iterator<Item = Constant>) -> Option<Tree> {
+    fn of_shape(shape: &Shape, components: &mut impl Iterator<Item = Constant>) -> Option<Tree> {
         let mut row = |n: i64| (0..n).map(|_| components.next().map(Tree::Leaf)).collect::<Option<Vec<_>>>();
         match shape {
             Shape::Scalar => row(1)?.pop(),
@@ -76,80 +77,81 @@ impl Tree {
     }
 }
 
-/// The value of an expression, or the place of its first part that is not constant.
-pub fn evaluate(checker: &mut Checker<'_>, expr: &Expr) -> Result<Tree, Span> {
+/// The value of an expression where generic parameters stand for what `bound` says, or the place of its first part that is not
+/// constant.
+pub fn evaluate(program: &Program<'_>, expr: &Expr, bound: &Subst) -> Result<Tree, Span> {
     let fail = Err(expr.span);
-    let scalar = checker.program.scalar_of(&expr.ty);
+    let scalar = program.scalar_of(&expr.ty);
+    let part = |expr: &Expr| evaluate(program, expr, bound);
     match &expr.kind {
         ExprKind::Literal(literal) => scalar.map_or(fail, |scalar| Ok(Tree::Leaf(literal.constant(scalar)))),
-        ExprKind::Zero => zero(checker, &expr.ty).ok_or(expr.span),
-        ExprKind::Param(param) => match (checker.bound.get(param), scalar) {
+        ExprKind::Zero => zero(program, &expr.ty).ok_or(expr.span),
+        ExprKind::Param(param) => match (bound.get(param), scalar) {
             (Some(Arg::Count(Count::Known(number))), Some(scalar)) => {
                 Ok(Tree::Leaf(Literal::Int(i128::from(*number)).constant(scalar)))
             }
             _ => fail,
         },
+        ExprKind::Required(ty, requirement) => {
+            let ty = ty.subst(program, bound);
+            let Some(given) = program.given_for_constant(&ty, *requirement, expr.span) else { return fail };
+            part(&given).map_err(|_| expr.span)
+        }
         ExprKind::Under(bindings, inner) => {
-            let bound =
-                bindings.iter().map(|(param, arg)| (*param, arg.subst(&checker.program, &checker.bound)));
-            let bound = bound.collect();
-            let outer = std::mem::replace(&mut checker.bound, bound);
-            let value = evaluate(checker, inner);
-            checker.bound = outer;
-            value.map_err(|_| expr.span)
+            let inner_bound = bindings.iter().map(|(param, arg)| (*param, arg.subst(program, bound)));
+            evaluate(program, inner, &inner_bound.collect()).map_err(|_| expr.span)
         }
-        ExprKind::Constant(id) => {
-            let value = checker.constant(*id, expr.span);
-            evaluate(checker, &value).map_err(|_| expr.span)
-        }
+        ExprKind::Constant(id) => match &program.constants[*id].value {
+            Lazy::Done(value) => part(value).map_err(|_| expr.span),
+            Lazy::Pending | Lazy::Busy => fail,
+        },
         ExprKind::Op(op, args) => {
-            let args: Result<Vec<Tree>, Span> = args.iter().map(|arg| evaluate(checker, arg)).collect();
+            let args: Result<Vec<Tree>, Span> = args.iter().map(&part).collect();
             component_wise(&args?, &|args| fold(op, args)).ok_or(expr.span)
         }
         ExprKind::Convert(inner) => {
-            let tree = evaluate(checker, inner)?;
-            let (from, to) = (checker.program.as_number(&inner.ty), checker.program.as_number(&expr.ty));
+            let tree = part(inner)?;
+            let (from, to) = (program.as_number(&inner.ty), program.as_number(&expr.ty));
             convert(tree, &from, &to).ok_or(expr.span)
         }
         ExprKind::Construct(elements) => {
-            let elements: Result<Vec<Tree>, Span> =
-                elements.iter().map(|element| evaluate(checker, element)).collect();
+            let elements: Result<Vec<Tree>, Span> = elements.iter().map(&part).collect();
             Ok(Tree::Node(elements?))
         }
         ExprKind::Compose(parts) => {
             let mut components = Vec::new();
-            for part in parts {
-                evaluate(checker, part)?.flat(&mut components);
+            for operand in parts {
+                part(operand)?.flat(&mut components);
             }
             let shape = expr.ty.number().map(|(_, shape)| shape);
-            shape.and_then(|shape| Tree::of_shape(shape, &mut components.into_iter())).ok_or(expr.span)
+            shape.and_then(|shape| Tree::of_shape(&shape, &mut components.into_iter())).ok_or(expr.span)
         }
         ExprKind::Pick(base, pick) => {
-            let base = evaluate(checker, base)?;
-            picked(checker, base, pick).ok_or(expr.span)
+            let base = part(base)?;
+            picked(program, base, pick, bound).ok_or(expr.span)
         }
         ExprKind::Conditional { condition, then, otherwise } => {
-            let arm = if evaluate(checker, condition)? == yes() { then } else { otherwise };
-            evaluate(checker, arm)
+            let arm = if part(condition)? == yes() { then } else { otherwise };
+            part(arm)
         }
         ExprKind::And(a, b) => {
-            if evaluate(checker, a)? == yes() {
-                evaluate(checker, b)
+            if part(a)? == yes() {
+                part(b)
             } else {
                 Ok(Tree::Leaf(Constant::bool(false)))
             }
         }
         ExprKind::Or(a, b) => {
-            if evaluate(checker, a)? == yes() {
+            if part(a)? == yes() {
                 Ok(yes())
             } else {
-                evaluate(checker, b)
+                part(b)
             }
         }
         ExprKind::Call(call) => {
             let Callee::Function { id, .. } = &call.callee else { return fail };
-            let Some(op) = checker.program.functions[*id].op.clone() else { return fail };
-            let args: Result<Vec<Tree>, Span> = call.args.iter().map(|arg| evaluate(checker, arg)).collect();
+            let Some(op) = program.functions[*id].op.clone() else { return fail };
+            let args: Result<Vec<Tree>, Span> = call.args.iter().map(&part).collect();
             component_wise(&args?, &|args| fold(&op, args)).ok_or(expr.span)
         }
         _ => fail,
@@ -160,24 +162,24 @@ fn yes() -> Tree {
     Tree::Leaf(Constant::bool(true))
 }
 
-fn zero(checker: &mut Checker<'_>, ty: &Ty) -> Option<Tree> {
+fn zero(program: &Program<'_>, ty: &Ty) -> Option<Tree> {
     match ty {
         Ty::Buffer(..) | Ty::Pointer(..) | Ty::Atomic(_) => None,
         Ty::Number(elem, shape) => {
             let super::types::Elem::Scalar(scalar) = elem else { return None };
-            Tree::of_shape(*shape, &mut std::iter::repeat(Constant::zero(*scalar)))
+            Tree::of_shape(shape, &mut std::iter::repeat(Constant::zero(*scalar)))
         }
         Ty::Array(element, count) => {
-            let element = zero(checker, element)?;
+            let element = zero(program, element)?;
             let count = usize::try_from(count.known()?).ok()?;
             Some(Tree::Node(vec![element; count]))
         }
         Ty::Struct(..) => {
-            let fields = checker.fields_of(ty, Span::NONE);
-            let fields: Option<Vec<Tree>> = fields.iter().map(|field| zero(checker, &field.ty)).collect();
+            let fields = program.fields_of(ty);
+            let fields: Option<Vec<Tree>> = fields.iter().map(|field| zero(program, &field.ty)).collect();
             fields.map(Tree::Node)
         }
-        Ty::Enum(id) => Some(Tree::Leaf(Constant::zero(checker.program.enums[*id].tag?))),
+        Ty::Enum(id) => Some(Tree::Leaf(Constant::zero(program.enums[*id].tag?))),
         Ty::Void | Ty::Error | Ty::Assoc(..) | Ty::Interface(_) | Ty::Pair(_) | Ty::Differential(_) => None,
     }
 }
@@ -219,23 +221,23 @@ fn convert(tree: Tree, from: &Ty, to: &Ty) -> Option<Tree> {
         components.into_iter().map(|constant| Literal::of(constant).constant(scalar)).collect();
     if from_shape == Shape::Scalar {
         let one = components.first().copied()?;
-        return Tree::of_shape(shape, &mut std::iter::repeat(one));
+        return Tree::of_shape(&shape, &mut std::iter::repeat(one));
     }
-    if let (Shape::Matrix(_, columns), Shape::Matrix(rows, kept)) = (from_shape, shape) {
+    if let (Shape::Matrix(_, columns), Shape::Matrix(rows, kept)) = (&from_shape, &shape) {
         let (columns, rows, kept) =
             (columns.known()? as usize, rows.known()? as usize, kept.known()? as usize);
         components =
             components.chunks(columns).take(rows).flat_map(|row| row[..kept.min(columns)].to_vec()).collect();
     }
-    Tree::of_shape(shape, &mut components.into_iter())
+    Tree::of_shape(&shape, &mut components.into_iter())
 }
 
-fn picked(checker: &mut Checker<'_>, base: Tree, pick: &Pick) -> Option<Tree> {
+fn picked(program: &Program<'_>, base: Tree, pick: &Pick, bound: &Subst) -> Option<Tree> {
     let Tree::Node(elements) = base else { return None };
     match pick {
         Pick::Element { index, .. } => elements.into_iter().nth(*index as usize),
         Pick::Index(index) => {
-            let Ok(Tree::Leaf(index)) = evaluate(checker, index) else { return None };
+            let Ok(Tree::Leaf(index)) = evaluate(program, index, bound) else { return None };
             elements.into_iter().nth(usize::try_from(index.as_i64()).ok()?)
         }
         Pick::Swizzle(picks) => {
@@ -249,7 +251,7 @@ fn picked(checker: &mut Checker<'_>, base: Tree, pick: &Pick) -> Option<Tree> {
 
 /// An operation on numbers, for those a constant expression may need. `f32` results are computed in `f64`, which
 /// rounds the same for these operations.
-fn fold(op: &Op, args: &[Constant]) -> Option<Constant> {
+pub fn fold(op: &Op, args: &[Constant]) -> Option<Constant> {
     let scalar = args.first()?.scalar();
     if let (Op::Select, [condition, a, b]) = (op, args) {
         return Some(if condition.as_bool() { *a } else { *b });
@@ -320,6 +322,13 @@ fn compare(op: &Op, order: Option<std::cmp::Ordering>) -> Option<Constant> {
     Some(Constant::bool(holds))
 }
 
+impl Checker<'_> {
+    /// The value of an expression without generic parameters, as far as it is constant.
+    pub fn value_of(&self, expr: &Expr) -> Result<Tree, Span> {
+        evaluate(&self.program, expr, &Subst::default())
+    }
+}
+
 impl Context<'_, '_> {
     /// The value of a constant integer expression; an error and `None` when it is none.
     pub fn constant_int(&mut self, expr: &Expr) -> Option<i64> {
@@ -330,7 +339,7 @@ impl Context<'_, '_> {
         let unscoped = matches!(expr.ty, Ty::Enum(id) if self.checker.program.enums[id].unscoped);
         let integer =
             unscoped || expr.ty.is_scalar() && expr.ty.known_scalar().is_some_and(|s| s.is_integer());
-        match evaluate(self.checker, expr) {
+        match self.checker.value_of(expr) {
             Ok(Tree::Leaf(constant)) if integer => Some(constant.as_i64()),
             Ok(_) => {
                 let shown = self.show(&expr.ty);

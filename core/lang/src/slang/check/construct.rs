@@ -1,10 +1,11 @@
 //! Aggregates from parts: initializer lists and `float4(v.xyz, 1)`.
 
 use super::context::Context;
+use super::count::Count;
 use super::hir::{Expr, ExprKind};
 use super::program::Symbol;
 use super::resolve::UNSIZED;
-use super::types::{Count, Shape, Ty};
+use super::types::{Shape, Ty};
 use crate::slang::ast;
 use pullback_base::{Code, Diagnostic, Span};
 use std::sync::Arc;
@@ -25,7 +26,7 @@ impl Context<'_, '_> {
         let value = self.expr_for(init, &ty);
         let ty = match (&ty, &value.ty) {
             // `float a[] = ...`: the initializer tells the size.
-            (Ty::Array(element, UNSIZED), Ty::Array(_, count)) => Ty::Array(element.clone(), *count),
+            (Ty::Array(element, UNSIZED), Ty::Array(_, count)) => Ty::Array(element.clone(), count.clone()),
             _ => ty,
         };
         self.coerce(value, &ty, "the initializer")
@@ -117,7 +118,7 @@ impl Context<'_, '_> {
             }
         }
         if let Ty::Number(_, shape) = ty
-            && let Some(composed) = self.fill_number(list, ty, *shape, span)
+            && let Some(composed) = self.fill_number(list, ty, shape.clone(), span)
         {
             return composed;
         }

@@ -1,10 +1,11 @@
 //! Conversions: which happen by themselves and at what cost, and which a cast asks for.
 
 use super::context::Context;
+use super::count::Count;
 use super::hir::{Expr, ExprKind, Literal};
 use super::pointer::PointerAccess;
 use super::program::Program;
-use super::types::{Bound, Count, Elem, Shape, Ty, join_scalars, scalar_cost};
+use super::types::{Bound, Elem, Shape, Ty, join_scalars, scalar_cost};
 use pullback_base::{Code, Diagnostic, Scalar, Span};
 
 /// What it costs an overload to make a value optional.
@@ -30,7 +31,7 @@ pub fn implicit_cost(program: &Program<'_>, from: &Ty, to: &Ty) -> Option<u32> {
                 (Elem::Scalar(from), Elem::Scalar(to)) => scalar_cost(*from, *to),
                 _ => return None,
             };
-            Some(elem_cost + shape_cost(program, *from_elem, *from_shape, *to_shape)?)
+            Some(elem_cost + shape_cost(program, *from_elem, from_shape, to_shape)?)
         }
         // The cases of an unscoped enum are integers wherever one is needed.
         (Ty::Enum(id), Ty::Number(..)) if program.enums[*id].unscoped => {
@@ -39,19 +40,24 @@ pub fn implicit_cost(program: &Program<'_>, from: &Ty, to: &Ty) -> Option<u32> {
         (Ty::Buffer(kind, element), Ty::Buffer(wanted, wanted_element)) if element == wanted_element => {
             kind.serves_as(*wanted).then_some(1)
         }
-        (Ty::Struct(..), Ty::Struct(..)) => program.implicit_constructor(from, to).map(|_| 1),
+        (_, Ty::Struct(..)) => program.implicit_constructor(from, to).map(|_| 1),
         _ => super::pointer::implicit_cost(from, to),
     }
 }
 
-fn shape_cost(program: &Program<'_>, from_elem: Elem, from: Shape, to: Shape) -> Option<u32> {
-    const ONE: Shape = Shape::Vector(Count::Known(1));
+fn shape_cost(program: &Program<'_>, from_elem: Elem, from: &Shape, to: &Shape) -> Option<u32> {
+    const ONE: &Shape = &Shape::Vector(Count::Known(1));
     match (from, to) {
         _ if from == to => Some(0),
         (Shape::Scalar, ONE) | (ONE, Shape::Scalar) => Some(1),
         (Shape::Scalar, _) if is_single(program, from_elem) => Some(SPLAT_COST),
         _ => None,
     }
+}
+
+/// `(S)0` is what a variable of the type holds at first.
+fn is_cast_zero(expr: &Expr, to: &Ty) -> bool {
+    matches!(expr.kind, ExprKind::Literal(Literal::Int(0))) && !matches!(to, Ty::Number(..) | Ty::Void)
 }
 
 /// Whether a scalar-shaped number of this element is one component for sure.
@@ -162,14 +168,10 @@ impl Context<'_, '_> {
         if expr.ty == *to || expr.is_error() || to.is_error() {
             return Expr { span, ..expr };
         }
-        if let ExprKind::Literal(Literal::Int(0)) = expr.kind
-            && !matches!(to, Ty::Number(..) | Ty::Void)
-        {
-            return Expr { kind: ExprKind::Zero, ty: to.clone(), span };
+        if is_cast_zero(&expr, to) {
+            return self.default_of(to, span);
         }
-        let wraps = self.checker.program.held(to).is_some()
-            && implicit_cost(&self.checker.program, &expr.ty, to).is_some();
-        if wraps || self.can_cast(&expr.ty, to) || self.can_cast_enum(&expr.ty, to) {
+        if self.casts(&expr, to) {
             return Expr { span, ..self.converted(expr, to) };
         }
         let (from, wanted) = (self.show(&expr.ty), self.show(to));
@@ -180,6 +182,17 @@ impl Context<'_, '_> {
             format!("is `{from}`"),
             format!("build the `{wanted}` from parts of it"),
         )
+    }
+
+    /// Whether a cast is a conversion of the value itself.
+    pub fn casts(&self, expr: &Expr, to: &Ty) -> bool {
+        let program = &self.checker.program;
+        let wraps = program.held(to).is_some() && implicit_cost(program, &expr.ty, to).is_some();
+        wraps
+            || expr.ty == *to
+            || is_cast_zero(expr, to)
+            || self.can_cast(&expr.ty, to)
+            || self.can_cast_enum(&expr.ty, to)
     }
 
     fn can_cast(&self, from: &Ty, to: &Ty) -> bool {
@@ -252,10 +265,10 @@ pub fn join(program: &Program<'_>, a: &Ty, b: &Ty) -> Option<Ty> {
         _ if a_elem == b_elem => a_elem,
         _ => return None,
     };
-    const ONE: Shape = Shape::Vector(Count::Known(1));
-    let shape = match (a_shape, b_shape) {
+    const ONE: &Shape = &Shape::Vector(Count::Known(1));
+    let shape = match (&a_shape, &b_shape) {
         (ONE, Shape::Scalar) | (Shape::Scalar, ONE) => Shape::Scalar,
-        _ => a_shape.join(b_shape)?,
+        _ => a_shape.join(&b_shape)?,
     };
     let splats = |elem, from| from == shape || is_single(program, elem);
     (splats(a_elem, a_shape) && splats(b_elem, b_shape)).then_some(Ty::Number(elem, shape))

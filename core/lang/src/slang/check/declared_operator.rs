@@ -4,7 +4,7 @@ use super::call::FunctionSet;
 use super::context::Context;
 use super::hir::{Expr, ExprKind};
 use super::program::{FnId, Symbol};
-use super::types::Ty;
+use super::types::{Elem, Ty};
 use crate::slang::ast::{self, BinaryOp, ModifierKind, UnaryOp};
 use pullback_base::Span;
 
@@ -121,7 +121,12 @@ impl Context<'_, '_> {
         if candidates.is_empty() {
             return None;
         }
-        let numbers = args.iter().all(|arg| arg.ty.number().is_some());
+        // A generic type is one where its bounds say so.
+        let program = &self.checker.program;
+        let numbers = args.iter().all(|arg| match arg.ty.number() {
+            Some((Elem::Param(param), _)) => program.bound(param).scalars.is_some(),
+            number => number.is_some(),
+        });
         let fitting: Vec<FnId> = candidates
             .into_iter()
             .filter(|&id| {

@@ -3,9 +3,10 @@
 
 use super::Checker;
 use super::context::Context;
+use super::count::Count;
 use super::hir::{Expr, ExprKind};
 use super::program::{FnId, Lazy, StructId, Symbol};
-use super::types::{Count, Ty};
+use super::types::Ty;
 use crate::slang::ast::{DeclKind, ModifierKind};
 use pullback_base::Span;
 use std::sync::Arc;

@@ -29,7 +29,7 @@ impl Program<'_> {
             Ty::Error => Some(Ty::Error),
             Ty::Number(Elem::Scalar(scalar), _) => scalar.is_float().then(|| ty.clone()),
             Ty::Number(Elem::Param(_), _) | Ty::Assoc(..) => self.differential_of_abstract(ty),
-            Ty::Array(element, count) => Some(Ty::Array(self.differential(element)?.into(), *count)),
+            Ty::Array(element, count) => Some(Ty::Array(self.differential(element)?.into(), count.clone())),
             Ty::Pair(of) => Some(Ty::Pair(self.differential(of)?.into())),
             Ty::Differential(_) => Some(ty.clone()),
             Ty::Struct(..) => self.is_differentiable_struct(ty).then(|| self.differential_of_struct(ty)),

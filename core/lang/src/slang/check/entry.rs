@@ -1,10 +1,11 @@
 //! Entry points: which functions are launched as they are, and what the system gives to their parameters.
 
 use super::context::Context;
+use super::count::Count;
 use super::hir::{Action, Expr, ExprKind};
 use super::program::{FnId, Function, GlobalKind, StructId};
 use super::recursion::each_expr;
-use super::types::{Arg, Count, Elem, Shape, Subst, Ty};
+use super::types::{Arg, Elem, Shape, Subst, Ty};
 use super::{Checker, Instance};
 use crate::slang::ast;
 use pullback_base::{Code, Diagnostic, GROUP_LANES, Scalar, Span};

@@ -117,11 +117,16 @@ impl Context<'_, '_> {
         match &expr.kind {
             Ast::Cast { ty, value } => {
                 let to = self.resolve_type(ty);
-                let value = match &value.kind {
+                let given = match &value.kind {
                     Ast::InitList(_) => self.expr_for(value, &to),
                     _ => self.expr(value),
                 };
-                self.cast(value, &to, span)
+                // `(S)value` is `S(value)` where nothing else is meant.
+                let converts = given.is_error() || self.casts(&given, &to);
+                match to {
+                    Ty::Struct(..) if !converts => self.construct(&to, std::slice::from_ref(value), span),
+                    _ => self.cast(given, &to, span),
+                }
             }
             Ast::Unary { op, value } => {
                 let value = self.expr(value);
@@ -167,6 +172,9 @@ impl Context<'_, '_> {
             return Expr { span, ..inner };
         }
         let ty = inner.ty.clone();
+        if ty == Ty::Void {
+            return Expr { span, ..inner };
+        }
         Expr { kind: ExprKind::Op(Op::Detach, vec![inner]), ty, span }
     }
 
@@ -270,6 +278,9 @@ impl Context<'_, '_> {
                 ))
             }
             Symbol::Case(id, case) => Item::Value(self.enum_case(id, case, span)),
+            Symbol::Requirement(id) if self.checker.program.asks_constant(id) => {
+                Item::Value(self.required(id, None, span))
+            }
             symbol @ (Symbol::Struct(_)
             | Symbol::Enum(_)
             | Symbol::Alias(_)

@@ -157,6 +157,8 @@ pub enum ExprKind {
     Param(ParamId),
     Local(LocalId),
     Constant(ConstId),
+    /// The constant of a type that an interface asks for.
+    Required(Ty, RequirementId),
     Global(GlobalId),
     /// What stands in memory, which may be a place.
     Memory(Box<Access>),

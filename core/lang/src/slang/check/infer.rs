@@ -1,8 +1,9 @@
 //! Generic arguments from the arguments of a call.
 
 use super::convert::join;
+use super::count::{Count, Solved};
 use super::program::{FnId, GenericKind, Program, Signature};
-use super::types::{Arg, Count, Elem, ParamId, Shape, Subst, Ty};
+use super::types::{Arg, Elem, ParamId, Shape, Subst, Ty};
 use pullback_base::Scalar;
 
 /// What the generic parameters of a function stand for when it is called with arguments of these types, or why
@@ -26,35 +27,52 @@ pub fn infer(
         program.same_kind(param, arg)?;
         subst.insert(param, arg.clone());
     }
-    let mut inference = Inference { program, open: &own[explicit.len()..], subst };
+    let mut inference = Inference { program, open: &own[explicit.len()..], subst, sizes: Vec::new() };
     for (param, arg) in signature.params.iter().zip(args) {
         inference.unify(&param.ty, arg)?;
     }
-    let mut subst = inference.subst;
-    for &param in own {
-        complete(program, param, &mut subst)?;
+    let mut subst = inference.told()?;
+    let untold: Vec<ParamId> = own.iter().copied().filter(|param| !subst.contains_key(param)).collect();
+    fill(program, &untold, &mut subst)?;
+    // A bound may name parameters behind it.
+    let (given, told) = own.split_at(explicit.len());
+    if let Some(misfit) = given.iter().find_map(|&param| program.misfit(param, &subst)) {
+        return Err(misfit);
+    }
+    for &param in told {
+        if fit(program, param, &mut subst)? {
+            fill(program, &untold, &mut subst)?;
+        }
     }
     Ok(subst)
 }
 
-/// Fills in defaults and checks bounds; an integer where a float is asked for becomes a `float`.
-fn complete(program: &Program<'_>, param: ParamId, subst: &mut Subst) -> Result<(), String> {
-    let generic = &program.generics[param];
-    if !subst.contains_key(&param) {
+/// Gives parameters that nobody tells their defaults.
+fn fill(program: &Program<'_>, untold: &[ParamId], subst: &mut Subst) -> Result<(), String> {
+    for &param in untold {
+        let name = &program.generics[param].name;
         let default = program.default_of(param, subst);
-        subst.insert(param, default.ok_or_else(|| format!("the arguments do not tell `{}`", generic.name))?);
+        subst.insert(param, default.ok_or_else(|| format!("the arguments do not tell `{name}`"))?);
     }
-    let (GenericKind::Type { bound, .. }, Some(Arg::Type(ty))) = (&generic.kind, subst.get(&param)) else {
-        return Ok(());
+    Ok(())
+}
+
+/// Checks bounds; an integer where a float is asked for becomes a `float`. Whether one did.
+fn fit(program: &Program<'_>, param: ParamId, subst: &mut Subst) -> Result<bool, String> {
+    let Some(misfit) = program.misfit(param, subst) else { return Ok(false) };
+    let (GenericKind::Type { bound, .. }, Some(Arg::Type(ty))) =
+        (&program.generics[param].kind, subst.get(&param))
+    else {
+        return Err(misfit);
     };
-    let Some(misfit) = program.misfit(param, subst) else { return Ok(()) };
     if let Ty::Number(Elem::Scalar(scalar), shape) = ty {
-        let promoted =
-            [Scalar::I32, Scalar::F32].into_iter().map(|to| (to, Ty::Number(Elem::Scalar(to), *shape)));
+        let promoted = [Scalar::I32, Scalar::F32]
+            .into_iter()
+            .map(|to| (to, Ty::Number(Elem::Scalar(to), shape.clone())));
         let mut promoted = promoted.filter(|(to, _)| !scalar.is_float() && scalar != to);
         if let Some((_, ty)) = promoted.find(|(_, ty)| bound.admits(program, ty)) {
             subst.insert(param, Arg::Type(ty));
-            return Ok(());
+            return Ok(true);
         }
     }
     Err(misfit)
@@ -65,6 +83,8 @@ struct Inference<'p, 'a> {
     /// Parameters that were not given, and that the arguments tell.
     open: &'p [ParamId],
     subst: Subst,
+    /// Sizes computed from open parameters, and what they are in the arguments.
+    sizes: Vec<(Count, Count)>,
 }
 
 impl Inference<'_, '_> {
@@ -81,10 +101,10 @@ impl Inference<'_, '_> {
                     self.bind_type(*param, &Ty::Number(*given_elem, Shape::Scalar))?;
                 }
                 match (shape, given_shape) {
-                    (Shape::Vector(n), Shape::Vector(given)) => self.bind_count(*n, *given),
+                    (Shape::Vector(n), Shape::Vector(given)) => self.bind_count(n, given),
                     (Shape::Matrix(rows, columns), Shape::Matrix(given_rows, given_columns)) => {
-                        self.bind_count(*rows, *given_rows)?;
-                        self.bind_count(*columns, *given_columns)
+                        self.bind_count(rows, given_rows)?;
+                        self.bind_count(columns, given_columns)
                     }
                     // A scalar says nothing of the size it will be splat to.
                     _ => Ok(()),
@@ -92,7 +112,7 @@ impl Inference<'_, '_> {
             }
             (Ty::Array(element, count), Ty::Array(given_element, given_count)) => {
                 self.unify(element, given_element)?;
-                self.bind_count(*count, *given_count)
+                self.bind_count(count, given_count)
             }
             (Ty::Buffer(kind, element), Ty::Buffer(given_kind, given)) if kind == given_kind => {
                 self.unify(element, given)
@@ -110,7 +130,7 @@ impl Inference<'_, '_> {
                 for (arg, given) in args.iter().zip(given.iter()) {
                     match (arg, given) {
                         (Arg::Type(ty), Arg::Type(given)) => self.unify(ty, given)?,
-                        (Arg::Count(count), Arg::Count(given)) => self.bind_count(*count, *given)?,
+                        (Arg::Count(count), Arg::Count(given)) => self.bind_count(count, given)?,
                         _ => {}
                     }
                 }
@@ -144,24 +164,53 @@ impl Inference<'_, '_> {
         Ok(())
     }
 
-    fn bind_count(&mut self, wanted: Count, given: Count) -> Result<(), String> {
-        let (Some(param), ..) = wanted.parts() else { return Ok(()) };
-        if !self.is_open(param) {
-            return Ok(());
+    fn bind_count(&mut self, wanted: &Count, given: &Count) -> Result<(), String> {
+        // The message names the parameter where the size is it alone.
+        if let Some(param) = wanted.as_param().filter(|&param| self.is_open(param)) {
+            return match self.subst.insert(param, Arg::Count(given.clone())) {
+                Some(Arg::Count(known)) if known != *given => Err(format!(
+                    "`{}` would be both {} and {}",
+                    self.program.generics[param].name,
+                    self.program.show_count(&known),
+                    self.program.show_count(given)
+                )),
+                _ => Ok(()),
+            };
         }
-        let Some((_, given)) = wanted.solve(given) else {
-            let (wanted, given) = (self.program.show_count(wanted), self.program.show_count(given));
-            return Err(format!("`{wanted}` cannot be {given}"));
-        };
-        match self.subst.insert(param, Arg::Count(given)) {
-            Some(Arg::Count(known)) if known != given => Err(format!(
-                "`{}` would be both {} and {}",
-                self.program.generics[param].name,
-                self.program.show_count(known),
-                self.program.show_count(given)
-            )),
-            _ => Ok(()),
+        let mentioned = self.open.iter().any(|&param| wanted.mentions(param));
+        if mentioned {
+            self.sizes.push((wanted.clone(), given.clone()));
         }
+        Ok(())
+    }
+
+    /// What sizes tell that are computed from parameters, now that other arguments told what they can.
+    fn told(mut self) -> Result<Subst, String> {
+        let mut sizes = std::mem::take(&mut self.sizes);
+        while !sizes.is_empty() {
+            let (before, mut left) = (sizes.len(), Vec::new());
+            for (wanted, given) in sizes {
+                let now = wanted.subst(self.program, &self.subst);
+                let is_open = |param| self.is_open(param) && !self.subst.contains_key(&param);
+                match now.solve(&given, is_open) {
+                    Solved::Param(param, told) => {
+                        self.subst.insert(param, Arg::Count(told));
+                    }
+                    Solved::Never => {
+                        let (wanted, given) =
+                            (self.program.show_count(&wanted), self.program.show_count(&given));
+                        return Err(format!("`{wanted}` cannot be {given}"));
+                    }
+                    Solved::Known => {}
+                    Solved::Open => left.push((wanted, given)),
+                }
+            }
+            if left.len() == before {
+                break;
+            }
+            sizes = left;
+        }
+        Ok(self.subst)
     }
 }
 
@@ -176,23 +225,23 @@ pub fn in_order(program: &Program<'_>, function: FnId, subst: &Subst) -> Vec<Arg
 
 /// What parameters must stand for so that `pattern` becomes `ty`; `None` when nothing makes it so.
 pub fn matches(program: &Program<'_>, open: &[ParamId], pattern: &Ty, ty: &Ty) -> Option<Subst> {
-    let mut inference = Inference { program, open, subst: Subst::default() };
+    let mut inference = Inference { program, open, subst: Subst::default(), sizes: Vec::new() };
     inference.unify(pattern, ty).ok()?;
-    let subst = inference.subst;
+    let subst = inference.told().ok()?;
     (pattern.subst(program, &subst) == *ty).then_some(subst)
 }
 
 /// What parameters, within their bounds, must stand for so that `pattern` becomes `args`.
 pub fn matches_args(program: &Program<'_>, open: &[ParamId], pattern: &[Arg], args: &[Arg]) -> Option<Subst> {
-    let mut inference = Inference { program, open, subst: Subst::default() };
+    let mut inference = Inference { program, open, subst: Subst::default(), sizes: Vec::new() };
     for (pattern, arg) in pattern.iter().zip(args) {
         match (pattern, arg) {
             (Arg::Type(ty), Arg::Type(given)) => inference.unify(ty, given).ok()?,
-            (Arg::Count(count), Arg::Count(given)) => inference.bind_count(*count, *given).ok()?,
+            (Arg::Count(count), Arg::Count(given)) => inference.bind_count(count, given).ok()?,
             _ => return None,
         }
     }
-    let subst = inference.subst;
+    let subst = inference.told().ok()?;
     let becomes = pattern.iter().zip(args).all(|(pattern, arg)| pattern.subst(program, &subst) == *arg);
     let fits = open.iter().all(|&param| program.misfit(param, &subst).is_none());
     (becomes && fits && pattern.len() == args.len()).then_some(subst)
@@ -205,7 +254,7 @@ impl Program<'_> {
             GenericKind::Type { default, .. } => {
                 self.stood_for(param).or(default.as_ref()).cloned().map(Arg::Type)
             }
-            GenericKind::Count { default, .. } => default.map(Arg::Count),
+            GenericKind::Count { default, .. } => default.clone().map(Arg::Count),
         };
         default.map(|default| default.subst(self, subst))
     }

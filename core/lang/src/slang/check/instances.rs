@@ -1,11 +1,12 @@
 //! What generic code becomes when its types are known: circles of calls and endless instantiation, which only the instances
 //! show, are refused here, so that lowering need not fail.
 
+use super::count::Count;
 use super::hir::{Body, Callee, Expr, ExprKind};
-use super::program::{FnId, GenericKind, Program};
-use super::recursion::{each_callee, each_expr};
+use super::program::{FnId, GenericKind, Lazy, Program, RequirementId};
+use super::recursion::{each_callee, each_expr, walk};
 use super::resolve::MAX_LEAVES;
-use super::types::{Arg, Count, ParamId, Shape, Subst, Ty};
+use super::types::{Arg, ParamId, Subst, Ty};
 use super::{Checker, Instance, done};
 use pullback_base::{Code, Diagnostic, Span};
 use rustc_hash::FxHashMap;
@@ -42,6 +43,9 @@ struct Walk<'w, 'a> {
     /// One report of endless instances is enough.
     endless: bool,
 }
+
+/// What an instance runs, where that is known, and where it does.
+type Next = (Option<Instance>, Option<Span>);
 
 impl Checker<'_> {
     /// Drops the functions whose instances cannot be lowered. Programs without requirements have no such.
@@ -87,31 +91,46 @@ impl Checker<'_> {
 }
 
 impl Checker<'_> {
-    /// Whether the program itself has types or functions with generic numbers.
+    /// Whether the program itself has numbers that generic parameters decide.
     fn has_generic_sizes(&self) -> bool {
-        let is_number =
-            |param: &ParamId| matches!(self.program.generics[*param].kind, GenericKind::Count { .. });
+        let decides = |param: &ParamId| match &self.program.generics[*param].kind {
+            GenericKind::Count { .. } => true,
+            // Its constants, or those of its associated types, may be in sizes.
+            GenericKind::Type { interfaces, .. } => !interfaces.is_empty(),
+        };
         let functions = self.program.functions.values().filter(|function| !function.is_std);
-        let structs = self.program.structs.values().filter(|decl| !decl.is_std);
-        functions.flat_map(|function| &function.generics).any(is_number)
-            || structs.flat_map(|decl| &self.program.members[decl.members].generics).any(is_number)
+        let mut signatures = functions.filter_map(|function| done(&function.signature));
+        let mut structs = self.program.structs.values().filter(|decl| !decl.is_std);
+        signatures.any(|signature| signature.generics.iter().any(decides))
+            || structs.any(|decl| self.program.members[decl.members].generics.iter().any(decides))
     }
 }
 
 impl Program<'_> {
+    /// What is wrong with a number that a generic parameter would stand for.
+    fn wrong_number(&self, generics: &[ParamId], args: &[Arg]) -> Option<String> {
+        generics.iter().zip(args).find_map(|(&param, arg)| match arg {
+            Arg::Count(Count::Wrong(fault)) => Some(fault.describe().to_string()),
+            Arg::Count(_) => self.out_of_range(param, arg),
+            Arg::Type(_) => None,
+        })
+    }
+
     /// Why nothing can have the type: a size in it that generic numbers gave is none.
     fn impossible(&self, ty: &Ty, depth: usize) -> Option<String> {
         let depth = depth.checked_sub(1)?;
+        let wrong = |count: &Count| match count {
+            Count::Wrong(fault) => Some(fault.describe().to_string()),
+            _ => None,
+        };
         match ty {
-            Ty::Number(_, shape) => {
-                let sizes = match shape {
-                    Shape::Scalar => Vec::new(),
-                    Shape::Vector(n) => vec![*n],
-                    Shape::Matrix(rows, columns) => vec![*rows, *columns],
-                };
-                let wrong = sizes.into_iter().filter_map(Count::known).find(|n| !(1..=4).contains(n))?;
-                Some(format!("a vector or matrix cannot have size {wrong}"))
-            }
+            Ty::Number(_, shape) => shape.counts().into_iter().find_map(|size| match size {
+                Count::Known(n) if !(1..=4).contains(n) => {
+                    Some(format!("a vector or matrix cannot have size {n}"))
+                }
+                size => wrong(size),
+            }),
+            Ty::Array(_, count @ Count::Wrong(_)) => wrong(count),
             Ty::Array(_, Count::Known(n)) if !(0..=MAX_LEAVES as i64).contains(n) => {
                 Some(format!("an array cannot have {n} elements"))
             }
@@ -119,8 +138,11 @@ impl Program<'_> {
                 Some("this array is too large for a value".into())
             }
             Ty::Array(element, _) => self.impossible(element, depth),
-            Ty::Struct(_, args) if !args.is_empty() => {
-                self.fields_of(ty).iter().find_map(|field| self.impossible(&field.ty, depth))
+            Ty::Struct(id, args) if !args.is_empty() => {
+                let generics = &self.members[self.structs[*id].members].generics;
+                let fields = self.fields_of(ty);
+                self.wrong_number(generics, args)
+                    .or_else(|| fields.iter().find_map(|field| self.impossible(&field.ty, depth)))
             }
             _ => None,
         }
@@ -136,6 +158,27 @@ enum Run<'b> {
     Erase(&'b Ty),
     /// An assertion, and its message.
     Assert(&'b Expr, &'b str),
+    /// A constant that the type gives.
+    Constant(Ty, RequirementId, Span),
+}
+
+/// Calls `f` for the constants that types are asked for, within what `expr` stands for too.
+fn each_required(program: &Program<'_>, expr: &Expr, f: &mut dyn FnMut(Ty, RequirementId)) {
+    match &expr.kind {
+        ExprKind::Required(ty, requirement) => f(ty.clone(), *requirement),
+        ExprKind::Under(bindings, inner) => {
+            let bindings: Subst = bindings.iter().cloned().collect();
+            walk(inner, &mut |part| {
+                each_required(program, part, &mut |ty, it| f(ty.subst(program, &bindings), it));
+            });
+        }
+        ExprKind::Constant(id) => {
+            if let Lazy::Done(value) = &program.constants[*id].value {
+                walk(value, &mut |part| each_required(program, part, f));
+            }
+        }
+        _ => {}
+    }
 }
 
 fn runs<'b>(program: &Program<'_>, body: &'b Body) -> Vec<Run<'b>> {
@@ -144,6 +187,9 @@ fn runs<'b>(program: &Program<'_>, body: &'b Body) -> Vec<Run<'b>> {
         each_callee(program, expr, &mut |callee| runs.push(Run::Call(callee, expr.span)));
         match &expr.kind {
             ExprKind::Zero if expr.ty.is_abstract() => runs.push(Run::Default(&expr.ty)),
+            ExprKind::Required(..) | ExprKind::Under(..) | ExprKind::Constant(_) => {
+                each_required(program, expr, &mut |ty, it| runs.push(Run::Constant(ty, it, expr.span)));
+            }
             ExprKind::Erase(inner) => runs.push(Run::Erase(&inner.ty)),
             ExprKind::Assert { condition, message } => runs.push(Run::Assert(condition, message)),
             _ => {}
@@ -177,16 +223,17 @@ impl<'w, 'a> Walk<'w, 'a> {
     fn roots(&mut self, roots: &[Instance]) {
         for root in roots {
             let has_body = matches!(self.bodies.get(&root.0), Some(Some(_)));
-            if has_body && self.instance(root.clone(), 0) == State::Wrong {
+            if has_body && self.instance(root.clone(), 0, None) == State::Wrong {
                 self.wrong.push(root.0);
             }
         }
         while let Some(given) = self.given.pop() {
-            self.given_wrong |= self.instance(given, 0) == State::Wrong;
+            self.given_wrong |= self.instance(given, 0, None) == State::Wrong;
         }
     }
 
-    fn instance(&mut self, instance: Instance, depth: usize) -> State {
+    /// `asked` is where it is called.
+    fn instance(&mut self, instance: Instance, depth: usize, asked: Option<Span>) -> State {
         if self.program.functions[instance.0].op.is_some() {
             return State::Right;
         }
@@ -211,18 +258,27 @@ impl<'w, 'a> Walk<'w, 'a> {
             }
             return State::Wrong;
         }
+        let function = &self.program.functions[instance.0];
+        if let Some(why) = self.program.wrong_number(&function.generics, &instance.1) {
+            let (name, asked) = (&function.qualified, asked.unwrap_or(function.ast.name.span));
+            let label = format!("a generic argument of `{name}` here");
+            let help = "give the generic parameters other numbers";
+            self.found.push(Diagnostic::error(Code::TypeMismatch, why).at(asked, label).help(help));
+            self.states.insert(instance, State::Wrong);
+            return State::Wrong;
+        }
         self.note_erased_answers(&instance);
         let next = match self.program.dispatch(instance.0, &instance.1) {
-            Some(dispatch) => dispatch.answers,
-            None => match self.next_of(&instance) {
+            Some(dispatch) => dispatch.answers.into_iter().map(|answer| (answer, asked)).collect(),
+            None => match self.next_of(&instance, asked) {
                 Some(next) => next,
                 None => return State::Wrong,
             },
         };
         self.states.insert(instance.clone(), State::Open);
         let mut state = State::Right;
-        for next in next {
-            let right = next.is_some_and(|next| self.instance(next, depth + 1) == State::Right);
+        for (next, asked) in next {
+            let right = next.is_some_and(|next| self.instance(next, depth + 1, asked) == State::Right);
             if !right {
                 state = State::Wrong;
             }
@@ -259,7 +315,7 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     /// What an instance of a function runs; `None` where the function has no body to lower.
-    fn next_of(&mut self, instance: &Instance) -> Option<Vec<Option<Instance>>> {
+    fn next_of(&mut self, instance: &Instance, asked: Option<Span>) -> Option<Vec<Next>> {
         let Some(Some(body)) = self.bodies.get(&instance.0) else { return None };
         let program = self.program;
         let generics = done(&program.functions[instance.0].signature)?.generics.clone();
@@ -272,11 +328,12 @@ impl<'w, 'a> Walk<'w, 'a> {
         });
         if let Some((why, span)) = impossible {
             let name = &program.functions[instance.0].qualified;
-            self.found.push(
-                Diagnostic::error(Code::TypeMismatch, why)
-                    .at(span, format!("in an instance of `{name}` that is asked for"))
-                    .help("give the generic parameters other numbers"),
-            );
+            let mut diagnostic = Diagnostic::error(Code::TypeMismatch, why)
+                .at(span, format!("in an instance of `{name}` that is asked for"));
+            if let Some(asked) = asked {
+                diagnostic = diagnostic.also(asked, "asked for here");
+            }
+            self.found.push(diagnostic.help("give the generic parameters other numbers"));
             return None;
         }
         let known =
@@ -287,13 +344,22 @@ impl<'w, 'a> Walk<'w, 'a> {
         for run in runs(self.program, body) {
             match run {
                 Run::Default(ty) => {
-                    next.extend(program.default_constructor(&ty.subst(program, &subst)).map(Some));
+                    let constructor = program.default_constructor(&ty.subst(program, &subst));
+                    next.extend(constructor.map(|constructor| (Some(constructor), None)));
+                }
+                Run::Constant(ty, requirement, span) => {
+                    if let Ty::Interface(interface) = ty.subst(program, &subst) {
+                        self.found.push(program.report_hidden_constant(&interface, requirement, span));
+                        next.push((None, None));
+                    }
                 }
                 Run::Erase(ty) => self.note_erased(ty.subst(program, &subst)),
                 Run::Assert(condition, message) => {
                     self.asserted.push((condition.clone(), message.into(), subst.clone()));
                 }
-                Run::Call(Callee::Function { id, generics }, _) => next.push(Some((*id, known(generics)))),
+                Run::Call(Callee::Function { id, generics }, span) => {
+                    next.push((Some((*id, known(generics))), Some(span)));
+                }
                 // The primal is what was noted.
                 Run::Call(Callee::Derivative { .. }, _) => {}
                 Run::Call(Callee::Requirement { this, requirement, generics, by_object }, span) => {
@@ -302,10 +368,10 @@ impl<'w, 'a> Walk<'w, 'a> {
                         && let Some(why) = program.undispatchable(*requirement, *by_object)
                     {
                         self.found.push(program.report_undispatchable(interface, *requirement, span, why));
-                        next.push(None);
+                        next.push((None, None));
                         continue;
                     }
-                    next.push(program.witness(&this, *requirement, &known(generics)));
+                    next.push((program.witness(&this, *requirement, &known(generics)), Some(span)));
                 }
             }
         }

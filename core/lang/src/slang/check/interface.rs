@@ -2,6 +2,7 @@
 
 use super::collect::Place;
 use super::context::Context;
+use super::infer::matches;
 use super::program::{
     AliasId, Conformance, Extension, FnId, Generic, GenericKind, Interface, InterfaceId, InterfaceRef,
     Members, MembersId, Requirement, RequirementId, RequirementKind, ScopeId, StructId, Symbol,
@@ -14,8 +15,7 @@ use pullback_base::{Code, Diagnostic, Span, ids::Id};
 use std::sync::Arc;
 
 /// Interfaces of the language that are not there yet: better refused by name than called unknown.
-const FOREIGN: [&str; 5] =
-    ["IFunc", "IMutatingFunc", "IDifferentiableFunc", "IRangedValue", "IOpaqueDescriptor"];
+const FOREIGN: [&str; 4] = ["IFunc", "IMutatingFunc", "IDifferentiableFunc", "IOpaqueDescriptor"];
 
 /// So many aliases of aliases are followed: more are a circle.
 const MAX_ALIASES: usize = 64;
@@ -77,9 +77,12 @@ impl<'a> Checker<'a> {
                         self.require_function(id, function);
                     }
                 }
-                DeclKind::Var(var) if var.init.is_none() && member.modifiers.has(ModifierKind::Static) => {
-                    self.unsupported("static constants that interfaces ask for", var.name.span);
-                    self.program.scopes[scope].names.insert(var.name.text.clone(), Symbol::Refused);
+                DeclKind::Var(var)
+                    if member.modifiers.has(ModifierKind::Static)
+                        && member.modifiers.has(ModifierKind::Const) =>
+                {
+                    let inner = Place { visibility: self.visibility_of(member, inner), ..inner };
+                    self.require_constant(id, var, inner);
                 }
                 DeclKind::AssociatedType(ast) => {
                     let kind = RequirementKind::Type { ast, bound: Bound::ANY, interfaces: Vec::new() };
@@ -100,7 +103,7 @@ impl<'a> Checker<'a> {
         self.program.functions[function].requirement = Some(requirement);
     }
 
-    fn require(
+    pub fn require(
         &mut self,
         interface: InterfaceId,
         name: Arc<str>,
@@ -323,7 +326,8 @@ impl<'a> Checker<'a> {
             let extended = self.program.structs[*id].scope;
             self.program.scopes[scope].using.push(extended);
         }
-        let told = |param: ParamId| this.mentions(param) || self.program.stood_for(param).is_some();
+        let by_this = matches(&self.program, &generics, &this, &this).unwrap_or_default();
+        let told = |param: ParamId| by_this.contains_key(&param) || self.program.stood_for(param).is_some();
         let untold = generics.iter().find(|&&param| !told(param)).copied();
         if let Some(param) = untold.filter(|_| !this.is_error()) {
             let name = self.program.generics[param].name.clone();
@@ -372,7 +376,9 @@ impl<'a> Checker<'a> {
                 continue;
             }
             for requirement in self.program.interfaces[interface.id].requirements.clone() {
-                if let Some(why) = self.unmet(&this, &interface, requirement) {
+                if let Some(why) = self.unmet(&this, &interface, requirement)
+                    && !self.give_by_field(&this, &interface, requirement)
+                {
                     self.report_unmet(&this, &interface, requirement, span, why);
                 }
             }
@@ -408,8 +414,11 @@ impl<'a> Checker<'a> {
                     subst.insert(param, self.program.generic_as_arg(param));
                 }
                 let generics: Vec<_> = signature.generics.iter().map(|param| subst[param].clone()).collect();
-                if self.program.witness(this, requirement, &generics).is_some() {
-                    return None;
+                if let Some((given, _)) = self.program.witness(this, requirement, &generics) {
+                    let given_signature = done(&self.program.functions[given].signature)?;
+                    let why = self.program.lets_derivatives_pass(&signature, &given_signature)?;
+                    let wanted = self.program.requirements[requirement].name.to_string();
+                    return Some(Unmet { wanted, near: Some(given), why: Some(why) });
                 }
                 let wanted = self.program.show_function(asked, &subst);
                 let near = match self.program.member_of(this, &self.program.requirements[requirement].name) {
@@ -442,6 +451,14 @@ impl<'a> Checker<'a> {
                 let missing = self.program.show_interface(&missing);
                 let why = format!("is `{shown}`, which does not conform to `{missing}`");
                 Some(Unmet { wanted: name, near: None, why: Some(why) })
+            }
+            RequirementKind::Constant { .. } => {
+                let why = self.unmet_constant(this, interface, requirement)?;
+                Some(Unmet {
+                    wanted: self.program.requirements[requirement].name.to_string(),
+                    near: None,
+                    why,
+                })
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Link-time constants: `extern static const`, whose values other modules export or whoever compiles gives.
 
 use super::Checker;
-use super::constant::{Tree, evaluate};
+use super::constant::Tree;
 use super::context::Context;
 use super::hir::{Expr, Literal};
 use super::program::{ConstId, Constant, LinkValue, Linkage};
@@ -132,7 +132,7 @@ impl<'a> Context<'_, 'a> {
         let Some(from) = number.ty.known_scalar() else { return !number.is_error() };
         let kind_fits =
             to.is_float() || from == to || (from == Scalar::Bool || from.is_integer()) && to.is_integer();
-        let fits = match evaluate(self.checker, &number) {
+        let fits = match self.checker.value_of(&number) {
             Ok(Tree::Leaf(constant)) if kind_fits && to.is_integer() && from.is_integer() => {
                 let wide = Literal::of(constant);
                 Literal::of(wide.constant(to)) == wide

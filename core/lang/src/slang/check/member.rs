@@ -3,10 +3,11 @@
 use super::action::Builtin;
 use super::call::FunctionSet;
 use super::context::Context;
+use super::count::Count;
 use super::hir::{Expr, ExprKind, Pick};
 use super::program::{ConstId, ScopeId, Symbol};
 use super::suggest::nearest;
-use super::types::{Count, Shape, Ty};
+use super::types::{Shape, Ty};
 use crate::slang::ast;
 use pullback_base::{Code, Diagnostic, Span};
 use smallvec::SmallVec;
@@ -75,6 +76,9 @@ impl Context<'_, '_> {
         span: Span,
     ) -> Item {
         match symbol {
+            Symbol::Requirement(id) if self.checker.program.asks_constant(id) => {
+                Item::Value(self.required(id, Some(of), span))
+            }
             Symbol::Struct(_) | Symbol::Alias(_) | Symbol::Requirement(_) => {
                 Item::Type(self.symbol_type(&symbol, Some(of), &[], span).unwrap_or(Ty::Error))
             }
@@ -93,14 +97,8 @@ impl Context<'_, '_> {
     fn constant_of(&mut self, id: ConstId, of: &Ty, span: Span) -> Expr {
         let ty = self.checker.constant(id, span).ty.clone();
         self.broken |= ty.is_error();
-        let plain = Expr { kind: ExprKind::Constant(id), ty, span };
-        let owner = self.checker.program.constants[id].owner;
-        let bindings = owner.and_then(|owner| self.checker.program.members_subst(owner, of));
-        let Some(bindings) = bindings.filter(|bindings| !bindings.is_empty()) else { return plain };
-        let ty = plain.ty.subst(&self.checker.program, &bindings);
-        let mut bindings: Vec<_> = bindings.into_iter().collect();
-        bindings.sort_by_key(|(param, _)| *param);
-        Expr { kind: ExprKind::Under(bindings, Box::new(plain)), ty, span }
+        let bindings = self.checker.program.constant_bindings(id, of).unwrap_or_default();
+        Expr { kind: ExprKind::Constant(id), ty, span }.under(&self.checker.program, bindings)
     }
 
     fn value_member(&mut self, value: Expr, name: &ast::Name, span: Span) -> Item {
@@ -138,6 +136,9 @@ impl Context<'_, '_> {
                 | Symbol::Global(_)
                 | Symbol::Refused),
             ) => self.member_item(symbol, &name.text, &ty, Some(value), span),
+            Some(symbol @ Symbol::Requirement(id)) if self.checker.program.asks_constant(id) => {
+                self.member_item(symbol, &name.text, &ty, Some(value), span)
+            }
             _ => Item::Value(self.no_member(&ty, name)),
         }
     }
@@ -163,7 +164,7 @@ impl Context<'_, '_> {
         if let Some(scope) = scope {
             diagnostic = self.meant(diagnostic, &name.text, scope);
         } else if let Some((_, Shape::Vector(size))) = ty.number() {
-            diagnostic = diagnostic.help(components(size));
+            diagnostic = diagnostic.help(components(&size));
         }
         self.report(diagnostic);
         Expr::error(name.span)
@@ -292,7 +293,7 @@ impl Context<'_, '_> {
             return self.error_advised(Code::TypeMismatch, message, index.span, label, help);
         }
         let index = index.clone();
-        let known = match super::constant::evaluate(self.checker, &index) {
+        let known = match self.checker.value_of(&index) {
             Ok(super::constant::Tree::Leaf(constant)) => Some(constant.as_i64()),
             _ => None,
         };
@@ -311,11 +312,8 @@ impl Context<'_, '_> {
 }
 
 /// What the components of a vector of that size are called, for messages.
-fn components(size: Count) -> String {
-    let size = match size {
-        Count::Known(size) => size as usize,
-        Count::Param(_) | Count::Linear { .. } => 4,
-    };
+fn components(size: &Count) -> String {
+    let size = size.known().map_or(4, |size| size as usize);
     let quoted = |names: &str| {
         let names: Vec<String> = names.chars().take(size).map(|name| format!("`{name}`")).collect();
         names.join(", ")

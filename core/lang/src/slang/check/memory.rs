@@ -8,13 +8,13 @@ use pullback_base::{Code, Scalar, Span};
 use std::sync::Arc;
 
 /// What a buffer is made of and whether shaders may write it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct BufferKind {
     pub form: BufferForm,
     pub writable: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum BufferForm {
     /// `StructuredBuffer<T>`: elements of any type.
     Structured,

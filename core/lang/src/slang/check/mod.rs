@@ -11,6 +11,7 @@ mod constant;
 mod construct;
 mod context;
 mod convert;
+pub mod count;
 mod declared_operator;
 mod default;
 mod derivative;
@@ -18,6 +19,7 @@ pub mod entry;
 mod enums;
 mod expr;
 pub mod flow;
+mod generic_arg;
 mod given;
 mod global;
 pub mod hir;
@@ -37,6 +39,7 @@ mod property;
 pub mod recursion;
 mod reinterpret;
 pub mod request;
+mod required;
 mod resolve;
 mod signature;
 mod stmt;
@@ -61,7 +64,7 @@ use self::hir::Body;
 use self::interface::{First, Obligation};
 use self::program::{AliasId, FnId, Lazy, Program, Role, ScopeId, StructId};
 use self::request::Requests;
-use self::types::{Arg, Subst};
+use self::types::Arg;
 use super::ast;
 use super::modules::Unit;
 use pullback_base::{Code, Diagnostic, Diagnostics, Span, ids::Id};
@@ -96,8 +99,6 @@ pub struct Checker<'a> {
     wanted: Vec<FnId>,
     /// What was put off until all conformances are known.
     obligations: Vec<Obligation>,
-    /// What generic parameters stand for in the constant expression that is being evaluated.
-    bound: Subst,
     headers_done: bool,
     /// A conformance was wrong, and reported: what is generic cannot be lowered.
     headers_broken: bool,
@@ -184,7 +185,6 @@ impl<'a> Checker<'a> {
             bodies: FxHashMap::default(),
             wanted: Vec::new(),
             obligations: Vec::new(),
-            bound: Subst::default(),
             headers_done: false,
             headers_broken: false,
         }
@@ -243,7 +243,9 @@ impl<'a> Checker<'a> {
     fn drop_all_if_an_initial_is_broken(&mut self) {
         let is_initial = |id: &FnId| {
             let function = &self.program.functions[*id];
-            function.role == Role::Constructor && function.ast.params.is_empty()
+            // One that an interface asks for has none.
+            let has_body = function.ast.body.is_some();
+            has_body && function.role == Role::Constructor && function.ast.params.is_empty()
         };
         if self.bodies.iter().any(|(id, body)| body.is_none() && is_initial(id)) {
             self.bodies.values_mut().for_each(|body| *body = None);

@@ -2,9 +2,10 @@
 
 use super::call::FunctionSet;
 use super::context::Context;
+use super::count::Count;
 use super::hir::{Expr, ExprKind, Literal};
 use super::program::Symbol;
-use super::types::{Count, Elem, Shape, Ty};
+use super::types::{Elem, Shape, Ty};
 use crate::slang::ast::{self, BinaryOp, UnaryOp};
 use pullback_base::{Code, Diagnostic, Scalar, Span};
 use pullback_ir::Op;
@@ -130,16 +131,16 @@ impl Context<'_, '_> {
             // A shift's result has the left side's components, in the shape of both.
             Group::Shift => {
                 let ((elem, left_shape), (_, right_shape)) = (left.ty.number()?, right.ty.number()?);
-                Ty::Number(elem, left_shape.join(right_shape)?)
+                Ty::Number(elem, left_shape.join(&right_shape)?)
             }
             _ => self.join(&left.ty, &right.ty)?,
         };
-        let Ty::Number(elem, shape) = joined else { return None };
+        let (elem, shape) = joined.number()?;
         let bool = joined.known_scalar() == Some(Scalar::Bool);
-        let as_int = Ty::Number(super::types::Elem::Scalar(Scalar::I32), shape);
+        let as_int = Ty::Number(super::types::Elem::Scalar(Scalar::I32), shape.clone());
         let ty = match group {
             Group::Arithmetic | Group::Order | Group::Shift if bool => as_int,
-            _ => Ty::Number(elem, shape),
+            _ => Ty::Number(elem, shape.clone()),
         };
         let fits = match group {
             Group::Arithmetic => self.admits("IArithmetic", &ty),
@@ -246,7 +247,7 @@ impl Context<'_, '_> {
             return self.wrong_operands(op.text(), &value, None, span);
         };
         let bool = value.ty.known_scalar() == Some(Scalar::Bool);
-        let int = Ty::Number(super::types::Elem::Scalar(Scalar::I32), shape);
+        let int = Ty::Number(super::types::Elem::Scalar(Scalar::I32), shape.clone());
         let (ir, ty) = match op {
             UnaryOp::Not => {
                 let ty = value.ty.as_bool();

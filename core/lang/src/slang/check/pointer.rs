@@ -12,7 +12,7 @@ use pullback_ir::Op;
 use std::sync::Arc;
 
 /// What may be done with what a pointer leads to.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum PointerAccess {
     Read,
     ReadWrite,

@@ -1,13 +1,14 @@
 //! The tables of a program: scopes and what they declare. Signatures, fields and constants are filled in
 //! when first asked for, so declarations may stand in any order.
 
+use super::count::Count;
 use super::default::Initials;
 use super::entry::Entry;
 use super::global::GlobalType;
 use super::hir::{Callee, Expr};
 use super::memory::BufferForm;
 use super::pointer::PointerAccess;
-use super::types::{Arg, Bound, Count, Elem, ParamId, Shape, Subst, Ty, scalar_name};
+use super::types::{Arg, Bound, Elem, ParamId, Shape, Subst, Ty, scalar_name};
 use super::visibility::Visibility;
 use crate::slang::ast;
 use pullback_base::{IdVec, Scalar, Span, id_type};
@@ -125,7 +126,7 @@ pub struct Members {
 }
 
 /// An interface at its generic arguments.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct InterfaceRef {
     pub id: InterfaceId,
     pub args: Arc<[Arg]>,
@@ -159,6 +160,12 @@ pub struct Requirement<'a> {
 pub enum RequirementKind<'a> {
     /// With a body when there is a default.
     Function(FnId),
+    Constant {
+        ast: &'a ast::Var,
+        /// In terms of the interface's generic parameters.
+        ty: Lazy<Ty>,
+        default: Option<ConstId>,
+    },
     Type {
         ast: &'a ast::AssociatedType,
         bound: Bound,
@@ -594,14 +601,14 @@ impl Program<'_> {
     pub fn generic_as_arg(&self, param: ParamId) -> Arg {
         match self.generics[param].kind {
             GenericKind::Type { .. } => Arg::Type(Ty::param(param)),
-            GenericKind::Count { .. } => Arg::Count(Count::Param(param)),
+            GenericKind::Count { .. } => Arg::Count(Count::param(param)),
         }
     }
 
     pub fn show_arg(&self, arg: &Arg) -> String {
         match arg {
             Arg::Type(ty) => self.show(ty),
-            Arg::Count(count) => self.show_count(*count),
+            Arg::Count(count) => self.show_count(count),
         }
     }
 
@@ -630,7 +637,7 @@ impl Program<'_> {
             Ty::Array(..) => {
                 let (mut element, mut sizes) = (ty, Vec::new());
                 while let Ty::Array(inner, count) = element {
-                    sizes.push(format!("[{}]", self.show_count(*count)));
+                    sizes.push(format!("[{}]", self.show_count(count)));
                     element = inner;
                 }
                 sizes.reverse();
@@ -645,27 +652,10 @@ impl Program<'_> {
                     Shape::Scalar => name.into(),
                     Shape::Vector(Count::Known(n)) if known => format!("{name}{n}"),
                     Shape::Matrix(Count::Known(r), Count::Known(c)) if known => format!("{name}{r}x{c}"),
-                    Shape::Vector(n) => format!("vector<{name}, {}>", self.show_count(*n)),
+                    Shape::Vector(n) => format!("vector<{name}, {}>", self.show_count(n)),
                     Shape::Matrix(r, c) => {
-                        format!("matrix<{name}, {}, {}>", self.show_count(*r), self.show_count(*c))
+                        format!("matrix<{name}, {}, {}>", self.show_count(r), self.show_count(c))
                     }
-                }
-            }
-        }
-    }
-
-    pub fn show_count(&self, count: Count) -> String {
-        match count {
-            super::resolve::UNSIZED => String::new(),
-            Count::Known(n) => n.to_string(),
-            Count::Param(param) => self.generics[param].name.to_string(),
-            Count::Linear { param, scale, offset } => {
-                let name = &self.generics[param].name;
-                let product = if scale == 1 { name.to_string() } else { format!("{scale} * {name}") };
-                match offset {
-                    0 => product,
-                    1.. => format!("{product} + {offset}"),
-                    _ => format!("{product} - {}", offset.unsigned_abs()),
                 }
             }
         }

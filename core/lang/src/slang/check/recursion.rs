@@ -162,6 +162,7 @@ pub fn walk<'h>(expr: &'h Expr, f: &mut dyn FnMut(&'h Expr)) {
         | ExprKind::Param(_)
         | ExprKind::Local(_)
         | ExprKind::Constant(_)
+        | ExprKind::Required(..)
         | ExprKind::Global(_)
         | ExprKind::SizeOf(_)
         | ExprKind::Zero => {}

@@ -1,9 +1,10 @@
 //! Values from the bytes of others: `bit_cast`, `reinterpret` and `createDynamicObject`.
 
 use super::context::Context;
+use super::count::Count;
 use super::hir::{Expr, ExprKind};
 use super::program::{InterfaceRef, Program};
-use super::types::{Arg, Count, Elem, Ty};
+use super::types::{Arg, Elem, Ty};
 use pullback_base::{Code, Diagnostic, Span};
 
 const BIT_CAST: &str = "bit_cast";

@@ -1,18 +1,18 @@
 //! What a type expression means, and what to say of a name that means nothing.
 
+use super::Checker;
+use super::conform::Unsettled;
 use super::context::Context;
-use super::hir::{Expr, ExprKind};
-use super::interface::Obligation;
+use super::count::Count;
+use super::hir::Expr;
+use super::member::Item;
 use super::memory::BufferKind;
 use super::pointer::PointerAccess;
 use super::program::{AliasId, GenericKind, InterfaceRef, Lazy, MembersId, ScopeId, Symbol};
-use super::recursion::walk;
 use super::suggest::nearest;
-use super::types::{Arg, Bound, Count, Elem, ParamId, Shape, Subst, Ty, type_from_name};
-use super::{Checker, constant};
+use super::types::{Arg, Bound, Elem, Shape, Subst, Ty, type_from_name};
 use crate::slang::ast::{self, GenericArg, TypeExpr, TypeExprKind};
 use pullback_base::{Code, Diagnostic, Span};
-use pullback_ir::Op;
 use std::sync::Arc;
 
 /// The size of `T[]`, to be told by an initializer.
@@ -46,11 +46,15 @@ impl Checker<'_> {
 }
 
 impl Checker<'_> {
-    /// The type with the associated types told that were not while it was made.
+    /// The type with the associated types and constants told that were not while it was made.
     pub fn settle(&mut self, ty: Ty, used: Span) -> Ty {
         let mut ty = ty;
-        while let Some(alias) = self.program.unsettled(&ty) {
-            if self.alias(alias, used).is_error() {
+        while let Some(unsettled) = self.program.unsettled(&ty) {
+            let broken = match unsettled {
+                Unsettled::Alias(id) => self.alias(id, used).is_error(),
+                Unsettled::Constant(id) => self.constant(id, used).is_error(),
+            };
+            if broken {
                 return Ty::Error;
             }
             ty = ty.normalized(&self.program);
@@ -107,9 +111,10 @@ fn is_known_foreign_type(name: &str) -> bool {
 }
 
 /// What a path leads through.
-enum Outer {
+pub enum Named {
     Namespace(ScopeId),
     Type(Ty),
+    Number(Expr),
 }
 
 impl Context<'_, '_> {
@@ -167,127 +172,95 @@ impl Context<'_, '_> {
         Some(count)
     }
 
-    /// A constant integer, or a generic one.
-    pub fn count(&mut self, expr: &ast::Expr) -> Option<Count> {
-        let value = self.expr(expr);
-        if value.is_error() {
-            return None;
-        }
-        let integer = value.ty.known_scalar().is_some_and(|scalar| scalar.is_integer());
-        if let (Some(count), true) = (self.linear(&value), integer) {
-            return Some(count);
-        }
-        let mut is_generic = false;
-        walk(&value, &mut |part| is_generic |= matches!(part.kind, ExprKind::Param(_)));
-        if is_generic {
-            self.unsupported("sizes other than a generic number times and plus constants", value.span);
-            return None;
-        }
-        self.constant_int(&value).map(Count::Known)
-    }
-
-    /// A generic number times and plus constants, where the expression is that.
-    fn linear(&mut self, expr: &Expr) -> Option<Count> {
-        if let Ok(constant::Tree::Leaf(constant)) = constant::evaluate(self.checker, expr) {
-            return Some(Count::Known(constant.as_i64()));
-        }
-        match &expr.kind {
-            ExprKind::Param(param) => Some(Count::Param(*param)),
-            ExprKind::Convert(inner) => {
-                let whole = inner.ty.known_scalar().is_some_and(|scalar| scalar.is_integer());
-                if whole { self.linear(inner) } else { None }
-            }
-            ExprKind::Constant(id) => {
-                let value = self.checker.constant(*id, expr.span);
-                self.linear(&value)
-            }
-            ExprKind::Op(op, args) => {
-                let args: Option<Vec<Count>> = args.iter().map(|arg| self.linear(arg)).collect();
-                match (op, &args?[..]) {
-                    (Op::Add, [a, b]) => a.sum(*b),
-                    (Op::Sub, [a, b]) => a.sum(b.times(-1)),
-                    (Op::Mul, [a, b]) => a.product(*b),
-                    (Op::Neg, [a]) => Some(a.times(-1)),
-                    _ => None,
-                }
-            }
-            _ => None,
-        }
-    }
-
-    /// What a generic value stands for: an integer, a `bool` or a case of an enum, which are numbers all.
-    pub fn generic_value(&mut self, expr: &ast::Expr) -> Option<Count> {
-        let value = self.expr(expr);
-        let integer = value.ty.known_scalar().is_some_and(|scalar| scalar.is_integer());
-        match value.kind {
-            ExprKind::Param(param) => return Some(Count::Param(param)),
-            _ if integer => {
-                if let Some(count) = self.linear(&value) {
-                    return Some(count);
-                }
-            }
-            _ => {}
-        }
-        if value.ty != Ty::BOOL && !matches!(value.ty, Ty::Enum(_)) {
-            return self.constant_int(&value).map(Count::Known);
-        }
-        match constant::evaluate(self.checker, &value) {
-            Ok(constant::Tree::Leaf(constant)) => Some(Count::Known(constant.as_i64())),
-            _ => {
-                self.not_constant("this", value.span);
-                None
-            }
-        }
-    }
-
     fn resolve_path(&mut self, path: &[ast::PathSegment], span: Span) -> Ty {
-        let Some((first, rest)) = path.split_first() else { return Ty::Error };
-        let name = &*first.name.text;
+        match self.named(path, span) {
+            Some(Named::Type(ty)) => ty,
+            Some(Named::Namespace(_) | Named::Number(_)) => {
+                let name = path.last().map_or("", |segment| &segment.name.text);
+                self.not_a_type(name, span)
+            }
+            None => Ty::Error,
+        }
+    }
+
+    /// What a path leads to; `None` after an error.
+    pub fn named(&mut self, path: &[ast::PathSegment], span: Span) -> Option<Named> {
+        let (first, rest) = path.split_first()?;
+        let name = &first.name.text;
         let mut at = match self.lookup(name) {
-            Some(Symbol::Namespace(scope)) if !rest.is_empty() => Outer::Namespace(scope),
-            Some(symbol) => match self.symbol_type(&symbol, None, &first.args, span) {
-                Some(ty) => Outer::Type(ty),
-                None => return self.not_a_type(name, span),
-            },
+            Some(Symbol::Namespace(scope)) if !rest.is_empty() => Named::Namespace(scope),
+            Some(symbol) => self.named_by(symbol, None, first, span)?,
             None => match self.builtin_type(name, &first.args, span) {
-                Some(ty) => Outer::Type(ty),
-                None => return self.unknown_type(&first.name),
+                Some(ty) => Named::Type(ty),
+                None => {
+                    self.unknown_type(&first.name);
+                    return None;
+                }
             },
         };
         for segment in rest {
             let name = &*segment.name.text;
             let program = &self.checker.program;
             let (symbol, of) = match &at {
-                Outer::Type(Ty::Error) => return Ty::Error,
+                Named::Type(Ty::Error) => return None,
                 // A handle names a buffer by itself, which buffers do here.
-                Outer::Type(Ty::Buffer(..)) if name == "Handle" && segment.args.is_empty() => continue,
-                Outer::Namespace(scope) => (program.member(*scope, name), None),
-                Outer::Type(ty) => (program.member_of(ty, name), Some(ty.clone())),
+                Named::Type(Ty::Buffer(..)) if name == "Handle" && segment.args.is_empty() => continue,
+                Named::Namespace(scope) => (program.member(*scope, name), None),
+                Named::Type(ty) => (program.member_of(ty, name), Some(ty.clone())),
+                Named::Number(_) => (None, None),
             };
             at = match symbol {
-                Some(Symbol::Namespace(scope)) => Outer::Namespace(scope),
-                Some(symbol) => match self.symbol_type(&symbol, of.as_ref(), &segment.args, span) {
-                    Some(ty) => Outer::Type(ty),
-                    None => return self.not_a_type(name, span),
-                },
+                Some(Symbol::Namespace(scope)) => Named::Namespace(scope),
+                Some(symbol) => self.named_by(symbol, of.as_ref(), segment, span)?,
                 None if name == "Differential" && of.is_some() => {
-                    Outer::Type(self.differential_type(&of.unwrap_or(Ty::Error), span))
+                    Named::Type(self.differential_type(&of.unwrap_or(Ty::Error), span))
                 }
                 None => {
                     let text: Vec<&str> = path.iter().map(|segment| &*segment.name.text).collect();
                     let message = format!("no type named `{}`", text.join("."));
                     self.error(Code::UnknownName, message, span, "not declared");
-                    return Ty::Error;
+                    return None;
                 }
             };
         }
-        match at {
-            Outer::Type(ty) => ty,
-            Outer::Namespace(_) => self.not_a_type(name, span),
+        Some(at)
+    }
+
+    fn named_by(
+        &mut self,
+        symbol: Symbol,
+        of: Option<&Ty>,
+        segment: &ast::PathSegment,
+        span: Span,
+    ) -> Option<Named> {
+        let program = &self.checker.program;
+        let is_number = match symbol {
+            Symbol::Constant(_) | Symbol::Case(..) => true,
+            Symbol::Requirement(id) => program.asks_constant(id),
+            Symbol::Generic(param) => matches!(program.generics[param].kind, GenericKind::Count { .. }),
+            _ => false,
+        };
+        let name = &segment.name.text;
+        if is_number && segment.args.is_empty() {
+            let item = match of {
+                Some(ty) => self.member_item(symbol, name, ty, None, span),
+                None => self.symbol_item(symbol, name, None, span),
+            };
+            return match item {
+                Item::Value(value) if !value.is_error() => Some(Named::Number(value)),
+                _ => None,
+            };
+        }
+        match self.symbol_type(&symbol, of, &segment.args, span) {
+            Some(ty) => Some(Named::Type(ty)),
+            None => {
+                self.not_a_type(name, span);
+                None
+            }
         }
     }
 
-    fn not_a_type(&mut self, name: &str, span: Span) -> Ty {
+    pub fn not_a_type(&mut self, name: &str, span: Span) -> Ty {
         self.error(Code::TypeMismatch, format!("`{name}` is not a type"), span, "used as a type").ty
     }
 
@@ -350,8 +323,15 @@ impl Context<'_, '_> {
                 GenericKind::Type { .. } => Some(self.checker.program.generic_type(*param)),
                 GenericKind::Count { .. } => None,
             },
-            Symbol::This(members) => Some(self.checker.program.members[*members].this.clone()),
-            Symbol::Requirement(id) => {
+            Symbol::This(members) => {
+                let this = self.checker.program.members[*members].this.clone();
+                let Ty::Struct(id, _) = this else { return Some(this) };
+                self.checker.fields(id, span);
+                let broken = self.checker.program.structs[id].broken;
+                self.broken |= broken;
+                Some(if broken { Ty::Error } else { this })
+            }
+            Symbol::Requirement(id) if !self.checker.program.asks_constant(*id) => {
                 let this = of.cloned().or_else(|| self.self_ty())?;
                 let ty = self.checker.program.project(this, *id);
                 Some(self.checker.settle(ty, span))
@@ -374,89 +354,6 @@ impl Context<'_, '_> {
         let generics = self.checker.program.members[members].generics.iter().copied();
         let subst: Subst = generics.zip(interface.args.iter().cloned()).collect();
         ty.subst(&self.checker.program, &subst)
-    }
-
-    /// What the generic parameters of a type stand for: those of what it is a member of, and the type of that it was asked of, then
-    /// `own` of its own, which the arguments and defaults tell. Within the type itself its bare name means what it is there.
-    pub fn generic_args(
-        &mut self,
-        name: &str,
-        generics: &[ParamId],
-        own: usize,
-        of: Option<(MembersId, Option<&Ty>)>,
-        args: &[GenericArg],
-        span: Span,
-    ) -> Option<Vec<Arg>> {
-        let (outer, own) = generics.split_at(generics.len() - own);
-        let mut values = self.outer_args(outer, of)?;
-        if args.is_empty() && own.iter().any(|&param| self.is_visible(param)) {
-            values.extend(own.iter().map(|&param| self.checker.program.generic_as_arg(param)));
-            return Some(values);
-        }
-        if args.len() > own.len() {
-            let takes = match own.len() {
-                0 => "no generic arguments".into(),
-                1 => "one generic argument".into(),
-                n => format!("{n} generic arguments"),
-            };
-            let message = format!("`{name}` takes {takes}");
-            self.error(Code::TypeMismatch, message, span, format!("{} given", args.len()));
-            return None;
-        }
-        let mut subst: Subst = outer.iter().copied().zip(values.iter().cloned()).collect();
-        for (index, &param) in own.iter().enumerate() {
-            let value = match args.get(index) {
-                Some(arg) => self.generic_arg(arg)?,
-                None => match self.checker.program.default_of(param, &subst) {
-                    Some(value) => value,
-                    None => {
-                        let missing = self.checker.program.generics[param].name.clone();
-                        let message = format!("`{name}` needs a generic argument for `{missing}`");
-                        let help = format!("write `{name}<...>`");
-                        self.error_advised(Code::TypeMismatch, message, span, "not told here", help);
-                        return None;
-                    }
-                },
-            };
-            subst.insert(param, value.clone());
-            self.check_generic_arg(param, &subst, span)?;
-            values.push(value);
-        }
-        Some(values)
-    }
-
-    /// Whether a generic parameter is one of those around.
-    fn is_visible(&self, param: ParamId) -> bool {
-        let name = &self.checker.program.generics[param].name;
-        matches!(self.lookup(name), Some(Symbol::Generic(found)) if found == param)
-    }
-
-    /// Reports an argument that its parameter does not admit.
-    fn check_generic_arg(&mut self, param: ParamId, subst: &Subst, span: Span) -> Option<()> {
-        if !self.checker.headers_done {
-            self.checker.obligations.push(Obligation { param, subst: subst.clone(), span });
-            return Some(());
-        }
-        match self.checker.program.misfit(param, subst) {
-            None => Some(()),
-            Some(why) => {
-                self.error(Code::TypeMismatch, why, span, "in these generic arguments");
-                None
-            }
-        }
-    }
-
-    /// The generic arguments of the type around a member: those of the type it was asked of; from within, of the type itself.
-    fn outer_args(&self, outer: &[ParamId], of: Option<(MembersId, Option<&Ty>)>) -> Option<Vec<Arg>> {
-        let program = &self.checker.program;
-        let identity = || outer.iter().map(|&param| program.generic_as_arg(param)).collect();
-        let Some((owner, asked)) = of else { return Some(identity()) };
-        let subst = match asked {
-            Some(ty) => program.members_subst(owner, ty)?,
-            None if self.encloses(owner) => return Some(identity()),
-            None => program.members_subst(owner, &self.self_ty()?)?,
-        };
-        outer.iter().map(|param| subst.get(param).cloned()).collect()
     }
 
     /// Whether the declaration of these members is around this place.
@@ -536,7 +433,8 @@ impl Context<'_, '_> {
         if args.is_empty() && name != "Array" {
             // HLSL's defaults: `vector` is `float4`, `matrix` is `float4x4`.
             let four = Count::Known(4);
-            let shape = if name == "vector" { Shape::Vector(four) } else { Shape::Matrix(four, four) };
+            let shape =
+                if name == "vector" { Shape::Vector(four) } else { Shape::Matrix(four.clone(), four) };
             return Some(Ty::Number(Elem::Scalar(pullback_base::Scalar::F32), shape));
         }
         if args.len() != wanted {
@@ -552,7 +450,7 @@ impl Context<'_, '_> {
         let counts: Option<Vec<Count>> = args[1..].iter().map(|arg| self.generic_count(arg, span)).collect();
         let (Some(Arg::Type(element)), Some(counts)) = (element, counts) else { return Some(Ty::Error) };
         if name == "Array" {
-            return Some(Ty::Array(Arc::new(element), counts[0]));
+            return Some(Ty::Array(Arc::new(element), counts[0].clone()));
         }
         if let Some(n) = counts.iter().filter_map(|count| count.known()).find(|n| !(1..=4).contains(n)) {
             self.error(
@@ -566,9 +464,9 @@ impl Context<'_, '_> {
         let Some(scalar) = Bound::from_name("__BuiltinType") else { return Some(Ty::Error) };
         match element {
             Ty::Number(elem, Shape::Scalar) if scalar.admits(&self.checker.program, &element) => {
-                let shape = match counts[..] {
-                    [n] => Shape::Vector(n),
-                    [rows, columns, ..] => Shape::Matrix(rows, columns),
+                let shape = match &counts[..] {
+                    [n] => Shape::Vector(n.clone()),
+                    [rows, columns, ..] => Shape::Matrix(rows.clone(), columns.clone()),
                     [] => Shape::Scalar,
                 };
                 Some(Ty::Number(elem, shape))
@@ -597,63 +495,6 @@ impl Context<'_, '_> {
             self.unsupported("column-major matrices in memory", span);
         }
         columns.is_some()
-    }
-
-    fn generic_count(&mut self, arg: &GenericArg, span: Span) -> Option<Count> {
-        match self.generic_arg(arg) {
-            Some(Arg::Count(count)) => Some(count),
-            Some(Arg::Type(Ty::Error)) | None => None,
-            Some(Arg::Type(ty)) => {
-                let shown = self.show(&ty);
-                let message = format!("type `{shown}` where a number is needed");
-                self.error(Code::TypeMismatch, message, span, "in these arguments");
-                None
-            }
-        }
-    }
-
-    /// A generic argument; a plain name may be a type or a number.
-    pub fn generic_arg(&mut self, arg: &GenericArg) -> Option<Arg> {
-        match arg {
-            GenericArg::Value(expr) => self.generic_value(expr).map(Arg::Count),
-            GenericArg::Type(ty) => {
-                if let TypeExprKind::Path(path) = &ty.kind
-                    && let [segment] = &path[..]
-                    && segment.args.is_empty()
-                    && self.names_a_number(&segment.name.text)
-                {
-                    let kind = ast::ExprKind::Name(segment.name.clone());
-                    return self.generic_value(&ast::Expr { kind, span: ty.span }).map(Arg::Count);
-                }
-                if let Some(case) = self.enum_case_named(ty) {
-                    return self.generic_value(&case).map(Arg::Count);
-                }
-                Some(Arg::Type(self.resolve_type(ty)))
-            }
-        }
-    }
-
-    /// `Color.Red` where a type may stand.
-    fn enum_case_named(&self, ty: &TypeExpr) -> Option<ast::Expr> {
-        let TypeExprKind::Path(path) = &ty.kind else { return None };
-        let [first, case] = &path[..] else { return None };
-        let Some(Symbol::Enum(_)) = self.lookup(&first.name.text) else { return None };
-        let base = ast::Expr { kind: ast::ExprKind::Name(first.name.clone()), span: first.name.span };
-        let kind = ast::ExprKind::Member { base: Box::new(base), name: case.name.clone() };
-        Some(ast::Expr { kind, span: ty.span })
-    }
-
-    fn names_a_number(&self, name: &str) -> bool {
-        if self.local(name).is_some() {
-            return true;
-        }
-        match self.lookup(name) {
-            Some(Symbol::Constant(_)) => true,
-            Some(Symbol::Generic(param)) => {
-                matches!(self.checker.program.generics[param].kind, GenericKind::Count { .. })
-            }
-            _ => false,
-        }
     }
 
     fn unknown_type(&mut self, name: &ast::Name) -> Ty {

@@ -8,7 +8,7 @@ use super::program::{
 };
 use super::resolve::{MAX_LEAVES, UNSIZED};
 use super::types::{Bound, ParamId, Subst, Ty};
-use super::{Checker, attribute, constant, done};
+use super::{Checker, attribute, done};
 use crate::slang::ast::{self, GenericParamKind, ModifierKind};
 use pullback_base::{Code, Diagnostic, Span};
 use pullback_ir::Direction;
@@ -224,7 +224,7 @@ impl<'a> Checker<'a> {
             (None, None) => context.no_value(ast),
         };
         let broken = context.broken;
-        let value = match constant::evaluate(self, &value) {
+        let value = match self.value_of(&value) {
             Ok(tree) if !broken => Arc::new(tree.into_expr(&self.program, &value.ty, value.span)),
             Ok(_) => Arc::new(Expr::error(value.span)),
             Err(_) if broken => Arc::new(Expr::error(value.span)),
@@ -383,7 +383,7 @@ impl Context<'_, '_> {
                 let message = format!("`{name}` is {} and cannot have a default", direction.name());
                 return Arc::new(self.error(Code::NotAssignable, message, default.span, "not allowed here"));
             }
-            match constant::evaluate(self.checker, &value) {
+            match self.checker.value_of(&value) {
                 Ok(tree) => Arc::new(tree.into_expr(&self.checker.program, &value.ty, value.span)),
                 Err(_) if value.is_error() => Arc::new(value),
                 Err(at) => Arc::new(self.not_constant("a default argument", at)),

@@ -270,7 +270,7 @@ impl Context<'_, '_> {
             self.unsupported("static variables of generic functions", name.span);
         }
         let value = value.filter(|value| !value.is_error());
-        let value = match value.map(|value| (super::constant::evaluate(self.checker, &value), value)) {
+        let value = match value.map(|value| (self.checker.value_of(&value), value)) {
             Some((Ok(tree), value)) => Some(Arc::new(tree.into_expr(&self.checker.program, &ty, value.span))),
             Some((Err(at), _)) => {
                 self.not_constant("the value a static variable begins with", at);
@@ -345,7 +345,9 @@ impl Context<'_, '_> {
         };
         let init = init.filter(|init| !matches!(init.kind, ExprKind::Zero) || init.ty.is_open());
         let constant = match &init {
-            Some(value) if is_const => super::constant::evaluate(self.checker, value)
+            Some(value) if is_const => self
+                .checker
+                .value_of(value)
                 .ok()
                 .map(|tree| Arc::new(tree.into_expr(&self.checker.program, &ty, value.span))),
             _ => None,

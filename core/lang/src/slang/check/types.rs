@@ -1,10 +1,12 @@
 //! The checker's types: IR types with generic parameters still in them, and what follows from types alone.
 
+use super::count::Count;
 use super::memory::BufferKind;
 use super::pointer::PointerAccess;
 use super::program::{EnumId, InterfaceRef, Program, RequirementId, StructId};
 use pullback_base::{Scalar, id_type};
 use rustc_hash::FxHashMap;
+use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
 
 id_type! {
@@ -13,7 +15,7 @@ id_type! {
 }
 
 /// A type. Equal when structurally equal; structs by identity and arguments.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Ty {
     /// Something wrong that was reported: fits everywhere.
     Error,
@@ -41,14 +43,14 @@ pub enum Ty {
 }
 
 /// What a number's components are.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Elem {
     Scalar(Scalar),
     /// A generic type; where the shape is `Scalar`, it may stand for any type its bounds allow.
     Param(ParamId),
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Shape {
     Scalar,
     Vector(Count),
@@ -56,21 +58,8 @@ pub enum Shape {
     Matrix(Count, Count),
 }
 
-/// A size, known or generic.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Count {
-    Known(i64),
-    Param(ParamId),
-    /// `scale * N + offset`, where that is not `N` alone. Two such are equal when they are for every `N`.
-    Linear {
-        param: ParamId,
-        scale: i64,
-        offset: i64,
-    },
-}
-
 /// What a generic parameter stands for.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Arg {
     Type(Ty),
     Count(Count),
@@ -98,7 +87,7 @@ impl Ty {
 
     pub fn number(&self) -> Option<(Elem, Shape)> {
         match self {
-            Ty::Number(elem, shape) => Some((*elem, *shape)),
+            Ty::Number(elem, shape) => Some((*elem, shape.clone())),
             _ => None,
         }
     }
@@ -122,7 +111,7 @@ impl Ty {
     /// The same shape with bool components.
     pub fn as_bool(&self) -> Ty {
         match self {
-            Ty::Number(_, shape) => Ty::Number(Elem::Scalar(Scalar::Bool), *shape),
+            Ty::Number(_, shape) => Ty::Number(Elem::Scalar(Scalar::Bool), shape.clone()),
             _ => Ty::Error,
         }
     }
@@ -131,7 +120,7 @@ impl Ty {
     pub fn element(&self) -> Option<Ty> {
         match self {
             Ty::Number(elem, Shape::Vector(_)) => Some(Ty::Number(*elem, Shape::Scalar)),
-            Ty::Number(elem, Shape::Matrix(_, columns)) => Some(Ty::vector(*elem, *columns)),
+            Ty::Number(elem, Shape::Matrix(_, columns)) => Some(Ty::vector(*elem, columns.clone())),
             Ty::Array(element, _) => Some(Ty::clone(element)),
             _ => None,
         }
@@ -141,7 +130,7 @@ impl Ty {
     pub fn count(&self) -> Option<Count> {
         match self {
             Ty::Number(_, Shape::Vector(count) | Shape::Matrix(count, _)) | Ty::Array(_, count) => {
-                Some(*count)
+                Some(count.clone())
             }
             _ => None,
         }
@@ -161,14 +150,14 @@ impl Ty {
             Ty::Number(Elem::Param(param), shape) => match (subst.get(param), shape) {
                 (Some(Arg::Type(ty)), Shape::Scalar) => ty.clone(),
                 (Some(Arg::Type(Ty::Number(elem, Shape::Scalar))), shape) => {
-                    Ty::Number(*elem, shape.subst(subst))
+                    Ty::Number(*elem, shape.subst(program, subst))
                 }
                 (Some(_), _) => Ty::Error,
-                (None, shape) => Ty::Number(Elem::Param(*param), shape.subst(subst)),
+                (None, shape) => Ty::Number(Elem::Param(*param), shape.subst(program, subst)),
             },
-            Ty::Number(elem, shape) => Ty::Number(*elem, shape.subst(subst)),
+            Ty::Number(elem, shape) => Ty::Number(*elem, shape.subst(program, subst)),
             Ty::Array(element, count) => {
-                Ty::Array(Arc::new(element.rebuilt(program, subst)), count.subst(subst))
+                Ty::Array(Arc::new(element.rebuilt(program, subst)), count.subst(program, subst))
             }
             Ty::Struct(id, args) if !args.is_empty() => {
                 Ty::Struct(*id, args.iter().map(|arg| arg.subst(program, subst)).collect())
@@ -188,103 +177,40 @@ impl Ty {
 }
 
 impl Shape {
-    fn subst(self, subst: &Subst) -> Shape {
+    fn subst(&self, program: &Program<'_>, subst: &Subst) -> Shape {
         match self {
             Shape::Scalar => Shape::Scalar,
-            Shape::Vector(n) => Shape::Vector(n.subst(subst)),
-            Shape::Matrix(rows, columns) => Shape::Matrix(rows.subst(subst), columns.subst(subst)),
+            Shape::Vector(n) => Shape::Vector(n.subst(program, subst)),
+            Shape::Matrix(rows, columns) => {
+                Shape::Matrix(rows.subst(program, subst), columns.subst(program, subst))
+            }
+        }
+    }
+
+    /// The sizes in it.
+    pub fn counts(&self) -> SmallVec<[&Count; 2]> {
+        match self {
+            Shape::Scalar => SmallVec::new(),
+            Shape::Vector(n) => smallvec![n],
+            Shape::Matrix(rows, columns) => smallvec![rows, columns],
         }
     }
 
     /// How many components, where that is known.
-    pub fn components(self) -> Option<i64> {
+    pub fn components(&self) -> Option<i64> {
         match self {
             Shape::Scalar => Some(1),
-            Shape::Vector(Count::Known(n)) => Some(n),
-            Shape::Matrix(Count::Known(rows), Count::Known(columns)) => Some(rows * columns),
-            _ => None,
+            Shape::Vector(n) => n.known(),
+            Shape::Matrix(rows, columns) => rows.known()?.checked_mul(columns.known()?),
         }
     }
 
     /// The shape both broadcast to.
-    pub fn join(self, other: Shape) -> Option<Shape> {
+    pub fn join(&self, other: &Shape) -> Option<Shape> {
         match (self, other) {
-            (Shape::Scalar, shape) | (shape, Shape::Scalar) => Some(shape),
-            (a, b) => (a == b).then_some(a),
+            (Shape::Scalar, shape) | (shape, Shape::Scalar) => Some(shape.clone()),
+            (a, b) => (a == b).then(|| a.clone()),
         }
-    }
-}
-
-impl Count {
-    pub fn subst(self, subst: &Subst) -> Count {
-        let (Some(param), scale, offset) = self.parts() else { return self };
-        match subst.get(&param) {
-            Some(Arg::Count(count)) => count.times(scale).plus(offset),
-            _ => self,
-        }
-    }
-
-    pub fn known(self) -> Option<i64> {
-        match self {
-            Count::Known(n) => Some(n),
-            Count::Param(_) | Count::Linear { .. } => None,
-        }
-    }
-
-    /// The generic number in it, times what, and plus what.
-    pub fn parts(self) -> (Option<ParamId>, i64, i64) {
-        match self {
-            Count::Known(n) => (None, 0, n),
-            Count::Param(param) => (Some(param), 1, 0),
-            Count::Linear { param, scale, offset } => (Some(param), scale, offset),
-        }
-    }
-
-    fn of_parts(param: Option<ParamId>, scale: i64, offset: i64) -> Count {
-        match (param, scale, offset) {
-            (None, ..) | (_, 0, _) => Count::Known(offset),
-            (Some(param), 1, 0) => Count::Param(param),
-            (Some(param), scale, offset) => Count::Linear { param, scale, offset },
-        }
-    }
-
-    /// What is too large for any size stays so.
-    pub fn plus(self, other: i64) -> Count {
-        let (param, scale, offset) = self.parts();
-        Count::of_parts(param, scale, offset.saturating_add(other))
-    }
-
-    pub fn times(self, factor: i64) -> Count {
-        let (param, scale, offset) = self.parts();
-        Count::of_parts(param, scale.saturating_mul(factor), offset.saturating_mul(factor))
-    }
-
-    /// The sum, where one generic number is in it at most.
-    pub fn sum(self, other: Count) -> Option<Count> {
-        let ((a, a_scale, a_offset), (b, b_scale, b_offset)) = (self.parts(), other.parts());
-        let param = match (a, b) {
-            (Some(a), Some(b)) => (a == b).then_some(a)?.into(),
-            (a, b) => a.or(b),
-        };
-        Some(Count::of_parts(param, a_scale.saturating_add(b_scale), a_offset.saturating_add(b_offset)))
-    }
-
-    /// The product, where one of them is known.
-    pub fn product(self, other: Count) -> Option<Count> {
-        match (self, other) {
-            (count, Count::Known(factor)) | (Count::Known(factor), count) => Some(count.times(factor)),
-            _ => None,
-        }
-    }
-
-    /// What the generic number in it must be for it to be `other`; `None` where no whole number makes it so.
-    pub fn solve(self, other: Count) -> Option<(ParamId, Count)> {
-        let (param, scale, offset) = self.parts();
-        let (wanted, wanted_scale, wanted_offset) = other.parts();
-        let rest = wanted_offset.checked_sub(offset)?;
-        let divides = scale != 0 && wanted_scale % scale == 0 && rest % scale == 0;
-        let answer = divides.then(|| Count::of_parts(wanted, wanted_scale / scale, rest / scale))?;
-        Some((param?, answer))
     }
 }
 
@@ -292,7 +218,7 @@ impl Arg {
     pub fn subst(&self, program: &Program<'_>, subst: &Subst) -> Arg {
         match self {
             Arg::Type(ty) => Arg::Type(ty.rebuilt(program, subst)),
-            Arg::Count(count) => Arg::Count(count.subst(subst)),
+            Arg::Count(count) => Arg::Count(count.subst(program, subst)),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What the lanes of a wave compute together.
 
 use super::context::Context;
+use super::count::Count;
 use super::hir::{Action, Expr, ExprKind, Literal};
-use super::types::{Count, Elem, Ty};
+use super::types::{Elem, Ty};
 use pullback_base::{Code, Scalar, Span};
 use pullback_ir::effects::WAVE_LANES;
 use pullback_ir::{Op, WaveOp};

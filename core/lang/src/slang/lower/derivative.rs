@@ -132,7 +132,7 @@ impl Lowerer<'_> {
         match (ty, dual) {
             (Ty::Array(element, n), Ty::Array(dual, _)) => {
                 let step = self.leaf_count(dual);
-                for index in 0..super::known(*n) {
+                for index in 0..super::known(n) {
                     self.push_tangents(element, Some((dual, start + index * step)), out);
                 }
             }

@@ -91,6 +91,15 @@ pub fn lower(lowerer: &mut Lowerer<'_>, id: FnId, args: &[Arg], name: &str, disp
         function.ssa.declare(ty, None)
     });
     let mut params: Vec<(Var, Direction)> = Vec::new();
+    // A method that a parameter chooses an instance of has its own object before the parameters.
+    if let (Some(_), Role::Method { mutating }, Some(owner)) = (dispatch.object, decl.role, decl.owner) {
+        let subst = function.subst.clone();
+        let ty = function.lowerer.this_ty(owner, &subst);
+        let this = function.ssa.param(ty, "this");
+        let direction = if mutating { Direction::InOut } else { Direction::In };
+        params.push((function.ssa.declare_with(this, Some("this")), direction));
+    }
+    let first = params.len();
     for param in &signature.params {
         let ty = function.ty(&param.ty);
         let var = if param.direction.reads() {
@@ -102,7 +111,7 @@ pub fn lower(lowerer: &mut Lowerer<'_>, id: FnId, args: &[Arg], name: &str, disp
         params.push((var, param.direction));
     }
     let written_globals = function.global_params(&globals);
-    let Some(this) = before.or_else(|| params.get(dispatch.object?).map(|(var, _)| *var)) else {
+    let Some(this) = before.or_else(|| params.get(first + dispatch.object?).map(|(var, _)| *var)) else {
         bug!("lower", "`{name}` has no object to choose by")
     };
     let frame = Frame { object: function.ssa.read(this), this, params, result_ty };

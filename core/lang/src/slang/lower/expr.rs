@@ -64,6 +64,14 @@ impl FunctionLowerer<'_, '_> {
                     _ => bug!("lower", "a constant has no value"),
                 }
             }
+            ExprKind::Required(ty, requirement) => {
+                let program = self.lowerer.program;
+                let this = ty.subst(program, &self.subst);
+                match program.given_for_constant(&this, *requirement, expr.span) {
+                    Some(given) => self.expr(&given),
+                    None => bug!("lower", "{this:?} gives no value for a constant"),
+                }
+            }
             ExprKind::Global(_) => {
                 let place = self.place(expr);
                 self.read_place(&place)
@@ -432,7 +440,7 @@ impl FunctionLowerer<'_, '_> {
             }
             Ty::Array(element, count) => {
                 let value = self.default_value(element)?;
-                vec![Some(value); super::known(*count) as usize]
+                vec![Some(value); super::known(count) as usize]
             }
             _ => return None,
         };

@@ -80,7 +80,7 @@ impl FunctionLowerer<'_, '_> {
     /// The component, row or array element at a computed index, guarded.
     pub fn memory_at(&mut self, memory: Memory, index: Value) -> Memory {
         let whole = self.pointee(memory.pointer);
-        let Some(element) = whole.element(0) else { bug!("lower", "{whole} has no elements") };
+        let element = super::place::indexed(&whole);
         let index = self.ssa.convert(index, Scalar::I64);
         let count = self.ssa.i64(i64::from(whole.element_count()));
         let inside = self.is_below(index, count);

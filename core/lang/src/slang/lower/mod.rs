@@ -19,12 +19,13 @@ mod tracked;
 #[cfg(test)]
 mod tests;
 
+use super::check::count::Count;
 use super::check::entry::Entry;
 use super::check::hir::{Body, Expr, ExprKind};
 use super::check::memory::BufferForm;
 use super::check::pointer::PointerAccess;
 use super::check::program::{FnId, GlobalKind, Lazy, MembersId, Program, Role, Signature};
-use super::check::types::{Arg, Count, Elem, Shape, Subst, Ty};
+use super::check::types::{Arg, Elem, Shape, Subst, Ty};
 use super::check::{Checked, Instance, is_differentiable};
 use pullback_base::{Scalar, bug, ids::Id};
 use pullback_ir::derivative::pair_type;
@@ -204,12 +205,12 @@ impl<'c> Lowerer<'c> {
         match ty.subst(self.program, subst) {
             Ty::Number(Elem::Scalar(scalar), shape) => match shape {
                 Shape::Scalar => Type::Scalar(scalar),
-                Shape::Vector(n) => Type::Vector(scalar, known(n) as u8),
+                Shape::Vector(n) => Type::Vector(scalar, known(&n) as u8),
                 Shape::Matrix(rows, columns) => {
-                    Type::Matrix { scalar, rows: known(rows) as u8, columns: known(columns) as u8 }
+                    Type::Matrix { scalar, rows: known(&rows) as u8, columns: known(&columns) as u8 }
                 }
             },
-            Ty::Array(element, count) => Type::array(self.ty(&element, subst), known(count)),
+            Ty::Array(element, count) => Type::array(self.ty(&element, subst), known(&count)),
             ty @ Ty::Interface(_) => self.structure(ty),
             ty @ (Ty::Struct(..) | Ty::Differential(_)) => self.structure(ty),
             Ty::Pair(of) => {
@@ -323,9 +324,9 @@ impl<'c> Lowerer<'c> {
     }
 }
 
-fn known(count: Count) -> u32 {
+fn known(count: &Count) -> u32 {
     match count {
-        Count::Known(n) if n >= 0 => n as u32,
+        Count::Known(n) if *n >= 0 => *n as u32,
         other => bug!("lower", "size {other:?} is not known"),
     }
 }
@@ -337,7 +338,7 @@ fn push_args(out: &mut String, args: &[Arg], program: &Program<'_>) {
         match arg {
             Arg::Type(ty) => push_type_name(out, ty, program),
             // A minus is no letter of names.
-            Arg::Count(count) => out.push_str(&program.show_count(*count).replace('-', "m")),
+            Arg::Count(count) => out.push_str(&program.show_count(count).replace('-', "m")),
         }
     }
 }
@@ -346,23 +347,22 @@ fn push_args(out: &mut String, args: &[Arg], program: &Program<'_>) {
 fn push_type_name(out: &mut String, ty: &Ty, program: &Program<'_>) {
     match ty {
         Ty::Number(Elem::Scalar(scalar), shape) => {
-            let (kind, sizes): (&str, &[Count]) = match shape {
-                Shape::Scalar => ("", &[]),
-                Shape::Vector(n) => ("vec.", &[*n]),
-                Shape::Matrix(rows, columns) => ("mat.", &[*rows, *columns]),
-            };
-            out.push_str(kind);
+            out.push_str(match shape {
+                Shape::Scalar => "",
+                Shape::Vector(_) => "vec.",
+                Shape::Matrix(..) => "mat.",
+            });
             out.push_str(scalar.name());
-            for size in sizes {
+            for size in shape.counts() {
                 out.push('.');
-                out.push_str(&program.show_count(*size));
+                out.push_str(&program.show_count(size));
             }
         }
         Ty::Array(element, count) => {
             out.push_str("array.");
             push_type_name(out, element, program);
             out.push('.');
-            out.push_str(&program.show_count(*count));
+            out.push_str(&program.show_count(count));
         }
         Ty::Struct(id, args) => {
             out.push_str(&program.structs[*id].name);

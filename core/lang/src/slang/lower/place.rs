@@ -31,6 +31,17 @@ enum Step {
     Property { accessors: Box<Accessors>, args: Vec<Value> },
 }
 
+/// The type of what an index picks, be there no elements.
+pub fn indexed(whole: &Type) -> Type {
+    match whole {
+        Type::Array(element, _) => Type::clone(element),
+        other => match other.element(0) {
+            Some(element) => element,
+            None => bug!("lower", "{other} has no elements"),
+        },
+    }
+}
+
 impl FunctionLowerer<'_, '_> {
     pub fn place(&mut self, expr: &Expr) -> Place {
         let root = match &expr.kind {
@@ -205,7 +216,11 @@ impl FunctionLowerer<'_, '_> {
                 let value = self.ssa.extract(base, *index);
                 if *detached { self.detached(value) } else { value }
             }
-            Step::Index(index) => self.ssa.op(Op::ElementGet, &[base, *index]),
+            Step::Index(index) => match self.ssa.ty(base).clone() {
+                // No index is inside.
+                Type::Array(element, 0) => self.ssa.zero(&element),
+                _ => self.ssa.op(Op::ElementGet, &[base, *index]),
+            },
             Step::Property { accessors, args } => {
                 let args: Vec<Value> = std::iter::once(base).chain(args.iter().copied()).collect();
                 self.call_callee(&accessors.get, &accessors.ty, &args)[0]
@@ -244,7 +259,10 @@ impl FunctionLowerer<'_, '_> {
         };
         match step {
             Step::Element { index, .. } => self.ssa.op(Op::Insert(*index), &[base, part]),
-            Step::Index(index) => self.ssa.op(Op::ElementSet, &[base, *index, part]),
+            Step::Index(index) => match self.ssa.ty(base) {
+                Type::Array(_, 0) => base,
+                _ => self.ssa.op(Op::ElementSet, &[base, *index, part]),
+            },
             Step::Property { accessors, args } => {
                 let Some(set) = &accessors.set else { bug!("lower", "a property without a setter") };
                 let args = std::iter::once(base).chain(args.iter().copied()).chain([part]);

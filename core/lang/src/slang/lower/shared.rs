@@ -62,7 +62,7 @@ impl FunctionLowerer<'_, '_> {
 
     /// The component, row or array element at a computed index.
     pub fn shared_at(&mut self, shared: &Shared, index: Value) -> Shared {
-        let Some(ty) = shared.ty.element(0) else { bug!("lower", "{} has no elements", shared.ty) };
+        let ty = super::place::indexed(&shared.ty);
         let index = self.ssa.convert(index, Scalar::I64);
         let count = self.ssa.i64(i64::from(shared.ty.element_count()));
         let inside = self.is_below(index, count);
