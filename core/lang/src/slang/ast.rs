@@ -8,6 +8,7 @@
 //! - Parentheses are not kept; [`ExprKind`] nests as evaluation does.
 
 pub use super::operator::{BinaryOp, Fix, StepOp, UnaryOp};
+use super::preprocess::WarningLevels;
 use pullback_base::{FileId, Span};
 use std::sync::Arc;
 
@@ -28,6 +29,8 @@ pub struct Name {
 pub struct Module {
     pub file: FileId,
     pub decls: Vec<Decl>,
+    /// What it says of warnings.
+    pub levels: WarningLevels,
 }
 
 // ---- Declarations ----

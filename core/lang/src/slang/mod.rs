@@ -33,7 +33,7 @@ pub fn parse(
     let mut interner = token::Interner::new();
     let mut found = Diagnostics::new();
     let stream = preprocess::preprocess(sources, file, options, &mut interner, &mut found);
-    let module = parse::parse_tokens(file, &stream.tokens, &stream.docs, &interner, &mut found);
+    let module = parse::parse_tokens(file, stream, &interner, &mut found);
     diagnostics.extend(in_order(found));
     module
 }
@@ -60,6 +60,10 @@ pub fn compile(name: &str, text: &str, options: &ParseOptions<'_>) -> Compiled {
     let checked = check::check(std.clone(), &units, &asked);
     let module = lower::lower(&checked);
     diagnostics.extend(checked.diagnostics);
-    let diagnostics = in_order(diagnostics);
+    if !diagnostics.has_errors() {
+        diagnostics.extend(checked.suspicions);
+    }
+    let files = units.iter().flat_map(|unit| &unit.files);
+    let diagnostics = in_order(files.fold(diagnostics, |found, file| file.levels.applied(found)));
     Compiled { module, sources, diagnostics }
 }

@@ -58,6 +58,7 @@ pub mod word {
         DEFINE "define" UNDEF "undef" INCLUDE "include" IFDEF "ifdef" IFNDEF "ifndef" ELIF "elif"
         ENDIF "endif" ERROR "error" WARNING "warning" PRAGMA "pragma" LINE_DIRECTIVE "line"
         ONCE "once" LANG "lang" LANGUAGE "language" VERSION "version"
+        DISABLE "disable" PUSH "push" POP "pop"
         DEFINED "defined" VA_ARGS "__VA_ARGS__" LINE "__LINE__" FILE "__FILE__"
         // Statements.
         IF "if" ELSE "else" FOR "for" WHILE "while" DO "do" SWITCH "switch" CASE "case" DEFAULT "default"

@@ -180,7 +180,7 @@ impl Context<'_, '_> {
 
     fn name(&mut self, name: &ast::Name) -> Item {
         let span = name.span;
-        if let Some(local) = self.local(&name.text) {
+        if let Some(local) = self.used_local(&name.text) {
             let value = self.local_value(local, span);
             self.broken |= value.is_error();
             return Item::Value(value);

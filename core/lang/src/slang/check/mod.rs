@@ -24,6 +24,7 @@ mod infer;
 mod instances;
 mod interface;
 mod link;
+mod locals;
 mod member;
 pub mod memory;
 mod operator;
@@ -83,12 +84,15 @@ pub struct Checked<'a> {
     /// Instances of generic functions that users call.
     pub instances: Vec<Instance>,
     pub diagnostics: Diagnostics,
+    /// Warnings that an error may be the reason of: what was not understood may be the use of what seems to have none.
+    pub suspicions: Diagnostics,
 }
 
 /// The checker's state over a whole module.
 pub struct Checker<'a> {
     pub program: Program<'a>,
     pub diagnostics: Diagnostics,
+    suspicions: Diagnostics,
     /// Checked bodies; `None` for those with errors.
     bodies: FxHashMap<FnId, Option<Arc<Body>>>,
     /// Functions that are called and have no checked body yet.
@@ -172,7 +176,8 @@ pub fn check<'a>(std: Program<'a>, units: &'a [Unit], asked: &'a Requests) -> Ch
     roots.extend(instances.iter().cloned());
     checker.check_instances(&roots);
     let bodies = checker.bodies.into_iter().filter_map(|(id, body)| Some((id, body?))).collect();
-    Checked { program: checker.program, bodies, functions, instances, diagnostics: checker.diagnostics }
+    let Checker { program, diagnostics, suspicions, .. } = checker;
+    Checked { program, bodies, functions, instances, diagnostics, suspicions }
 }
 
 impl<'a> Checker<'a> {
@@ -180,6 +185,7 @@ impl<'a> Checker<'a> {
         Self {
             program,
             diagnostics: Diagnostics::new(),
+            suspicions: Diagnostics::new(),
             bodies: FxHashMap::default(),
             wanted: Vec::new(),
             obligations: Vec::new(),

@@ -11,7 +11,7 @@ impl Context<'_, '_> {
     /// What stands to the left of an assignment. A constant is still a variable there, to be refused by name.
     pub fn target(&mut self, target: &ast::Expr) -> Expr {
         if let ast::ExprKind::Name(name) = &target.kind
-            && let Some(id) = self.local(&name.text)
+            && let Some(id) = self.used_local(&name.text)
         {
             let static_variable = self.locals[id].constant.as_deref();
             if let Some(Expr { kind: ExprKind::Global(_), .. }) = static_variable {

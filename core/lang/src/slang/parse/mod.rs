@@ -8,7 +8,7 @@ mod stmt;
 mod types;
 
 use super::ast::{Decl, MAX_NESTING, Module, Name};
-use super::preprocess::MAX_ERRORS;
+use super::preprocess::{MAX_ERRORS, TokenStream};
 use super::token::{Interner, Symbol, Token, TokenKind, after, word};
 use pullback_base::{Code, Diagnostic, Diagnostics, FileId, Span};
 use std::sync::Arc;
@@ -22,14 +22,13 @@ type Parsed<T> = Result<T, Reported>;
 /// Parses a module's tokens. `Eof` is the last.
 pub fn parse_tokens(
     file: FileId,
-    tokens: &[Token],
-    docs: &[(usize, Arc<str>)],
+    stream: TokenStream,
     interner: &Interner,
     diagnostics: &mut Diagnostics,
 ) -> Module {
     let mut parser = Parser {
-        tokens,
-        docs,
+        tokens: &stream.tokens,
+        docs: &stream.docs,
         interner,
         diagnostics,
         at: 0,
@@ -41,7 +40,7 @@ pub fn parse_tokens(
     };
     let mut decls: Vec<Decl> = Vec::new();
     parser.module(&mut decls);
-    Module { file, decls }
+    Module { file, decls, levels: stream.levels }
 }
 
 struct Parser<'a> {
