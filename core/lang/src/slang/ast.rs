@@ -104,6 +104,17 @@ pub struct Function {
     pub semantics: Vec<Semantic>,
     /// `None` for a declaration that ends in `;`.
     pub body: Option<Block>,
+    /// Those in the body, but for those in one another; [`ExprKind::Lambda`] tells the number.
+    pub lambdas: Vec<Lambda>,
+}
+
+/// `(float x) => a * x` as the struct that it is a value of: what it captures are its fields.
+#[derive(Clone, Debug)]
+pub struct Lambda {
+    /// Without members.
+    pub shape: Aggregate,
+    /// Its `operator()`, a [`DeclKind::Function`] without a result: what it returns tells that.
+    pub call: Decl,
 }
 
 #[derive(Clone, Debug)]
@@ -561,6 +572,8 @@ pub enum ExprKind {
     },
     /// `no_diff e`
     NoDiff(Box<Expr>),
+    /// The lambda of the function around that has this number.
+    Lambda(usize),
     Error,
 }
 

@@ -49,7 +49,10 @@ impl Printer {
                 let semantics = semantics(&f.semantics);
                 let generics = generics(&f.generics);
                 self.line(format!("{head}fn {}{generics}({params}){result}{semantics}", f.name.text));
-                self.inside(|out| out.body(f.body.as_ref()));
+                self.inside(|out| {
+                    out.body(f.body.as_ref());
+                    f.lambdas.iter().for_each(|lambda| out.decl(&lambda.call));
+                });
             }
             DeclKind::Var(v) => self.line(format!("{head}{}", var(v))),
             DeclKind::Struct(a) => self.aggregate(&head, "struct", a),
@@ -321,6 +324,7 @@ pub fn expr(e: &Expr) -> String {
         ExprKind::Is { value, ty } => format!("({} is {})", expr(value), ty_text(ty)),
         ExprKind::As { value, ty } => format!("({} as {})", expr(value), ty_text(ty)),
         ExprKind::Derivative { mode, function } => format!("({mode:?} {})", expr(function)),
+        ExprKind::Lambda(number) => format!("(lambda {number})"),
         ExprKind::NoDiff(value) => format!("(no_diff {})", expr(value)),
         ExprKind::Error => "?".into(),
     }

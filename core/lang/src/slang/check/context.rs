@@ -2,6 +2,7 @@
 
 use super::Checker;
 use super::hir::{Body, Expr, ExprKind, Local, LocalId, Stmt, StmtKind};
+use super::lambda::Outer;
 use super::locals::Names;
 use super::program::{FnId, Role, ScopeId, Signature};
 use super::types::Ty;
@@ -24,6 +25,10 @@ pub struct Context<'c, 'a> {
     pub locals: IdVec<LocalId, Local>,
     params: Vec<LocalId>,
     pub names: Names,
+    /// In a lambda, the function around it.
+    pub outer: Option<Outer>,
+    /// The first `return` tells the result.
+    pub infers_result: bool,
     /// The loops and switches around this place, the innermost last.
     pub around: Vec<Around>,
     /// The label of the statement that is being checked, for the loop or `switch` it is.
@@ -44,6 +49,8 @@ impl<'c, 'a> Context<'c, 'a> {
             locals: IdVec::new(),
             params: Vec::new(),
             names: Names::default(),
+            outer: None,
+            infers_result: false,
             around: Vec::new(),
             label: None,
             broken: false,
@@ -86,7 +93,13 @@ impl<'c, 'a> Context<'c, 'a> {
 
     pub fn check_function_body(mut self, block: &ast::Block) -> Option<Body> {
         let mut stmts = self.initial_this(block.span);
-        stmts.extend(self.block(block));
+        stmts.extend(self.body_stmts(block));
+        self.into_body(stmts)
+    }
+
+    /// The statements of the body, at whose end everything is known of the function's variables.
+    pub fn body_stmts(&mut self, block: &ast::Block) -> Vec<Stmt> {
+        let stmts = self.block(block);
         // Where something else is wrong, what is missing may be what was not understood.
         if self.result != Ty::Void && !self.broken && super::flow::falls_through(&stmts) {
             let name = self.function_name();
@@ -103,6 +116,10 @@ impl<'c, 'a> Context<'c, 'a> {
             );
         }
         self.leave_all();
+        stmts
+    }
+
+    pub fn into_body(self, stmts: Vec<Stmt>) -> Option<Body> {
         let Self { locals, params, broken, .. } = self;
         (!broken).then_some(Body { locals, params, block: stmts })
     }

@@ -4,7 +4,6 @@ use super::call::FunctionSet;
 use super::context::Context;
 use super::hir::{Expr, ExprKind};
 use super::program::{FnId, Symbol};
-use super::types::Ty;
 use crate::slang::ast::{self, BinaryOp, ModifierKind, UnaryOp};
 use pullback_base::Span;
 
@@ -147,9 +146,7 @@ impl Context<'_, '_> {
 
     /// `value(args)` of a struct that declares `operator()`.
     pub fn call_operator_of(&mut self, value: &Expr) -> Option<FunctionSet> {
-        let Ty::Struct(id, _) = value.ty else { return None };
-        let scope = self.checker.program.structs[id].scope;
-        let found = self.checker.program.scopes[scope].names.get("operator()").cloned();
+        let found = self.checker.program.member_of(&value.ty, "operator()");
         let Some(Symbol::Functions(candidates)) = found else { return None };
         let receiver = Some(Box::new(value.clone()));
         Some(FunctionSet {

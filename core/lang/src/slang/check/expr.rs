@@ -92,6 +92,7 @@ impl Context<'_, '_> {
             }
             Ast::Is { .. } | Ast::As { .. } => self.unsupported("`is` and `as` expressions", span),
             Ast::Derivative { mode, function } => return self.derivative(*mode, function),
+            Ast::Lambda(number) => self.lambda(*number, span),
             Ast::Error => self.silent_error(span),
         })
     }
@@ -288,14 +289,14 @@ impl Context<'_, '_> {
     /// `base<args>`: a type, or functions with their generic arguments.
     fn generic(&mut self, base: &ast::Expr, args: &[ast::GenericArg], span: Span) -> Item {
         if let Ast::Name(name) = &base.kind
-            && self.local(&name.text).is_none()
+            && self.local_span(&name.text).is_none()
             && self.lookup(&name.text).is_none()
             && let Some(ty) = self.builtin_type(&name.text, args, span)
         {
             return Item::Type(ty);
         }
         let item = match &base.kind {
-            Ast::Name(name) if self.local(&name.text).is_none() => match self.lookup(&name.text) {
+            Ast::Name(name) if self.local_span(&name.text).is_none() => match self.lookup(&name.text) {
                 Some(symbol @ (Symbol::Struct(_) | Symbol::Alias(_))) => {
                     return Item::Type(self.symbol_type(&symbol, None, args, span).unwrap_or(Ty::Error));
                 }
@@ -351,7 +352,8 @@ impl Context<'_, '_> {
             Diagnostic::error(Code::UnknownName, format!("nothing named `{}` is in scope", name.text))
                 .at(name.span, "not declared");
         let declared = self.scope_names(|_| true);
-        let known = declared.iter().map(|name| &**name).chain(self.local_names());
+        let locals = self.named_locals().map(|(name, _)| name);
+        let known = declared.iter().map(|name| &**name).chain(locals);
         if let Some(near) = super::suggest::nearest(&name.text, known) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
         }

@@ -28,6 +28,8 @@ struct Walk<'w, 'a> {
     program: &'w Program<'a>,
     bodies: &'w FxHashMap<FnId, Option<Arc<Body>>>,
     states: FxHashMap<Instance, State>,
+    /// The functions whose instances are open, the innermost last.
+    open: Vec<FnId>,
     found: Vec<Diagnostic>,
     /// Generic structs put into values of an interface's type that were not known to be.
     erased: Vec<Ty>,
@@ -132,8 +134,8 @@ enum Run<'b> {
     Call(&'b Callee, Span),
     /// `T()` of a generic type.
     Default(&'b Ty),
-    /// A value of that type becomes one of an interface's type.
-    Erase(&'b Ty),
+    /// A value of the first type becomes one of the second, which is an interface's.
+    Erase(&'b Ty, &'b Ty),
     /// An assertion, and its message.
     Assert(&'b Expr, &'b str),
 }
@@ -144,7 +146,7 @@ fn runs<'b>(program: &Program<'_>, body: &'b Body) -> Vec<Run<'b>> {
         each_callee(program, expr, &mut |callee| runs.push(Run::Call(callee, expr.span)));
         match &expr.kind {
             ExprKind::Zero if expr.ty.is_abstract() => runs.push(Run::Default(&expr.ty)),
-            ExprKind::Erase(inner) => runs.push(Run::Erase(&inner.ty)),
+            ExprKind::Erase(inner) => runs.push(Run::Erase(&inner.ty, &expr.ty)),
             ExprKind::Assert { condition, message } => runs.push(Run::Assert(condition, message)),
             _ => {}
         }
@@ -163,6 +165,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             program,
             bodies,
             states: FxHashMap::default(),
+            open: Vec::new(),
             found: Vec::new(),
             erased: Vec::new(),
             given: Vec::new(),
@@ -200,15 +203,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         }
         // Types that grow from call to call have no end; a chain of calls that long is one of them.
         if depth > MAX_DEPTH || self.states.len() > MAX_INSTANCES {
-            if !std::mem::replace(&mut self.endless, true) {
-                let function = &self.program.functions[instance.0];
-                let message = format!("`{}` is needed for types without end", function.qualified);
-                self.found.push(
-                    Diagnostic::error(Code::RecursiveCall, message)
-                        .at(function.ast.name.span, "each instance calls another one")
-                        .help("end the recursion of types"),
-                );
-            }
+            self.report_endless(instance.0, "each instance calls another one");
             return State::Wrong;
         }
         self.note_erased_answers(&instance);
@@ -220,6 +215,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             },
         };
         self.states.insert(instance.clone(), State::Open);
+        self.open.push(instance.0);
         let mut state = State::Right;
         for next in next {
             let right = next.is_some_and(|next| self.instance(next, depth + 1) == State::Right);
@@ -227,16 +223,35 @@ impl<'w, 'a> Walk<'w, 'a> {
                 state = State::Wrong;
             }
         }
+        self.open.pop();
         self.states.insert(instance, state);
         state
     }
 
-    /// A value of that type becomes one of an interface's type.
-    fn note_erased(&mut self, ty: Ty) {
+    fn report_endless(&mut self, id: FnId, label: &str) {
+        if !std::mem::replace(&mut self.endless, true) {
+            let function = &self.program.functions[id];
+            let message = format!("`{}` is needed for types without end", function.qualified);
+            self.found.push(
+                Diagnostic::error(Code::RecursiveCall, message)
+                    .at(function.ast.name.span, label)
+                    .help("end the recursion of types"),
+            );
+        }
+    }
+
+    /// A value of that type becomes one of an interface's type; false where such types lie in one another too deeply to tell that
+    /// they conform: each is made of another one, without end.
+    fn note_erased(&mut self, ty: Ty, into: &Ty) -> bool {
+        let conforms = match into {
+            Ty::Interface(interface) => self.program.conforms(&ty, interface),
+            _ => true,
+        };
         let is_generic = matches!(&ty, Ty::Struct(_, args) if !args.is_empty());
-        if is_generic && !self.program.erased.contains(&ty) && !self.erased.contains(&ty) {
+        if conforms && is_generic && !self.program.erased.contains(&ty) && !self.erased.contains(&ty) {
             self.erased.push(ty);
         }
+        conforms
     }
 
     /// What the conforming types give for a requirement on a value of an interface's type is one of such a type too, where the
@@ -248,13 +263,13 @@ impl<'w, 'a> Walk<'w, 'a> {
             let subst = signature.generics.iter().copied().zip(args.iter().cloned()).collect();
             Some(signature.result.subst(program, &subst))
         };
-        if !matches!(result(instance.0, &instance.1), Some(Ty::Interface(_))) {
-            return;
-        }
+        let Some(into @ Ty::Interface(_)) = result(instance.0, &instance.1) else { return };
         let dispatch = program.dispatch(instance.0, &instance.1);
         let answers = dispatch.into_iter().flat_map(|dispatch| dispatch.answers);
         for (witness, generics) in answers.flatten() {
-            result(witness, &generics).into_iter().for_each(|ty| self.note_erased(ty));
+            if result(witness, &generics).is_some_and(|ty| !self.note_erased(ty, &into)) {
+                self.report_endless(witness, MADE_OF_ANOTHER);
+            }
         }
     }
 
@@ -289,7 +304,12 @@ impl<'w, 'a> Walk<'w, 'a> {
                 Run::Default(ty) => {
                     next.extend(program.default_constructor(&ty.subst(program, &subst)).map(Some));
                 }
-                Run::Erase(ty) => self.note_erased(ty.subst(program, &subst)),
+                Run::Erase(ty, into) => {
+                    if !self.note_erased(ty.subst(program, &subst), &into.subst(program, &subst)) {
+                        self.report_endless(instance.0, MADE_OF_ANOTHER);
+                        return None;
+                    }
+                }
                 Run::Assert(condition, message) => {
                     self.asserted.push((condition.clone(), message.into(), subst.clone()));
                 }
@@ -313,7 +333,10 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     fn circle(&mut self, id: FnId) {
-        let function = &self.program.functions[id];
+        // What the library asks for is called by a function of the program, which is in the circle too.
+        let is_std = |id: &FnId| self.program.functions[*id].is_std;
+        let shown = if is_std(&id) { self.open.iter().rev().find(|id| !is_std(id)).copied() } else { None };
+        let function = &self.program.functions[shown.unwrap_or(id)];
         let message = format!("`{}` calls itself through an interface", function.qualified);
         self.found.push(
             Diagnostic::error(Code::RecursiveCall, message)
@@ -322,6 +345,8 @@ impl<'w, 'a> Walk<'w, 'a> {
         );
     }
 }
+
+const MADE_OF_ANOTHER: &str = "each makes a value for an interface's type of another one";
 
 /// How long a chain of calls may be.
 const MAX_DEPTH: usize = 500;

@@ -90,12 +90,12 @@ impl Context<'_, '_> {
     }
 
     fn warn_of_hidden(&mut self, local: &Local) {
-        let Some(hidden) = self.names.find(&local.name).filter(|_| is_checked(&local.name)) else { return };
+        let Some(hidden) = self.local_span(&local.name).filter(|_| is_checked(&local.name)) else { return };
         let message = format!("`{}` hides another variable of that name", local.name);
         self.suspect(
             Diagnostic::warning(Code::HiddenName, message)
                 .at(local.span, "the name means this one to the end of the block")
-                .also(self.names.list[hidden].span, "hidden there")
+                .also(hidden, "hidden there")
                 .help("rename one of them"),
         );
     }
@@ -115,19 +115,25 @@ impl Context<'_, '_> {
         self.locals.push(Local { name: "".into(), ty, span, mutable: true, constant: None })
     }
 
-    pub fn local(&self, name: &str) -> Option<LocalId> {
-        self.names.find(name).map(|at| self.names.list[at].local)
+    /// Where the variable of that name is declared.
+    pub fn local_span(&self, name: &str) -> Option<Span> {
+        let own = self.names.find(name).map(|at| self.names.list[at].span);
+        own.or_else(|| self.outer.as_ref()?.span_of(name))
     }
 
     /// The variable of that name, which is used by that.
     pub fn used_local(&mut self, name: &str) -> Option<LocalId> {
-        let at = self.names.find(name)?;
-        let named = &mut self.names.list[at];
-        named.used = true;
-        Some(named.local)
+        match self.names.find(name) {
+            Some(at) => {
+                self.names.list[at].used = true;
+                Some(self.names.list[at].local)
+            }
+            None => self.outer.as_mut()?.local(name, &mut self.locals),
+        }
     }
 
-    pub fn local_names(&self) -> impl Iterator<Item = &str> {
-        self.names.list.iter().map(|named| &*named.text)
+    /// The names of the variables in scope, and they themselves.
+    pub fn named_locals(&self) -> impl Iterator<Item = (&str, LocalId)> {
+        self.names.list.iter().map(|named| (&*named.text, named.local))
     }
 }

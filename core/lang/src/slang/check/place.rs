@@ -35,7 +35,11 @@ impl Context<'_, '_> {
                 let mut diagnostic =
                     Diagnostic::error(Code::NotAssignable, format!("`{name}` cannot be assigned"))
                         .at(place.span, "written here");
-                diagnostic = if &*name == "this" {
+                let is_copy = self.outer.as_ref().is_some_and(|outer| outer.is_copy(*id));
+                diagnostic = if is_copy {
+                    let diagnostic = diagnostic.also(span, "a lambda has copies of what is outside of it");
+                    diagnostic.help("return the new value, and assign it where the lambda is called")
+                } else if &*name == "this" {
                     diagnostic.help("mark the method `[mutating]`")
                 } else {
                     diagnostic.also(span, "declared as a constant").help("declare it with `var` or a type")

@@ -214,6 +214,8 @@ pub struct Struct<'a> {
     pub is_std: bool,
     /// A field was wrong, and reported: nothing is made of the struct.
     pub broken: bool,
+    /// Its values are a lambda, which is called by that.
+    pub lambda: Option<FnId>,
     pub span: Span,
 }
 
@@ -344,7 +346,7 @@ impl Function<'_> {
 }
 
 /// A function as callers see it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Signature {
     /// Those of the type whose member it is first, then its own.
     pub generics: Vec<ParamId>,
@@ -606,6 +608,9 @@ impl Program<'_> {
 
     /// A type as its author would write it.
     pub fn show(&self, ty: &Ty) -> String {
+        if let Some(shown) = self.show_lambda(ty) {
+            return shown;
+        }
         match ty {
             Ty::Error => "?".into(),
             Ty::Void => "void".into(),

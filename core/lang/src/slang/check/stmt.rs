@@ -192,6 +192,9 @@ impl Context<'_, '_> {
         {
             return self.set_returned(value, span);
         }
+        if self.infers_result {
+            return self.first_return(value, span);
+        }
         let result = self.result.clone();
         match value {
             None if matches!(result, Ty::Void | Ty::Error) => StmtKind::Return(None),

@@ -3,11 +3,12 @@
 mod decl;
 mod expr;
 mod function;
+mod lambda;
 mod scan;
 mod stmt;
 mod types;
 
-use super::ast::{Decl, MAX_NESTING, Module, Name};
+use super::ast::{Decl, Lambda, MAX_NESTING, Module, Name};
 use super::preprocess::{MAX_ERRORS, TokenStream};
 use super::token::{Interner, Symbol, Token, TokenKind, after, word};
 use pullback_base::{Code, Diagnostic, Diagnostics, FileId, Span};
@@ -34,6 +35,7 @@ pub fn parse_tokens(
         at: 0,
         depth: 0,
         height: 0,
+        lambdas: None,
         last_error: None,
         errors: 0,
         stopped: false,
@@ -53,6 +55,8 @@ struct Parser<'a> {
     depth: usize,
     /// The height of the expression just parsed.
     height: usize,
+    /// Those of the function whose body this is.
+    lambdas: Option<Vec<Lambda>>,
     /// Where the last error was: a second one at the same token says nothing new.
     last_error: Option<usize>,
     errors: usize,
