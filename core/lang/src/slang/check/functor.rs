@@ -5,7 +5,7 @@
 
 use super::context::Context;
 use super::program::{Conformance, InterfaceId, InterfaceRef, MembersId, Program, Signature, Symbol};
-use super::types::Arg;
+use super::types::{Arg, Ty};
 use pullback_base::Span;
 use pullback_ir::Direction;
 
@@ -28,6 +28,20 @@ impl Program<'_> {
         match self.std_symbol(&format!("{stem}{params}")) {
             Some(Symbol::Interface(id)) => Some(*id),
             _ => None,
+        }
+    }
+
+    fn is_function_interface(&self, interface: &InterfaceRef) -> bool {
+        let params = interface.args.len().saturating_sub(1);
+        [PLAIN, MUTATING].iter().any(|stem| self.function_interface(stem, params) == Some(interface.id))
+    }
+
+    /// Whether the type is one of functions by what the code says of it.
+    pub fn is_function(&self, ty: &Ty) -> bool {
+        match ty {
+            Ty::Interface(interface) => self.is_function_interface(interface),
+            Ty::Struct(id, _) => self.structs[*id].lambda.is_some(),
+            ty => ty.is_abstract() && self.promised(ty).iter().any(|asked| self.is_function_interface(asked)),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What `fwd_diff` and `bwd_diff` follow. A type without tangents carries none: not through the fields of a plain struct, not
 //! behind an interface or a generic type that does not say `IDifferentiable`. Callers from outside, who ask for the gradient of
 //! all that a function computes, follow every float; so a function that both differentiate may have an instance for each.
+//! Lambdas carry what they capture, whatever they are passed as.
 
 use super::function::FunctionLowerer;
 use super::{Lowerer, Task};
@@ -73,8 +74,14 @@ impl Lowerer<'_> {
 
     /// Whether values of the type have floats, but no tangents as the code says it.
     fn hides(&mut self, ty: &Ty, subst: &Subst) -> bool {
-        // The library's own structs are as their parts are.
-        if matches!(ty, Ty::Struct(id, _) if self.program.structs[*id].is_std) || *ty == Ty::Void {
+        // A generic function is as the one that it stands for.
+        let known = ty.subst(self.program, subst);
+        let ty = if self.program.is_function(ty) { &known } else { ty };
+        // The library's own structs are as their parts are, and so is what lambdas capture: they have no word for it.
+        if matches!(ty, Ty::Struct(id, _) if self.program.structs[*id].is_std)
+            || *ty == Ty::Void
+            || self.program.is_function(ty)
+        {
             return false;
         }
         self.program.differential(ty).is_none() && self.ty(ty, subst).has_float()
