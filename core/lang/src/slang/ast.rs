@@ -421,6 +421,13 @@ pub enum StmtKind {
         step: Option<Expr>,
         body: Box<Stmt>,
     },
+    /// `$for (i in Range(from, to)) ...`
+    CompileTimeFor {
+        counter: Name,
+        from: Option<Expr>,
+        to: Expr,
+        body: Box<Stmt>,
+    },
     While {
         condition: Condition,
         body: Box<Stmt>,

@@ -164,6 +164,11 @@ impl Printer {
                 self.line(format!("{at}while {}", condition_text(condition)));
                 self.under(body);
             }
+            StmtKind::CompileTimeFor { counter, from, to, body } => {
+                let from = from.as_ref().map_or_else(|| "0".into(), expr);
+                self.line(format!("$for {} in {from} .. {}", counter.text, expr(to)));
+                self.inside(|out| out.stmt(body));
+            }
             StmtKind::DoWhile { body, condition } => {
                 self.line(format!("{at}do"));
                 self.under(body);

@@ -5,7 +5,7 @@ use super::hir::{Body, Expr, ExprKind, Local, LocalId, Stmt, StmtKind};
 use super::lambda::Outer;
 use super::locals::Names;
 use super::program::{FnId, Role, ScopeId, Signature};
-use super::types::Ty;
+use super::types::{ParamId, Ty};
 use crate::slang::ast;
 use pullback_base::{Code, Diagnostic, IdVec, Span};
 use std::sync::Arc;
@@ -13,6 +13,8 @@ use std::sync::Arc;
 /// What `break` can leave.
 pub struct Around {
     pub is_loop: bool,
+    /// A `$for`, of which no loop is left: it is only here to refuse that.
+    pub is_written_out: bool,
     pub label: Option<ast::Name>,
 }
 
@@ -29,6 +31,8 @@ pub struct Context<'c, 'a> {
     pub outer: Option<Outer>,
     /// The first `return` tells the result.
     pub infers_result: bool,
+    /// The counters of the `$for`s around this place: generic numbers to what is in them.
+    pub counters: Vec<ParamId>,
     /// The loops and switches around this place, the innermost last.
     pub around: Vec<Around>,
     /// The label of the statement that is being checked, for the loop or `switch` it is.
@@ -51,6 +55,7 @@ impl<'c, 'a> Context<'c, 'a> {
             names: Names::default(),
             outer: None,
             infers_result: false,
+            counters: Vec::new(),
             around: Vec::new(),
             label: None,
             broken: false,

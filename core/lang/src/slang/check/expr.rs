@@ -224,15 +224,15 @@ impl Context<'_, '_> {
             }
             Symbol::Field(index) => match (object, self.this) {
                 (Some(object), _) => Item::Value(self.field(object, index, span)),
-                (None, Some(this)) => {
+                (None, Some(this)) if self.has_field(&self.locals[this].ty, name) => {
                     let this = self.local_value(this, span);
                     Item::Value(self.field(this, index, span))
                 }
-                (None, None) => Item::Value(self.error_advised(
+                (None, this) => Item::Value(self.error_advised(
                     Code::UnknownName,
                     format!("field `{name}` without an object"),
                     span,
-                    "no `this` here",
+                    if this.is_some() { "`this` is of another type" } else { "no `this` here" },
                     "leave out `static`, or take the object as a parameter",
                 )),
             },
@@ -284,6 +284,13 @@ impl Context<'_, '_> {
                 }))
             }
         }
+    }
+
+    /// Whether the field is the type's own, not that of a type around it.
+    fn has_field(&self, ty: &Ty, name: &str) -> bool {
+        let Ty::Struct(id, _) = ty else { return false };
+        let program = &self.checker.program;
+        matches!(program.scopes[program.structs[*id].scope].names.get(name), Some(Symbol::Field(_)))
     }
 
     /// `base<args>`: a type, or functions with their generic arguments.

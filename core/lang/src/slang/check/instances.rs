@@ -1,9 +1,10 @@
 //! What generic code becomes when its types are known: circles of calls and endless instantiation, which only the instances
 //! show, are refused here, so that lowering need not fail.
 
-use super::hir::{Body, Callee, Expr, ExprKind};
+use super::hir::{Body, Callee, Expr, ExprKind, Local};
 use super::program::{FnId, GenericKind, Program};
 use super::recursion::{each_callee, each_expr};
+use super::repeat::{each_written, has_repeats, turns};
 use super::resolve::MAX_LEAVES;
 use super::types::{Arg, Count, ParamId, Shape, Subst, Ty};
 use super::{Checker, Instance, done};
@@ -13,6 +14,9 @@ use std::sync::Arc;
 
 /// More instances than any program means to have.
 const MAX_INSTANCES: usize = 20_000;
+
+/// So many turns of `$for`s one function may write out.
+const MAX_TURNS: u64 = 4096;
 
 /// How many generic structs may be inside of values of interfaces' types.
 const MAX_ERASED: usize = 256;
@@ -140,23 +144,24 @@ enum Run<'b> {
     Assert(&'b Expr, &'b str),
 }
 
-fn runs<'b>(program: &Program<'_>, body: &'b Body) -> Vec<Run<'b>> {
-    let mut runs: Vec<Run<'b>> = Vec::new();
-    each_expr(&body.block, &mut |expr| {
-        each_callee(program, expr, &mut |callee| runs.push(Run::Call(callee, expr.span)));
-        match &expr.kind {
-            ExprKind::Zero if expr.ty.is_abstract() => runs.push(Run::Default(&expr.ty)),
-            ExprKind::Erase(inner) => runs.push(Run::Erase(&inner.ty, &expr.ty)),
-            ExprKind::Assert { condition, message } => runs.push(Run::Assert(condition, message)),
-            _ => {}
-        }
-    });
-    runs
+/// What one expression does, those within it aside.
+fn each_run<'b>(program: &Program<'_>, expr: &'b Expr, f: &mut dyn FnMut(Run<'b>)) {
+    each_callee(program, expr, &mut |callee| f(Run::Call(callee, expr.span)));
+    match &expr.kind {
+        ExprKind::Zero if expr.ty.is_abstract() => f(Run::Default(&expr.ty)),
+        ExprKind::Erase(inner) => f(Run::Erase(&inner.ty, &expr.ty)),
+        ExprKind::Assert { condition, message } => f(Run::Assert(condition, message)),
+        _ => {}
+    }
 }
 
-/// Whether types tell what a body does.
+/// Whether types, or generic numbers, tell what a body does.
 fn asks_types(program: &Program<'_>, body: &Body) -> bool {
-    runs(program, body).iter().any(|run| !matches!(run, Run::Call(Callee::Function { .. }, _)))
+    let mut asks = has_repeats(&body.block);
+    each_expr(&body.block, &mut |expr| {
+        each_run(program, expr, &mut |run| asks |= !matches!(run, Run::Call(Callee::Function { .. }, _)));
+    });
+    asks
 }
 
 impl<'w, 'a> Walk<'w, 'a> {
@@ -279,13 +284,27 @@ impl<'w, 'a> Walk<'w, 'a> {
         let program = self.program;
         let generics = done(&program.functions[instance.0].signature)?.generics.clone();
         let subst: Subst = generics.into_iter().zip(instance.1.iter().cloned()).collect();
-        let mut types: Vec<(&Ty, Span)> = body.locals.values().map(|local| (&local.ty, local.span)).collect();
-        each_expr(&body.block, &mut |expr| types.push((&expr.ty, expr.span)));
-        let impossible = types.into_iter().find_map(|(ty, span)| {
-            let why = program.impossible(&ty.subst(program, &subst), MAX_DEPTH)?;
-            Some((why, span))
+        if turns(&body.block, &subst, MAX_TURNS) == MAX_TURNS {
+            let function = &program.functions[instance.0];
+            let message = format!("`{}` writes out too many turns of its `$for`s", function.qualified);
+            self.found.push(
+                Diagnostic::error(Code::UnsupportedFeature, message)
+                    .at(function.ast.name.span, format!("{MAX_TURNS} turns, or more"))
+                    .help("make the range smaller, or write `for`"),
+            );
+            return None;
+        }
+        let impossible = |ty: &Ty, subst: &Subst| program.impossible(&ty.subst(program, subst), MAX_DEPTH);
+        let of_local = |local: &Local| Some((impossible(&local.ty, &subst)?, local.span));
+        let mut wrong = body.locals.values().find_map(of_local);
+        let mut next = Vec::new();
+        each_written(&body.block, &subst, &mut |expr, subst| {
+            if wrong.is_none() {
+                wrong = impossible(&expr.ty, subst).map(|why| (why, expr.span));
+            }
+            each_run(program, expr, &mut |run| self.note_run(instance.0, run, subst, &mut next));
         });
-        if let Some((why, span)) = impossible {
+        if let Some((why, span)) = wrong {
             let name = &program.functions[instance.0].qualified;
             self.found.push(
                 Diagnostic::error(Code::TypeMismatch, why)
@@ -294,42 +313,42 @@ impl<'w, 'a> Walk<'w, 'a> {
             );
             return None;
         }
-        let known =
-            |args: &[Arg]| -> Vec<Arg> { args.iter().map(|arg| arg.subst(program, &subst)).collect() };
         let given = program.given_for(instance.0, &instance.1).into_iter().map(|(_, given)| given);
         self.given.extend(given.filter(|given| !self.states.contains_key(given)));
-        let mut next = Vec::new();
-        for run in runs(self.program, body) {
-            match run {
-                Run::Default(ty) => {
-                    next.extend(program.default_constructor(&ty.subst(program, &subst)).map(Some));
-                }
-                Run::Erase(ty, into) => {
-                    if !self.note_erased(ty.subst(program, &subst), &into.subst(program, &subst)) {
-                        self.report_endless(instance.0, MADE_OF_ANOTHER);
-                        return None;
-                    }
-                }
-                Run::Assert(condition, message) => {
-                    self.asserted.push((condition.clone(), message.into(), subst.clone()));
-                }
-                Run::Call(Callee::Function { id, generics }, _) => next.push(Some((*id, known(generics)))),
-                // The primal is what was noted.
-                Run::Call(Callee::Derivative { .. }, _) => {}
-                Run::Call(Callee::Requirement { this, requirement, generics, by_object }, span) => {
-                    let this = this.subst(program, &subst);
-                    if let Ty::Interface(interface) = &this
-                        && let Some(why) = program.undispatchable(*requirement, *by_object)
-                    {
-                        self.found.push(program.report_undispatchable(interface, *requirement, span, why));
-                        next.push(None);
-                        continue;
-                    }
-                    next.push(program.witness(&this, *requirement, &known(generics)));
+        Some(next)
+    }
+
+    /// Adds what one thing that a function does runs; `None` for what cannot be lowered.
+    fn note_run(&mut self, function: FnId, run: Run<'_>, subst: &Subst, next: &mut Vec<Option<Instance>>) {
+        let program = self.program;
+        let known = |args: &[Arg]| -> Vec<Arg> { args.iter().map(|arg| arg.subst(program, subst)).collect() };
+        match run {
+            Run::Default(ty) => {
+                next.extend(program.default_constructor(&ty.subst(program, subst)).map(Some));
+            }
+            Run::Erase(ty, into) => {
+                if !self.note_erased(ty.subst(program, subst), &into.subst(program, subst)) {
+                    self.report_endless(function, MADE_OF_ANOTHER);
+                    next.push(None);
                 }
             }
+            Run::Assert(condition, message) => {
+                self.asserted.push((condition.clone(), message.into(), subst.clone()));
+            }
+            Run::Call(Callee::Function { id, generics }, _) => next.push(Some((*id, known(generics)))),
+            // The primal is what was noted.
+            Run::Call(Callee::Derivative { .. }, _) => {}
+            Run::Call(Callee::Requirement { this, requirement, generics, by_object }, span) => {
+                let this = this.subst(program, subst);
+                if let Ty::Interface(interface) = &this
+                    && let Some(why) = program.undispatchable(*requirement, *by_object)
+                {
+                    self.found.push(program.report_undispatchable(interface, *requirement, span, why));
+                    return next.push(None);
+                }
+                next.push(program.witness(&this, *requirement, &known(generics)));
+            }
         }
-        Some(next)
     }
 
     fn circle(&mut self, id: FnId) {

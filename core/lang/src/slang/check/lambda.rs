@@ -65,7 +65,8 @@ impl Context<'_, '_> {
         let lambda = around.as_ref().and_then(|(_, function)| function.ast.lambdas.get(number));
         let (Some((id, function)), Some(lambda)) = (&around, lambda) else { return self.silent_error(span) };
         let ast::DeclKind::Function(call) = &lambda.call.kind else { return self.silent_error(span) };
-        let generics = self.checker.signature(*id).generics.clone();
+        let own = self.checker.signature(*id).generics.clone();
+        let generics = [own, self.counters.clone()].concat();
         let program = &mut self.checker.program;
         let args = generics.iter().map(|&param| program.generic_as_arg(param)).collect();
         let shape = StructId::from_index(program.structs.len());

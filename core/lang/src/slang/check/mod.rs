@@ -38,6 +38,7 @@ pub mod program;
 mod property;
 pub mod recursion;
 mod reinterpret;
+pub mod repeat;
 pub mod request;
 mod resolve;
 mod signature;

@@ -35,10 +35,15 @@ impl Context<'_, '_> {
                 let mut diagnostic =
                     Diagnostic::error(Code::NotAssignable, format!("`{name}` cannot be assigned"))
                         .at(place.span, "written here");
+                let counts = matches!(local.constant.as_deref(), Some(Expr { kind: ExprKind::Param(_), .. }));
                 let is_copy = self.outer.as_ref().is_some_and(|outer| outer.is_copy(*id));
                 diagnostic = if is_copy {
                     let diagnostic = diagnostic.also(span, "a lambda has copies of what is outside of it");
                     diagnostic.help("return the new value, and assign it where the lambda is called")
+                } else if counts {
+                    diagnostic
+                        .also(span, "counts the turns of a `$for`")
+                        .help("assign to a variable of your own")
                 } else if &*name == "this" {
                     diagnostic.help("mark the method `[mutating]`")
                 } else {

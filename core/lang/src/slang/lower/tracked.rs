@@ -5,9 +5,10 @@
 
 use super::function::FunctionLowerer;
 use super::{Lowerer, Task};
-use crate::slang::check::hir::{Call, Callee, Expr};
+use crate::slang::check::hir::{Call, Callee};
 use crate::slang::check::program::FnId;
-use crate::slang::check::recursion::{each_callee, each_expr};
+use crate::slang::check::recursion::each_callee;
+use crate::slang::check::repeat::each_written;
 use crate::slang::check::types::{Arg, Subst, Ty};
 use pullback_ir::{FuncId, Value};
 
@@ -58,16 +59,16 @@ impl Lowerer<'_> {
         if signature.params.iter().any(|param| self.hides(&param.ty, &subst)) {
             return true;
         }
-        let mut exprs: Vec<&Expr> = Vec::new();
-        each_expr(&self.body(id).block, &mut |expr| exprs.push(expr));
-        let in_body = exprs.into_iter().any(|expr| {
+        let mut in_body = false;
+        each_written(&self.body(id).block, &subst, &mut |expr, subst| {
             let mut callees: Vec<&Callee> = Vec::new();
             each_callee(program, expr, &mut |callee| callees.push(callee));
-            self.hides(&expr.ty, &subst)
+            in_body = in_body
+                || self.hides(&expr.ty, subst)
                 || callees.into_iter().any(|callee| {
-                    let (id, generics) = self.callee(callee, &subst);
+                    let (id, generics) = self.callee(callee, subst);
                     self.loses(id, &generics)
-                })
+                });
         });
         in_body || program.given_for(id, args).into_iter().any(|(_, (id, args))| self.loses(id, &args))
     }

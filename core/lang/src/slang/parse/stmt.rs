@@ -2,7 +2,7 @@
 
 use super::decl::Place;
 use super::{Parsed, Parser, Reported};
-use crate::slang::ast::{Attribute, Block, Case, CaseLabel, Condition, DeclKind, Expr, Stmt, StmtKind};
+use crate::slang::ast::{Attribute, Block, Case, CaseLabel, Condition, DeclKind, Expr, Name, Stmt, StmtKind};
 use crate::slang::token::{Token, TokenKind, after, word};
 use pullback_base::{Code, Diagnostic, Span};
 
@@ -87,6 +87,7 @@ impl Parser<'_> {
                 self.bump();
                 return Ok(StmtKind::Empty);
             }
+            TokenKind::Dollar => return self.compile_time_for(),
             TokenKind::Word => {}
             _ => return self.expr_stmt(),
         }
@@ -194,18 +195,54 @@ impl Parser<'_> {
             Ok((init, condition, step)) => {
                 Ok(StmtKind::For { init: Box::new(init), condition, step, body: self.body()? })
             }
-            Err(reported) => {
-                // Where the parentheses match, the body can still be read.
-                let end = self.skip_balanced(open_at);
-                let braces = |token: &Token| matches!(token.kind, TokenKind::LBrace | TokenKind::RBrace);
-                if self.stopped || end < self.at || self.tokens[open_at..end].iter().any(braces) {
-                    return Err(reported);
-                }
-                self.at = end;
-                self.body()?;
-                Ok(StmtKind::Error)
-            }
+            Err(reported) => self.body_of_wrong_head(open_at, reported),
         }
+    }
+
+    /// Where the parentheses of a wrong head match, the body can still be read.
+    fn body_of_wrong_head(&mut self, open_at: usize, reported: Reported) -> Parsed<StmtKind> {
+        let end = self.skip_balanced(open_at);
+        let braces = |token: &Token| matches!(token.kind, TokenKind::LBrace | TokenKind::RBrace);
+        if self.stopped || end < self.at || self.tokens[open_at..end].iter().any(braces) {
+            return Err(reported);
+        }
+        self.at = end;
+        self.body()?;
+        Ok(StmtKind::Error)
+    }
+
+    /// `$for (i in Range(0, 3)) ...`, the cursor at the `$`.
+    fn compile_time_for(&mut self) -> Parsed<StmtKind> {
+        self.bump();
+        if !self.eat_word(word::FOR) {
+            return Err(self.expected("`for` after `$`"));
+        }
+        let open_at = self.at;
+        let open = self.expect(TokenKind::LParen, "after `$for`")?.span;
+        match self.compile_time_head(open) {
+            Ok((counter, from, to)) => Ok(StmtKind::CompileTimeFor { counter, from, to, body: self.body()? }),
+            Err(reported) => self.body_of_wrong_head(open_at, reported),
+        }
+    }
+
+    /// `i in Range(0, 3))`
+    fn compile_time_head(&mut self, open: Span) -> Parsed<(Name, Option<Expr>, Expr)> {
+        let counter = self.name("the name of the loop's counter")?;
+        if !self.eat_word(word::IN) {
+            return Err(self.expected("`in` and the counter's range"));
+        }
+        if !self.eat_word(word::RANGE) {
+            return Err(self.expected("a range: `Range(from, to)`"));
+        }
+        let range = self.expect(TokenKind::LParen, "and where the range ends")?.span;
+        let first = self.assignment()?;
+        let second = if self.eat(TokenKind::Comma) { Some(self.assignment()?) } else { None };
+        self.close(TokenKind::RParen, range);
+        self.close(TokenKind::RParen, open);
+        Ok(match second {
+            Some(to) => (counter, Some(first), to),
+            None => (counter, None, first),
+        })
     }
 
     /// `init; condition; step)`

@@ -224,11 +224,6 @@ impl Preprocessor<'_> {
                 }
                 return;
             }
-            TokenKind::BadCharacter if self.sources.snippet(token.span) == "$" => {
-                Diagnostic::error(Code::UnsupportedFeature, "`$for` loops are not supported yet")
-                    .at(token.span, "part of the language, but not yet of Pullback")
-                    .help("write `[ForceUnroll] for (...)`")
-            }
             TokenKind::BadCharacter => {
                 let text: String = self.sources.snippet(token.span).chars().take(8).collect();
                 let (shown, label) = match &*text {
