@@ -440,6 +440,8 @@ pub enum StmtKind {
         value: Expr,
         cases: Vec<Case>,
     },
+    /// `__target_switch { ... }`, or `__stage_switch`.
+    TargetSwitch(TargetSwitch),
     /// `break;` or `break outer;`
     Break(Option<Name>),
     /// `outer: for (...) ...`
@@ -457,6 +459,28 @@ pub enum Condition {
     Expr(Expr),
     /// A `Var` declaration with an initializer.
     Let(Box<Decl>),
+}
+
+#[derive(Clone, Debug)]
+pub struct TargetSwitch {
+    pub asks: TargetQuestion,
+    pub cases: Vec<TargetCase>,
+    /// Of the word that begins it.
+    pub span: Span,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetQuestion {
+    Target,
+    Stage,
+}
+
+/// `case cuda: case cpp: ...`; none falls into another.
+#[derive(Clone, Debug)]
+pub struct TargetCase {
+    pub names: Vec<Name>,
+    pub is_default: bool,
+    pub body: Vec<Stmt>,
 }
 
 /// Adjacent labels and the statements after them. Control falls through as written; nothing is inserted.
@@ -581,6 +605,8 @@ pub enum ExprKind {
     NoDiff(Box<Expr>),
     /// The lambda of the function around that has this number.
     Lambda(usize),
+    /// Code in a target's own language, by the word that begins it.
+    Assembly(Name),
     Error,
 }
 

@@ -169,6 +169,17 @@ impl Printer {
                 self.line(format!("$for {} in {from} .. {}", counter.text, expr(to)));
                 self.inside(|out| out.stmt(body));
             }
+            StmtKind::TargetSwitch(switch) => {
+                self.line(format!("{:?} switch", switch.asks));
+                for case in &switch.cases {
+                    let default = if case.is_default { " default" } else { "" };
+                    self.line(format!(
+                        "case {}{default}",
+                        list(&case.names, " ", |name| name.text.to_string())
+                    ));
+                    self.inside(|out| case.body.iter().for_each(|stmt| out.stmt(stmt)));
+                }
+            }
             StmtKind::DoWhile { body, condition } => {
                 self.line(format!("{at}do"));
                 self.under(body);
@@ -330,6 +341,7 @@ pub fn expr(e: &Expr) -> String {
         ExprKind::As { value, ty } => format!("({} as {})", expr(value), ty_text(ty)),
         ExprKind::Derivative { mode, function } => format!("({mode:?} {})", expr(function)),
         ExprKind::Lambda(number) => format!("(lambda {number})"),
+        ExprKind::Assembly(name) => name.text.to_string(),
         ExprKind::NoDiff(value) => format!("(no_diff {})", expr(value)),
         ExprKind::Error => "?".into(),
     }

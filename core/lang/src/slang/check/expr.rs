@@ -92,6 +92,7 @@ impl Context<'_, '_> {
             }
             Ast::Is { .. } | Ast::As { .. } => self.unsupported("`is` and `as` expressions", span),
             Ast::Derivative { mode, function } => return self.derivative(*mode, function),
+            Ast::Assembly(word) => self.unsupported(&format!("`{}` instructions", word.text), span),
             Ast::Lambda(number) => self.lambda(*number, span),
             Ast::Error => self.silent_error(span),
         })

@@ -45,6 +45,7 @@ mod signature;
 mod stmt;
 pub mod suggest;
 mod switch;
+mod target;
 mod tuple;
 pub mod types;
 mod visibility;
@@ -100,6 +101,8 @@ pub struct Checker<'a> {
     bodies: FxHashMap<FnId, Option<Arc<Body>>>,
     /// Functions that are called and have no checked body yet.
     wanted: Vec<FnId>,
+    /// The names by which `__target_switch` knows where the program will run.
+    targets: Vec<String>,
     /// What was put off until all conformances are known.
     obligations: Vec<Obligation>,
     /// What generic parameters stand for in the constant expression that is being evaluated.
@@ -132,6 +135,7 @@ pub fn declare_std<'a>(known: Program<'a>, modules: &'a [ast::Module]) -> (Progr
 pub fn check<'a>(std: Program<'a>, units: &'a [Unit], asked: &'a Requests) -> Checked<'a> {
     let first = First::of(&std);
     let mut checker = Checker::new(std);
+    checker.targets.clone_from(&asked.targets);
     let mut first_own = first.functions;
     let mut scopes: Vec<ScopeId> = Vec::new();
     for unit in units {
@@ -191,6 +195,7 @@ impl<'a> Checker<'a> {
             suspicions: Diagnostics::new(),
             bodies: FxHashMap::default(),
             wanted: Vec::new(),
+            targets: Vec::new(),
             obligations: Vec::new(),
             bound: Subst::default(),
             headers_done: false,

@@ -87,6 +87,7 @@ impl Context<'_, '_> {
                 self.branch_attributes(&stmt.attributes);
                 self.switch(value, cases)
             }
+            Ast::TargetSwitch(switch) => self.target_switch(switch, span),
             Ast::Labelled(label, inner) => return self.labelled(label, inner, out),
             Ast::Break(label) => match self.break_(label.as_ref(), span) {
                 Some(kind) => kind,

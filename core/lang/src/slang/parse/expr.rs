@@ -368,6 +368,7 @@ impl Parser<'_> {
             word::SIZEOF => return self.size_of(),
             word::FWD_DIFF | word::FWD_DIFF2 => return self.derivative(DerivativeMode::Forward),
             word::BWD_DIFF | word::BWD_DIFF2 => return self.derivative(DerivativeMode::Backward),
+            word::INTRINSIC_ASM | word::SPIRV_ASM => return Ok(self.assembly(token)),
             word::NEW if self.kind_ahead(1) == TokenKind::Word => {
                 return Err(self.unsupported(token.span, "class objects", "structs are made by `T(...)`"));
             }
@@ -380,6 +381,20 @@ impl Parser<'_> {
         };
         self.bump();
         Ok(self.leaf(token.span, kind))
+    }
+
+    /// `__intrinsic_asm "...", ...` and `spirv_asm { ... }`: what is in them is of another language.
+    fn assembly(&mut self, token: Token) -> Expr {
+        let name = self.name_of(token);
+        self.bump();
+        if self.is(TokenKind::LBrace) {
+            self.at = self.skip_balanced(self.at);
+        } else {
+            while !matches!(self.kind(), TokenKind::Semicolon | TokenKind::RBrace | TokenKind::Eof) {
+                self.bump();
+            }
+        }
+        self.leaf(self.since(token.span), ExprKind::Assembly(name))
     }
 
     fn size_of(&mut self) -> Parsed<Expr> {

@@ -2,7 +2,10 @@
 
 use super::decl::Place;
 use super::{Parsed, Parser, Reported};
-use crate::slang::ast::{Attribute, Block, Case, CaseLabel, Condition, DeclKind, Expr, Name, Stmt, StmtKind};
+use crate::slang::ast::{
+    Attribute, Block, Case, CaseLabel, Condition, DeclKind, Expr, Name, Stmt, StmtKind, TargetCase,
+    TargetQuestion, TargetSwitch,
+};
 use crate::slang::token::{Token, TokenKind, after, word};
 use pullback_base::{Code, Diagnostic, Span};
 
@@ -125,7 +128,13 @@ impl Parser<'_> {
                 Err(self.syntax_error(token.span, message, "only a `switch` has cases"))
             }
             word::GOTO | word::THROW | word::DEFER => self.refuse_stmt(),
-            word::TRY | word::CATCH | word::TARGET_SWITCH | word::STAGE_SWITCH
+            word::TARGET_SWITCH if self.kind_ahead(1) == TokenKind::LBrace => {
+                self.target_switch(TargetQuestion::Target)
+            }
+            word::STAGE_SWITCH if self.kind_ahead(1) == TokenKind::LBrace => {
+                self.target_switch(TargetQuestion::Stage)
+            }
+            word::TRY | word::CATCH
                 if matches!(self.kind_ahead(1), TokenKind::LBrace | TokenKind::LParen | TokenKind::Word) =>
             {
                 self.refuse_stmt()
@@ -332,6 +341,39 @@ impl Parser<'_> {
             }
         }
         Ok(StmtKind::Switch { value, cases })
+    }
+
+    /// `{ case cuda: ... default: ... }`, the cursor at the word before.
+    fn target_switch(&mut self, asks: TargetQuestion) -> Parsed<StmtKind> {
+        let span = self.bump().span;
+        let open = self.bump().span;
+        let mut cases: Vec<TargetCase> = Vec::new();
+        while !self.eat(TokenKind::RBrace) {
+            if self.is(TokenKind::Eof) {
+                self.unclosed_brace(open);
+                break;
+            }
+            let name = if self.eat_word(word::CASE) { Some(self.name("a target's name")?) } else { None };
+            if name.is_some() || self.eat_word(word::DEFAULT) {
+                self.expect(TokenKind::Colon, "after this label")?;
+                if cases.last().is_none_or(|case| !case.body.is_empty()) {
+                    cases.push(TargetCase { names: Vec::new(), is_default: false, body: Vec::new() });
+                }
+                if let Some(case) = cases.last_mut() {
+                    case.is_default |= name.is_none();
+                    case.names.extend(name);
+                }
+                continue;
+            }
+            if cases.is_empty() {
+                self.expected("`case` or `default`");
+            }
+            let stmt = self.stmt_or_error();
+            if let Some(case) = cases.last_mut() {
+                case.body.push(stmt);
+            }
+        }
+        Ok(StmtKind::TargetSwitch(TargetSwitch { asks, cases, span }))
     }
 
     /// `case x:` or `default:`, when there is one here.

@@ -32,6 +32,8 @@ pub struct ParseOptions<'a> {
     pub constants: &'a [(String, String)],
     /// Modules that define what this one declares `extern`.
     pub links: &'a [Linked],
+    /// The names by which `__target_switch` knows where the program will run; without any, that is anywhere.
+    pub targets: &'a [&'a str],
 }
 
 /// A module to link, by its file's name and text.

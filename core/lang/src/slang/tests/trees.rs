@@ -157,14 +157,17 @@ fn declarations_parse() {
 
 #[test]
 fn compile_time_loops_have_a_counter_and_a_range() {
-    check("void f() { $for (i in Range(1, N + 2)) { g<i>(); } $for(j in Range(3)) h(j); }", expect![[r#"
+    check(
+        "void f() { $for (i in Range(1, N + 2)) { g<i>(); } $for(j in Range(3)) h(j); }",
+        expect![[r#"
         fn f() -> void
           $for i in 1 .. (N + 2)
             block
               g<i>()
           $for j in 0 .. 3
             h(j)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
