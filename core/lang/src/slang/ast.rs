@@ -475,7 +475,7 @@ pub enum TargetQuestion {
     Stage,
 }
 
-/// `case cuda: case cpp: ...`; none falls into another.
+/// `case a: case b: ...`; none falls into another.
 #[derive(Clone, Debug)]
 pub struct TargetCase {
     pub names: Vec<Name>,

@@ -20,7 +20,7 @@ mod tests;
 pub use preprocess::{IncludeResolver, Linked, ParseOptions, TypeConformance};
 
 use crate::Compiled;
-use pullback_base::{Diagnostics, FileId, SourceMap};
+use pullback_base::{Diagnostics, FileId, SourceMap, Span};
 
 /// Parses the text of `file`. Included texts are added to `sources`. Never fails: what could not be read is
 /// in `diagnostics`, in the order of the text; the rest is in the module.
@@ -36,6 +36,17 @@ pub fn parse(
     let module = parse::parse_tokens(file, stream, &interner, &mut found);
     diagnostics.extend(in_order(found));
     module
+}
+
+/// The places of the tokens that the parser is given, after preprocessing. Never fails, as [`parse`].
+pub fn tokens(
+    sources: &mut SourceMap,
+    file: FileId,
+    options: &ParseOptions<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Span> {
+    let stream = preprocess::preprocess(sources, file, options, &mut token::Interner::new(), diagnostics);
+    stream.tokens.iter().map(|token| token.span).collect()
 }
 
 /// Diagnostics in the order of the text.

@@ -64,7 +64,7 @@ pub mod word {
         IF "if" ELSE "else" FOR "for" WHILE "while" DO "do" SWITCH "switch" CASE "case" DEFAULT "default"
         BREAK "break" CONTINUE "continue" RETURN "return" DISCARD "discard"
         GOTO "goto" TRY "try" CATCH "catch" THROW "throw" DEFER "defer"
-        INTRINSIC_ASM "__intrinsic_asm" SPIRV_ASM "spirv_asm"
+        INTRINSIC_ASM "__intrinsic_asm" ASM_BLOCK "spirv_asm"
         RANGE "Range" TARGET_SWITCH "__target_switch" STAGE_SWITCH "__stage_switch"
         // Declarations.
         STRUCT "struct" CLASS "class" INTERFACE "interface" EXTENSION "extension" EXTENSION2 "__extension" FUNC_EXTENSION "__func_extension" ENUM "enum"

@@ -368,7 +368,7 @@ impl Parser<'_> {
             word::SIZEOF => return self.size_of(),
             word::FWD_DIFF | word::FWD_DIFF2 => return self.derivative(DerivativeMode::Forward),
             word::BWD_DIFF | word::BWD_DIFF2 => return self.derivative(DerivativeMode::Backward),
-            word::INTRINSIC_ASM | word::SPIRV_ASM => return Ok(self.assembly(token)),
+            word::INTRINSIC_ASM | word::ASM_BLOCK => return Ok(self.assembly(token)),
             word::NEW if self.kind_ahead(1) == TokenKind::Word => {
                 return Err(self.unsupported(token.span, "class objects", "structs are made by `T(...)`"));
             }
@@ -383,7 +383,7 @@ impl Parser<'_> {
         Ok(self.leaf(token.span, kind))
     }
 
-    /// `__intrinsic_asm "...", ...` and `spirv_asm { ... }`: what is in them is of another language.
+    /// `__intrinsic_asm "...", ...`, and such a word before `{ ... }`: what is in them is of another language.
     fn assembly(&mut self, token: Token) -> Expr {
         let name = self.name_of(token);
         self.bump();

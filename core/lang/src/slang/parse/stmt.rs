@@ -343,7 +343,7 @@ impl Parser<'_> {
         Ok(StmtKind::Switch { value, cases })
     }
 
-    /// `{ case cuda: ... default: ... }`, the cursor at the word before.
+    /// `{ case a: ... default: ... }`, the cursor at the word before.
     fn target_switch(&mut self, asks: TargetQuestion) -> Parsed<StmtKind> {
         let span = self.bump().span;
         let open = self.bump().span;
