@@ -23,6 +23,15 @@ enum Root {
     Shared(Shared),
 }
 
+/// What an index gives of a value of that type, if it takes one: also of an array without elements, where every index is outside.
+pub fn indexed(ty: &Type) -> Option<Type> {
+    match ty {
+        Type::Array(element, _) => Some(Type::clone(element)),
+        Type::Vector(..) | Type::Matrix { .. } => ty.element(0),
+        _ => None,
+    }
+}
+
 enum Step {
     Element { index: u32, detached: bool },
     Index(Value),
@@ -205,7 +214,10 @@ impl FunctionLowerer<'_, '_> {
                 let value = self.ssa.extract(base, *index);
                 if *detached { self.detached(value) } else { value }
             }
-            Step::Index(index) => self.ssa.op(Op::ElementGet, &[base, *index]),
+            Step::Index(index) => match self.ssa.ty(base).clone() {
+                Type::Array(element, 0) => self.ssa.zero(&element),
+                _ => self.ssa.op(Op::ElementGet, &[base, *index]),
+            },
             Step::Property { accessors, args } => {
                 let args: Vec<Value> = std::iter::once(base).chain(args.iter().copied()).collect();
                 self.call_callee(&accessors.get, &accessors.ty, &args)[0]
@@ -244,6 +256,7 @@ impl FunctionLowerer<'_, '_> {
         };
         match step {
             Step::Element { index, .. } => self.ssa.op(Op::Insert(*index), &[base, part]),
+            Step::Index(_) if matches!(self.ssa.ty(base), Type::Array(_, 0)) => base,
             Step::Index(index) => self.ssa.op(Op::ElementSet, &[base, *index, part]),
             Step::Property { accessors, args } => {
                 let Some(set) = &accessors.set else { bug!("lower", "a property without a setter") };
