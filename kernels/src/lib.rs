@@ -23,6 +23,7 @@ pub const STD: &[Source] = sources![
     "rare.slang",
     "derivatives.slang",
     "optional.slang",
+    "functions.slang",
     "packed.slang",
     "atomic.slang",
 ];

@@ -11,7 +11,8 @@ pub fn to_py(py: Python<'_>, error: &Error) -> PyErr {
     let class = match error.code() {
         Code::UnknownFunction => "UnknownFunctionError",
         code => match code.class() {
-            ErrorClass::Compile => "CompileError",
+            // A warning that the program made an error.
+            ErrorClass::Compile | ErrorClass::Warning => "CompileError",
             ErrorClass::Bind => "BindError",
             ErrorClass::Shape => "ShapeError",
             ErrorClass::Gradient => "GradientError",
@@ -41,10 +42,14 @@ fn raise(py: Python<'_>, class: &str, message: &str, kwargs: &Bound<'_, PyDict>)
     Ok(PyErr::from_value(class.call((message,), Some(kwargs))?))
 }
 
-/// `(code, exception class, meaning)` of every error, for `pullback explain` and the documentation.
+/// `(code, class of the exception or warning, meaning)` of every code, for `pullback explain` and the documentation.
 #[pyfunction]
 pub fn error_codes() -> Vec<(&'static str, String, &'static str)> {
-    Code::ALL.iter().map(|code| (code.text(), format!("{:?}Error", code.class()), code.meaning())).collect()
+    let class = |code: &Code| match code.class() {
+        ErrorClass::Warning => "UserWarning".to_owned(),
+        class => format!("{class:?}Error"),
+    };
+    Code::ALL.iter().map(|code| (code.text(), class(code), code.meaning())).collect()
 }
 
 /// Runs an entry point. A panic is a bug of ours: it becomes `InternalError`, and goes no further.

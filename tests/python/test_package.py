@@ -3,6 +3,7 @@
 import inspect
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,21 @@ def test_check_prints_all_errors_of_a_file(tmp_path):
     assert result.returncode == 1
     assert "wrong.slang:1" in result.stderr
     assert "wrong.slang:2" in result.stderr
+
+
+def test_check_prints_warnings_and_loading_gives_them_once(tmp_path, cpu):
+    file = tmp_path / "unused.slang"
+    file.write_text("float f(float x) { float y = 1; return x; }\n")
+    result = run("-m", "pullback", "check", str(file))
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.startswith("warning[unused-name]: `y` is never used")
+    assert "ok, functions: f" in result.stdout
+    with pytest.warns(UserWarning, match="unused-name") as caught:
+        module = pb.Module.load_from_file(cpu, str(file))
+    assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert module.f(1.0) == 1.0
 
 
 def test_dump_prints_the_derived_function(tmp_path):

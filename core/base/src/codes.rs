@@ -5,6 +5,8 @@
 pub enum ErrorClass {
     /// The kernel text is wrong.
     Compile,
+    /// The kernel text is right, and perhaps not what was meant.
+    Warning,
     /// The call's arguments are wrong.
     Bind,
     /// The call's shapes do not fit together.
@@ -61,6 +63,10 @@ codes! {
         "pass arguments that fit one of the declarations";
     AmbiguousOverload "ambiguous-overload" Compile "Several functions of that name fit these arguments equally well."
         "convert an argument explicitly, so that one declaration fits best";
+    UnusedName "unused-name" Warning "A variable of a function is declared, and nothing uses it."
+        "remove it, or begin its name with `_`";
+    HiddenName "hidden-name" Warning "A variable of a function hides another one by having its name."
+        "rename one of them";
     NotAssignable "not-assignable" Compile "The left side of an assignment cannot be written."
         "assign to a variable, a parameter, or a part of one";
     NotConstant "not-constant" Compile "A constant expression was needed."

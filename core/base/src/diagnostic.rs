@@ -107,6 +107,11 @@ impl Diagnostics {
         self.items.extend(other.items);
     }
 
+    /// Keeps the first so many.
+    pub fn truncate(&mut self, len: usize) {
+        self.items.truncate(len);
+    }
+
     pub fn has_errors(&self) -> bool {
         self.items.iter().any(Diagnostic::is_error)
     }

@@ -50,6 +50,15 @@ impl Context {
         Arc::ptr_eq(&self.0.device, &other.0.device)
     }
 
+    /// The names by which kernels know the device in a `__target_switch`.
+    pub fn target_names(&self) -> &'static [&'static str] {
+        match self.0.device.artifact_format() {
+            ArtifactFormat::Bytecode => &["cpp", "cpu"],
+            ArtifactFormat::ShaderBinary => &["spirv"],
+            ArtifactFormat::KernelText => &["cuda"],
+        }
+    }
+
     /// Generates code for the module's one kernel.
     ///
     /// # Errors

@@ -87,7 +87,7 @@ impl Module {
     ) -> Result<Module, Error> {
         let (name, text, options) = (name.to_owned(), text.to_owned(), options.clone());
         let recipe = Recipe { language, name, text, options, read: Mutex::default() };
-        let compiled = recipe.compile(&Choice::default())?;
+        let compiled = recipe.compile(context, &Choice::default())?;
         let (name, convention) = (recipe.name.clone(), recipe.options.gradient_convention);
         Self::of(context, &name, compiled, convention, Some(Origin::new(recipe)))
     }

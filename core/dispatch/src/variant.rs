@@ -68,7 +68,7 @@ impl Origin {
         if let Some(known) = known {
             return Ok(known);
         }
-        let compiled = self.recipe.compile(&choice)?;
+        let compiled = self.recipe.compile(context, &choice)?;
         let (recipe, variants_of) = (self.recipe.clone(), self.variants.clone());
         let origin = Origin { recipe, choice: choice.clone(), variants: variants_of, _kept: None };
         let convention = self.recipe.options.gradient_convention;
@@ -85,7 +85,7 @@ impl Recipe {
     ///
     /// # Errors
     /// Linked modules that do not go together. What is wrong with texts is among the diagnostics.
-    pub fn compile(&self, choice: &Choice) -> Result<lang::Compiled, Error> {
+    pub fn compile(&self, context: &Context, choice: &Choice) -> Result<lang::Compiled, Error> {
         let mut links = Vec::new();
         self.push_links(&mut links)?;
         let mut folders = self.options.include_paths.clone();
@@ -111,6 +111,7 @@ impl Recipe {
             instances: &instances,
             constants: &choice.constants,
             links: &links,
+            targets: context.target_names(),
         };
         Ok(lang::compile(self.language, &self.name, &self.text, &options))
     }

@@ -1,4 +1,4 @@
-//! Link-time constants, linked modules, and instances of generic functions asked for by name.
+//! Link-time constants, linked modules, instances of generic functions asked for by name, and cases for the device.
 
 use pullback::{Device, DeviceType, Error, LoadOptions, Module, Tensor, args};
 
@@ -149,5 +149,16 @@ fn other_languages_have_no_constants_instances_or_links() -> Result<(), Error> {
     let options = LoadOptions { link: vec![(&module).into()], ..LoadOptions::default() };
     let message = refused(Module::load_source_with(&device, "c.slang", "float g() { return 1; }", &options));
     assert!(message.contains("`a.wgsl` cannot be linked"), "{message}");
+    Ok(())
+}
+
+#[test]
+fn a_target_switch_takes_the_case_of_the_device_that_the_module_is_loaded_for() -> Result<(), Error> {
+    let text = "float f(float x) { __target_switch { case cuda: return 1; case cpp: return 2 * x; default: return 3; } }
+        float g(float x) { __target_switch { case spirv: return 1; default: return 3 * x; } }";
+    let device = device();
+    let module = Module::load_from_source(&device, "targets.slang", text)?;
+    assert_eq!(floats(&module.function("f")?.call(args![x: 5.0])?), [10.0]);
+    assert_eq!(floats(&module.function("g")?.call(args![x: 5.0])?), [15.0]);
     Ok(())
 }

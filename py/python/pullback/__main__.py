@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import warnings
 
 import pullback
 from pullback._native import error_codes
@@ -26,10 +27,14 @@ def _load(path: str):
 def check(args) -> int:
     """Compiles a file and prints everything that is wrong with it."""
     try:
-        module = _load(args.file)
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            module = _load(args.file)
     except pullback.PullbackError as error:
         print(error, file=sys.stderr)
         return 1
+    for warning in found:
+        print(warning.message, file=sys.stderr)
     print(f"{args.file}: ok, functions: {', '.join(module.functions)}")
     return 0
 

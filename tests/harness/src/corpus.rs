@@ -21,6 +21,7 @@ pub struct Case {
     pub directives: Vec<Directive>,
     pub module: Verified<Module>,
     pub sources: SourceMap,
+    pub warnings: Diagnostics,
     /// The functions that directives name, in that order.
     pub subjects: Vec<Subject>,
 }
@@ -80,14 +81,22 @@ impl Case {
             _ => Language::Slang,
         };
         let file_name = file.file_name().unwrap_or_default().to_string_lossy();
-        Self::compile(name, &file_name, &text, language)
+        Self::compile(name, &file_name, &text, language)?.without_warnings()
+    }
+
+    /// Refuses a text that the compiler warns of: ours give no reason to.
+    pub fn without_warnings(self) -> Result<Case, String> {
+        if self.warnings.is_empty() {
+            return Ok(self);
+        }
+        Err(render::render_all(&self.warnings.into_vec(), &self.sources))
     }
 
     /// Compiles a text with directives.
     pub fn compile(name: &str, file_name: &str, text: &str, language: Language) -> Result<Case, String> {
         let directives = directive::parse(text)?;
         let compiled = compile(language, file_name, text, &Options::default());
-        if !compiled.diagnostics.is_empty() {
+        if compiled.diagnostics.has_errors() {
             return Err(render::render_all(&compiled.diagnostics.into_vec(), &compiled.sources));
         }
         let module = pullback_autodiff::expand(compiled.module, Convention::Torch)
@@ -108,7 +117,8 @@ impl Case {
                 subjects.push(Subject::of(&module, &compiled.sources, name, domain)?);
             }
         }
-        Ok(Case { name: name.to_owned(), directives, module, sources: compiled.sources, subjects })
+        let (sources, warnings) = (compiled.sources, compiled.diagnostics);
+        Ok(Case { name: name.to_owned(), directives, module, sources, warnings, subjects })
     }
 
     pub fn subject(&self, name: &str) -> &Subject {

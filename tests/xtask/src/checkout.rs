@@ -47,6 +47,11 @@ impl Checkout {
         }
     }
 
+    /// Where this clone builds.
+    pub fn target_folder(&self) -> PathBuf {
+        self.target_dir.clone().unwrap_or_else(|| self.root.join("target"))
+    }
+
     /// CI clones afresh each time, so what cargo built is kept outside the clone.
     fn shared_target_dir(&self) -> Result<PathBuf> {
         let lock_file = fs::read(self.root.join("Cargo.lock")).context("cannot read Cargo.lock")?;

@@ -8,6 +8,7 @@ mod conformance;
 mod demo;
 mod doctor;
 mod fuzz;
+mod fuzz_front_end;
 mod lint;
 mod mesa;
 mod python;

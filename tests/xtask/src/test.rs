@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::checkout::Checkout;
 use crate::python::{self, Environment};
 use crate::tally::{self, Report, Tally};
-use crate::{child, conformance, fuzz, lint, samples, system, wheel};
+use crate::{child, conformance, fuzz, fuzz_front_end, lint, samples, system, wheel};
 
 const WHEEL_LIMIT_BYTES: u64 = 10 << 20;
 const IMPORT_LIMIT_MS: f64 = 100.0;
@@ -29,6 +29,7 @@ pub fn run(checkout: &Checkout) -> Result<bool> {
     doc_tests(checkout, &mut report)?;
     report.stage("seeded bugs in differentiation", Tally::of(fuzz::mutations(checkout)?));
     report.stage("2,000 random programs' gradients", Tally::of(fuzz::run(checkout, &fuzz::IN_TESTS)?));
+    fuzz_front_end::test(checkout, &mut report)?;
     conformance::test(checkout, &mut report)?;
     let has_package = match environment {
         Some(environment) => package(checkout, environment, &mut report)?,

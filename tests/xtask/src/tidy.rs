@@ -18,8 +18,9 @@ const UNFINISHED: [&str; 4] =
 /// No word of a target in the layers that know none, comments included.
 const TARGET_WORDS: [&str; 3] = ["spirv", "cuda", "vulkan"];
 const TARGET_FREE: [&str; 4] = ["core/base/", "core/ir/", "core/lang/", "core/autodiff/"];
-/// Foreign formats, and the table of attribute names that a language itself has.
-const TARGET_FREE_EXCEPT: [&str; 2] = ["core/lang/src/import/", "core/lang/src/slang/check/attribute.rs"];
+/// Foreign formats, and the tables of words and attribute names that a language itself has.
+const TARGET_FREE_EXCEPT: [&str; 3] =
+    ["core/lang/src/import/", "core/lang/src/slang/check/attribute.rs", "core/lang/src/slang/token.rs"];
 
 /// Crates, and the only places that may use them.
 const RESERVED_CRATES: [(&str, &[&str]); 3] = [

@@ -8,6 +8,7 @@
 //! - Parentheses are not kept; [`ExprKind`] nests as evaluation does.
 
 pub use super::operator::{BinaryOp, Fix, StepOp, UnaryOp};
+use super::preprocess::WarningLevels;
 use pullback_base::{FileId, Span};
 use std::sync::Arc;
 
@@ -28,6 +29,8 @@ pub struct Name {
 pub struct Module {
     pub file: FileId,
     pub decls: Vec<Decl>,
+    /// What it says of warnings.
+    pub levels: WarningLevels,
 }
 
 // ---- Declarations ----
@@ -101,6 +104,17 @@ pub struct Function {
     pub semantics: Vec<Semantic>,
     /// `None` for a declaration that ends in `;`.
     pub body: Option<Block>,
+    /// Those in the body, but for those in one another; [`ExprKind::Lambda`] tells the number.
+    pub lambdas: Vec<Lambda>,
+}
+
+/// `(float x) => a * x` as the struct that it is a value of: what it captures are its fields.
+#[derive(Clone, Debug)]
+pub struct Lambda {
+    /// Without members.
+    pub shape: Aggregate,
+    /// Its `operator()`, a [`DeclKind::Function`] without a result: what it returns tells that.
+    pub call: Decl,
 }
 
 #[derive(Clone, Debug)]
@@ -407,6 +421,13 @@ pub enum StmtKind {
         step: Option<Expr>,
         body: Box<Stmt>,
     },
+    /// `$for (i in Range(from, to)) ...`
+    CompileTimeFor {
+        counter: Name,
+        from: Option<Expr>,
+        to: Expr,
+        body: Box<Stmt>,
+    },
     While {
         condition: Condition,
         body: Box<Stmt>,
@@ -419,6 +440,8 @@ pub enum StmtKind {
         value: Expr,
         cases: Vec<Case>,
     },
+    /// `__target_switch { ... }`, or `__stage_switch`.
+    TargetSwitch(TargetSwitch),
     /// `break;` or `break outer;`
     Break(Option<Name>),
     /// `outer: for (...) ...`
@@ -436,6 +459,28 @@ pub enum Condition {
     Expr(Expr),
     /// A `Var` declaration with an initializer.
     Let(Box<Decl>),
+}
+
+#[derive(Clone, Debug)]
+pub struct TargetSwitch {
+    pub asks: TargetQuestion,
+    pub cases: Vec<TargetCase>,
+    /// Of the word that begins it.
+    pub span: Span,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetQuestion {
+    Target,
+    Stage,
+}
+
+/// `case a: case b: ...`; none falls into another.
+#[derive(Clone, Debug)]
+pub struct TargetCase {
+    pub names: Vec<Name>,
+    pub is_default: bool,
+    pub body: Vec<Stmt>,
 }
 
 /// Adjacent labels and the statements after them. Control falls through as written; nothing is inserted.
@@ -558,6 +603,10 @@ pub enum ExprKind {
     },
     /// `no_diff e`
     NoDiff(Box<Expr>),
+    /// The lambda of the function around that has this number.
+    Lambda(usize),
+    /// Code in a target's own language, by the word that begins it.
+    Assembly(Name),
     Error,
 }
 

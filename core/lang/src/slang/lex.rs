@@ -92,6 +92,7 @@ fn single(byte: u8) -> Option<TokenKind> {
         b'<' => Less,
         b'>' => Greater,
         b'#' => Hash,
+        b'$' => Dollar,
         _ => return None,
     })
 }

@@ -20,7 +20,7 @@ mod tests;
 pub use preprocess::{IncludeResolver, Linked, ParseOptions, TypeConformance};
 
 use crate::Compiled;
-use pullback_base::{Diagnostics, FileId, SourceMap};
+use pullback_base::{Diagnostics, FileId, SourceMap, Span};
 
 /// Parses the text of `file`. Included texts are added to `sources`. Never fails: what could not be read is
 /// in `diagnostics`, in the order of the text; the rest is in the module.
@@ -33,9 +33,20 @@ pub fn parse(
     let mut interner = token::Interner::new();
     let mut found = Diagnostics::new();
     let stream = preprocess::preprocess(sources, file, options, &mut interner, &mut found);
-    let module = parse::parse_tokens(file, &stream.tokens, &stream.docs, &interner, &mut found);
+    let module = parse::parse_tokens(file, stream, &interner, &mut found);
     diagnostics.extend(in_order(found));
     module
+}
+
+/// The places of the tokens that the parser is given, after preprocessing. Never fails, as [`parse`].
+pub fn tokens(
+    sources: &mut SourceMap,
+    file: FileId,
+    options: &ParseOptions<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Span> {
+    let stream = preprocess::preprocess(sources, file, options, &mut token::Interner::new(), diagnostics);
+    stream.tokens.iter().map(|token| token.span).collect()
 }
 
 /// Diagnostics in the order of the text.
@@ -60,6 +71,10 @@ pub fn compile(name: &str, text: &str, options: &ParseOptions<'_>) -> Compiled {
     let checked = check::check(std.clone(), &units, &asked);
     let module = lower::lower(&checked);
     diagnostics.extend(checked.diagnostics);
-    let diagnostics = in_order(diagnostics);
+    if !diagnostics.has_errors() {
+        diagnostics.extend(checked.suspicions);
+    }
+    let files = units.iter().flat_map(|unit| &unit.files);
+    let diagnostics = in_order(files.fold(diagnostics, |found, file| file.levels.applied(found)));
     Compiled { module, sources, diagnostics }
 }

@@ -49,7 +49,10 @@ impl Printer {
                 let semantics = semantics(&f.semantics);
                 let generics = generics(&f.generics);
                 self.line(format!("{head}fn {}{generics}({params}){result}{semantics}", f.name.text));
-                self.inside(|out| out.body(f.body.as_ref()));
+                self.inside(|out| {
+                    out.body(f.body.as_ref());
+                    f.lambdas.iter().for_each(|lambda| out.decl(&lambda.call));
+                });
             }
             DeclKind::Var(v) => self.line(format!("{head}{}", var(v))),
             DeclKind::Struct(a) => self.aggregate(&head, "struct", a),
@@ -160,6 +163,22 @@ impl Printer {
             StmtKind::While { condition, body } => {
                 self.line(format!("{at}while {}", condition_text(condition)));
                 self.under(body);
+            }
+            StmtKind::CompileTimeFor { counter, from, to, body } => {
+                let from = from.as_ref().map_or_else(|| "0".into(), expr);
+                self.line(format!("$for {} in {from} .. {}", counter.text, expr(to)));
+                self.inside(|out| out.stmt(body));
+            }
+            StmtKind::TargetSwitch(switch) => {
+                self.line(format!("{:?} switch", switch.asks));
+                for case in &switch.cases {
+                    let default = if case.is_default { " default" } else { "" };
+                    self.line(format!(
+                        "case {}{default}",
+                        list(&case.names, " ", |name| name.text.to_string())
+                    ));
+                    self.inside(|out| case.body.iter().for_each(|stmt| out.stmt(stmt)));
+                }
             }
             StmtKind::DoWhile { body, condition } => {
                 self.line(format!("{at}do"));
@@ -321,6 +340,8 @@ pub fn expr(e: &Expr) -> String {
         ExprKind::Is { value, ty } => format!("({} is {})", expr(value), ty_text(ty)),
         ExprKind::As { value, ty } => format!("({} as {})", expr(value), ty_text(ty)),
         ExprKind::Derivative { mode, function } => format!("({mode:?} {})", expr(function)),
+        ExprKind::Lambda(number) => format!("(lambda {number})"),
+        ExprKind::Assembly(name) => name.text.to_string(),
         ExprKind::NoDiff(value) => format!("(no_diff {})", expr(value)),
         ExprKind::Error => "?".into(),
     }

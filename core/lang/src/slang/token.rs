@@ -58,12 +58,14 @@ pub mod word {
         DEFINE "define" UNDEF "undef" INCLUDE "include" IFDEF "ifdef" IFNDEF "ifndef" ELIF "elif"
         ENDIF "endif" ERROR "error" WARNING "warning" PRAGMA "pragma" LINE_DIRECTIVE "line"
         ONCE "once" LANG "lang" LANGUAGE "language" VERSION "version"
+        DISABLE "disable" PUSH "push" POP "pop"
         DEFINED "defined" VA_ARGS "__VA_ARGS__" LINE "__LINE__" FILE "__FILE__"
         // Statements.
         IF "if" ELSE "else" FOR "for" WHILE "while" DO "do" SWITCH "switch" CASE "case" DEFAULT "default"
         BREAK "break" CONTINUE "continue" RETURN "return" DISCARD "discard"
         GOTO "goto" TRY "try" CATCH "catch" THROW "throw" DEFER "defer"
-        TARGET_SWITCH "__target_switch" STAGE_SWITCH "__stage_switch"
+        INTRINSIC_ASM "__intrinsic_asm" ASM_BLOCK "spirv_asm"
+        RANGE "Range" TARGET_SWITCH "__target_switch" STAGE_SWITCH "__stage_switch"
         // Declarations.
         STRUCT "struct" CLASS "class" INTERFACE "interface" EXTENSION "extension" EXTENSION2 "__extension" FUNC_EXTENSION "__func_extension" ENUM "enum"
         TYPEDEF "typedef" TYPEALIAS "typealias" ASSOCIATEDTYPE "associatedtype" PROPERTY "property"
@@ -112,6 +114,7 @@ pub enum TokenKind {
     Question,
     Arrow,
     FatArrow,
+    Dollar,
     Plus,
     Minus,
     Star,
@@ -235,6 +238,7 @@ impl TokenKind {
             Question => "?",
             Arrow => "->",
             FatArrow => "=>",
+            Dollar => "$",
             Plus => "+",
             Minus => "-",
             Star => "*",

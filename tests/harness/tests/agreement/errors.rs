@@ -1,9 +1,9 @@
 //! The pages of `tests/spec/errors`: each error code has one, and each page's example gives the message it shows.
 //!
 //! A page holds a kernel (```slang, ```wgsl or ```glsl), a ```call where loading it is not what fails, and the rendered message
-//! as ```text. A page that cannot be executed everywhere says why in a ```not-executed block.
+//! as ```text: what refuses the kernel or the call, or the warning that loading gives. A page that cannot be executed everywhere says why in a ```not-executed block.
 
-use pullback_base::Code;
+use pullback_base::{Code, ErrorClass};
 use pullback_device::DeviceType;
 use pullback_dispatch::{Context, Error, LoadOptions, Module};
 use pullback_tests::bless::compare;
@@ -22,7 +22,9 @@ fn block<'a>(page: &'a str, kind: &str) -> Option<&'a str> {
     after.split_once("```").map(|(content, _)| content)
 }
 
-fn execute(page: &str) -> Result<Error, String> {
+/// The code of what the example is told, and the message.
+fn execute(code: Code, page: &str) -> Result<(Code, String), String> {
+    let refused = |error: Error| Ok((error.code(), error.to_string()));
     let context = Context::open(DeviceType::Cpu).map_err(|error| error.to_string())?;
     let options = LoadOptions::default();
     let languages = ["slang", "wgsl", "glsl"];
@@ -36,11 +38,18 @@ fn execute(page: &str) -> Result<Error, String> {
     };
     let module = match loaded {
         Ok(module) => module,
-        Err(error) => return Ok(error),
+        Err(error) => return refused(error),
     };
+    if code.class() == ErrorClass::Warning {
+        let text = module.warnings();
+        let found = Code::ALL.iter().find(|code| text.starts_with(&format!("warning[{code}]")));
+        return Ok((*found.ok_or("the module loads without a warning")?, text));
+    }
     let call = calls::parse(block(page, "call").ok_or("the module loads, and the page has no call")?)?;
-    let refused = module.function(call.function).and_then(|function| call.prepare(&function));
-    refused.err().ok_or_else(|| "the call is accepted".into())
+    match module.function(call.function).and_then(|function| call.prepare(&function)) {
+        Err(error) => refused(error),
+        Ok(()) => Err("the call is accepted".into()),
+    }
 }
 
 fn check_page(code: Code, not_executed: &mut Vec<String>) -> Result<(), String> {
@@ -56,12 +65,12 @@ fn check_page(code: Code, not_executed: &mut Vec<String>) -> Result<(), String> 
         not_executed.push(format!("{code}: {}", why.trim()));
         return Ok(());
     }
-    let error = execute(&page)?;
-    if error.code() != code {
-        return Err(format!("the example gives {}\n{error}", error.code()));
+    let (found, text) = execute(code, &page)?;
+    if found != code {
+        return Err(format!("the example gives {found}\n{text}"));
     }
     let folder = std::env::current_dir().unwrap_or_default().display().to_string();
-    let text = error.to_string().replace(&folder, "/home/you/project");
+    let text = text.replace(&folder, "/home/you/project");
     let shown = block(&page, "text").ok_or("the page shows no message")?;
     compare(
         &file,

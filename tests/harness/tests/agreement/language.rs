@@ -43,7 +43,7 @@ fn blocks(page: &str) -> Vec<(&str, &str)> {
 }
 
 fn check_example(name: &str, text: &str, jobs: &mut Vec<Job>) -> Result<(), String> {
-    let case = Case::compile(name, &format!("{name}.slang"), text, Language::Slang)?;
+    let case = Case::compile(name, &format!("{name}.slang"), text, Language::Slang)?.without_warnings()?;
     for directive in &case.directives {
         match &directive.kind {
             Kind::Run { call, expected } => {

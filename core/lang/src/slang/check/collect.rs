@@ -32,6 +32,13 @@ impl Place<'_> {
     pub fn of_module(scope: ScopeId, module: Option<ScopeId>, is_std: bool) -> Self {
         Self { scope, prefix: "", owner: None, module, visibility: Visibility::Everywhere, is_std }
     }
+
+    /// A type's name as messages show it. A hidden name of the library's own is shown as its users write it: `__Tuple2` is a `Tuple`.
+    pub fn shown<'d>(&self, name: &'d ast::Name) -> &'d str {
+        let marks = |letter: char| letter == '_' || letter.is_ascii_digit();
+        let is_hidden = self.is_std && name.text.starts_with("__");
+        if is_hidden { name.text.trim_matches(marks) } else { &name.text }
+    }
 }
 
 impl<'a> Checker<'a> {
@@ -145,10 +152,7 @@ impl<'a> Checker<'a> {
         }
         let (outer, generics) = self.generic_scope(&aggregate.generics, place);
         let scope = self.program.new_scope(Some(outer));
-        // A hidden name of the library's own is shown as its users write it: `__Tuple2` is a `Tuple`.
-        let marks = |letter: char| place.is_std && (letter == '_' || letter.is_ascii_digit());
-        let shown = if name.text.starts_with("__") { name.text.trim_matches(marks) } else { &name.text };
-        let qualified: Arc<str> = format!("{}{shown}", place.prefix).into();
+        let qualified: Arc<str> = format!("{}{}", place.prefix, place.shown(name)).into();
         let args = generics.iter().map(|&param| self.program.generic_as_arg(param)).collect();
         let this = Ty::Struct(StructId::from_index(self.program.structs.len()), args);
         let members = self.program.members.push(Members { interface: None, generics, this });
@@ -166,6 +170,7 @@ impl<'a> Checker<'a> {
             leaves: 0,
             is_std: place.is_std,
             broken: false,
+            lambda: None,
             span: name.span,
         });
         self.declare(place.scope, name, Symbol::Struct(id));

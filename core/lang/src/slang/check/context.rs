@@ -2,8 +2,10 @@
 
 use super::Checker;
 use super::hir::{Body, Expr, ExprKind, Local, LocalId, Stmt, StmtKind};
+use super::lambda::Outer;
+use super::locals::Names;
 use super::program::{FnId, Role, ScopeId, Signature};
-use super::types::Ty;
+use super::types::{ParamId, Ty};
 use crate::slang::ast;
 use pullback_base::{Code, Diagnostic, IdVec, Span};
 use std::sync::Arc;
@@ -11,6 +13,8 @@ use std::sync::Arc;
 /// What `break` can leave.
 pub struct Around {
     pub is_loop: bool,
+    /// A `$for`, of which no loop is left: it is only here to refuse that.
+    pub is_written_out: bool,
     pub label: Option<ast::Name>,
 }
 
@@ -22,10 +26,13 @@ pub struct Context<'c, 'a> {
     pub result: Ty,
     pub locals: IdVec<LocalId, Local>,
     params: Vec<LocalId>,
-    /// Visible locals, innermost last.
-    names: Vec<(Arc<str>, LocalId)>,
-    /// Where in `names` the innermost block begins.
-    block_start: usize,
+    pub names: Names,
+    /// In a lambda, the function around it.
+    pub outer: Option<Outer>,
+    /// The first `return` tells the result.
+    pub infers_result: bool,
+    /// The counters of the `$for`s around this place: generic numbers to what is in them.
+    pub counters: Vec<ParamId>,
     /// The loops and switches around this place, the innermost last.
     pub around: Vec<Around>,
     /// The label of the statement that is being checked, for the loop or `switch` it is.
@@ -45,8 +52,10 @@ impl<'c, 'a> Context<'c, 'a> {
             result: Ty::Void,
             locals: IdVec::new(),
             params: Vec::new(),
-            names: Vec::new(),
-            block_start: 0,
+            names: Names::default(),
+            outer: None,
+            infers_result: false,
+            counters: Vec::new(),
             around: Vec::new(),
             label: None,
             broken: false,
@@ -80,7 +89,8 @@ impl<'c, 'a> Context<'c, 'a> {
         }
         for param in &signature.params {
             let (name, ty) = (param.name.clone(), param.ty.clone());
-            let local = context.declare(Local { name, ty, span: param.span, mutable: true, constant: None });
+            let local =
+                context.declare_given(Local { name, ty, span: param.span, mutable: true, constant: None });
             context.params.push(local);
         }
         context
@@ -88,7 +98,13 @@ impl<'c, 'a> Context<'c, 'a> {
 
     pub fn check_function_body(mut self, block: &ast::Block) -> Option<Body> {
         let mut stmts = self.initial_this(block.span);
-        stmts.extend(self.block(block));
+        stmts.extend(self.body_stmts(block));
+        self.into_body(stmts)
+    }
+
+    /// The statements of the body, at whose end everything is known of the function's variables.
+    pub fn body_stmts(&mut self, block: &ast::Block) -> Vec<Stmt> {
+        let stmts = self.block(block);
         // Where something else is wrong, what is missing may be what was not understood.
         if self.result != Ty::Void && !self.broken && super::flow::falls_through(&stmts) {
             let name = self.function_name();
@@ -104,6 +120,11 @@ impl<'c, 'a> Context<'c, 'a> {
                     .help("return a value at the end of the function"),
             );
         }
+        self.leave_all();
+        stmts
+    }
+
+    pub fn into_body(self, stmts: Vec<Stmt>) -> Option<Body> {
         let Self { locals, params, broken, .. } = self;
         (!broken).then_some(Body { locals, params, block: stmts })
     }
@@ -176,49 +197,8 @@ impl<'c, 'a> Context<'c, 'a> {
         self.checker.program.show(ty)
     }
 
-    // ---- Locals ----
-
-    /// Runs `f` in a block of its own: what it declares is gone afterwards.
-    pub fn scoped<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
-        let (outer, depth) = (self.block_start, self.names.len());
-        self.block_start = depth;
-        let result = f(self);
-        self.names.truncate(depth);
-        self.block_start = outer;
-        result
-    }
-
-    pub fn declare(&mut self, local: Local) -> LocalId {
-        let (name, span) = (local.name.clone(), local.span);
-        let taken = self.names[self.block_start..].iter().find(|(other, _)| *other == name);
-        if let Some(&(_, first)) = taken.filter(|_| !name.is_empty()) {
-            let first = self.locals[first].span;
-            self.broken = true;
-            // `retrun x;` declares nothing.
-            if !local.ty.is_error() {
-                self.checker.duplicate(&name, span, first);
-            }
-        }
-        let id = self.locals.push(local);
-        self.names.push((name, id));
-        id
-    }
-
     /// The parameter of a setter that takes the new value.
     pub fn new_value(&self) -> Option<LocalId> {
         self.params.last().copied()
-    }
-
-    /// A local that no name stands for.
-    pub fn temporary(&mut self, ty: Ty, span: Span) -> LocalId {
-        self.locals.push(Local { name: "".into(), ty, span, mutable: true, constant: None })
-    }
-
-    pub fn local(&self, name: &str) -> Option<LocalId> {
-        self.names.iter().rev().find(|(known, _)| &**known == name).map(|(_, id)| *id)
-    }
-
-    pub fn local_names(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(|(name, _)| &**name)
     }
 }

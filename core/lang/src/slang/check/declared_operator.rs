@@ -4,7 +4,7 @@ use super::call::FunctionSet;
 use super::context::Context;
 use super::hir::{Expr, ExprKind};
 use super::program::{FnId, Symbol};
-use super::types::{Elem, Ty};
+use super::types::Elem;
 use crate::slang::ast::{self, BinaryOp, ModifierKind, UnaryOp};
 use pullback_base::Span;
 
@@ -152,9 +152,7 @@ impl Context<'_, '_> {
 
     /// `value(args)` of a struct that declares `operator()`.
     pub fn call_operator_of(&mut self, value: &Expr) -> Option<FunctionSet> {
-        let Ty::Struct(id, _) = value.ty else { return None };
-        let scope = self.checker.program.structs[id].scope;
-        let found = self.checker.program.scopes[scope].names.get("operator()").cloned();
+        let found = self.checker.program.member_of(&value.ty, "operator()");
         let Some(Symbol::Functions(candidates)) = found else { return None };
         let receiver = Some(Box::new(value.clone()));
         Some(FunctionSet {

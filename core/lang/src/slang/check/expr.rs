@@ -92,6 +92,8 @@ impl Context<'_, '_> {
             }
             Ast::Is { .. } | Ast::As { .. } => self.unsupported("`is` and `as` expressions", span),
             Ast::Derivative { mode, function } => return self.derivative(*mode, function),
+            Ast::Assembly(word) => self.unsupported(&format!("`{}` instructions", word.text), span),
+            Ast::Lambda(number) => self.lambda(*number, span),
             Ast::Error => self.silent_error(span),
         })
     }
@@ -188,7 +190,7 @@ impl Context<'_, '_> {
 
     fn name(&mut self, name: &ast::Name) -> Item {
         let span = name.span;
-        if let Some(local) = self.local(&name.text) {
+        if let Some(local) = self.used_local(&name.text) {
             let value = self.local_value(local, span);
             self.broken |= value.is_error();
             return Item::Value(value);
@@ -231,15 +233,15 @@ impl Context<'_, '_> {
             }
             Symbol::Field(index) => match (object, self.this) {
                 (Some(object), _) => Item::Value(self.field(object, index, span)),
-                (None, Some(this)) => {
+                (None, Some(this)) if self.has_field(&self.locals[this].ty, name) => {
                     let this = self.local_value(this, span);
                     Item::Value(self.field(this, index, span))
                 }
-                (None, None) => Item::Value(self.error_advised(
+                (None, this) => Item::Value(self.error_advised(
                     Code::UnknownName,
                     format!("field `{name}` without an object"),
                     span,
-                    "no `this` here",
+                    if this.is_some() { "`this` is of another type" } else { "no `this` here" },
                     "leave out `static`, or take the object as a parameter",
                 )),
             },
@@ -296,17 +298,24 @@ impl Context<'_, '_> {
         }
     }
 
+    /// Whether the field is the type's own, not that of a type around it.
+    fn has_field(&self, ty: &Ty, name: &str) -> bool {
+        let Ty::Struct(id, _) = ty else { return false };
+        let program = &self.checker.program;
+        matches!(program.scopes[program.structs[*id].scope].names.get(name), Some(Symbol::Field(_)))
+    }
+
     /// `base<args>`: a type, or functions with their generic arguments.
     fn generic(&mut self, base: &ast::Expr, args: &[ast::GenericArg], span: Span) -> Item {
         if let Ast::Name(name) = &base.kind
-            && self.local(&name.text).is_none()
+            && self.local_span(&name.text).is_none()
             && self.lookup(&name.text).is_none()
             && let Some(ty) = self.builtin_type(&name.text, args, span)
         {
             return Item::Type(ty);
         }
         let item = match &base.kind {
-            Ast::Name(name) if self.local(&name.text).is_none() => match self.lookup(&name.text) {
+            Ast::Name(name) if self.local_span(&name.text).is_none() => match self.lookup(&name.text) {
                 Some(symbol @ (Symbol::Struct(_) | Symbol::Alias(_))) => {
                     return Item::Type(self.symbol_type(&symbol, None, args, span).unwrap_or(Ty::Error));
                 }
@@ -362,7 +371,8 @@ impl Context<'_, '_> {
             Diagnostic::error(Code::UnknownName, format!("nothing named `{}` is in scope", name.text))
                 .at(name.span, "not declared");
         let declared = self.scope_names(|_| true);
-        let known = declared.iter().map(|name| &**name).chain(self.local_names());
+        let locals = self.named_locals().map(|(name, _)| name);
+        let known = declared.iter().map(|name| &**name).chain(locals);
         if let Some(near) = super::suggest::nearest(&name.text, known) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
         }

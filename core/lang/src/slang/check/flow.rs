@@ -20,7 +20,8 @@ pub fn falls_through(stmts: &[Stmt]) -> bool {
         StmtKind::Loop(looped) if looped.test_last => {
             falls_through(&looped.body) || breaks(&looped.body) || continues(&looped.body)
         }
-        StmtKind::Loop(_) => true,
+        // There may be no turn.
+        StmtKind::Loop(_) | StmtKind::Repeat(_) => true,
         StmtKind::Let(..) | StmtKind::Expr(_) => true,
     })
 }
@@ -48,6 +49,7 @@ fn any_break(stmts: &[Stmt], within: usize, holds: &dyn Fn(usize) -> bool) -> bo
         }
         StmtKind::Loop(looped) => any_break(&looped.body, within + 1, holds),
         StmtKind::Switch(_, cases) => cases.iter().any(|case| any_break(&case.body, within + 1, holds)),
+        StmtKind::Repeat(repeat) => any_break(&repeat.body, within, holds),
         _ => false,
     })
 }
@@ -74,6 +76,7 @@ fn returns(stmts: &[Stmt]) -> bool {
         StmtKind::If(_, then, otherwise) => returns(then) || returns(otherwise),
         StmtKind::Switch(_, cases) => cases.iter().any(|case| returns(&case.body)),
         StmtKind::Loop(looped) => returns(&looped.body),
+        StmtKind::Repeat(repeat) => returns(&repeat.body),
         _ => false,
     })
 }
@@ -105,6 +108,7 @@ fn size(stmts: &[Stmt]) -> usize {
         StmtKind::If(_, then, otherwise) => size(then).saturating_add(size(otherwise)),
         StmtKind::Switch(_, cases) => copied_size(cases),
         StmtKind::Loop(looped) => size(&looped.body),
+        StmtKind::Repeat(repeat) => size(&repeat.body),
         StmtKind::Return(_)
         | StmtKind::Break(_)
         | StmtKind::Continue

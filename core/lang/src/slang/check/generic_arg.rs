@@ -170,7 +170,7 @@ impl Context<'_, '_> {
             GenericArg::Value(expr) => self.generic_value(expr).map(Arg::Count),
             GenericArg::Type(TypeExpr { kind: TypeExprKind::Path(path), span }) => {
                 if let [segment] = &path[..]
-                    && let Some(local) = self.local(&segment.name.text)
+                    && let Some(local) = self.used_local(&segment.name.text)
                 {
                     let value = self.local_value(local, *span);
                     return self.generic_number(&value).map(Arg::Count);

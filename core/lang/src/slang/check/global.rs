@@ -60,6 +60,7 @@ impl<'a> Checker<'a> {
             leaves: 0,
             is_std: place.is_std,
             broken: false,
+            lambda: None,
             span: layout.name.span,
         });
         let global = self.program.globals.push(Global {

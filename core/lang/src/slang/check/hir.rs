@@ -1,6 +1,7 @@
 //! The typed tree: what checking makes and lowering reads. Names are ids, conversions are explicit, and
 //! generic parameters may still stand in the types.
 
+use super::count::Count;
 use super::program::{ConstId, FnId, GlobalId, RequirementId};
 use super::types::{Arg, ParamId, Ty};
 use pullback_base::{IdVec, Span, id_type};
@@ -47,6 +48,7 @@ pub enum StmtKind {
     Block(Vec<Stmt>),
     If(Expr, Vec<Stmt>, Vec<Stmt>),
     Loop(Box<Loop>),
+    Repeat(Box<Repeat>),
     Switch(Expr, Vec<Case>),
     /// Leaves the innermost loop or `switch`, or one around it: so many further out.
     Break(usize),
@@ -63,6 +65,15 @@ pub struct Loop {
     pub body: Vec<Stmt>,
     pub step: Option<Expr>,
     pub hints: LoopHints,
+}
+
+/// `$for`: the statements are written out for each number of a range, which their generic parameter stands for.
+#[derive(Debug)]
+pub struct Repeat {
+    pub counter: ParamId,
+    pub from: Count,
+    pub to: Count,
+    pub body: Vec<Stmt>,
 }
 
 #[derive(Debug)]

@@ -2,9 +2,10 @@
 //! show, are refused here, so that lowering need not fail.
 
 use super::count::Count;
-use super::hir::{Body, Callee, Expr, ExprKind};
+use super::hir::{Body, Callee, Expr, ExprKind, Local};
 use super::program::{FnId, GenericKind, Lazy, Program, RequirementId};
 use super::recursion::{each_callee, each_expr, walk};
+use super::repeat::{each_written, has_repeats, turns};
 use super::resolve::MAX_LEAVES;
 use super::types::{Arg, ParamId, Subst, Ty};
 use super::{Checker, Instance, done};
@@ -14,6 +15,9 @@ use std::sync::Arc;
 
 /// More instances than any program means to have.
 const MAX_INSTANCES: usize = 20_000;
+
+/// So many turns of `$for`s one function may write out.
+const MAX_TURNS: u64 = 4096;
 
 /// How many generic structs may be inside of values of interfaces' types.
 const MAX_ERASED: usize = 256;
@@ -29,6 +33,8 @@ struct Walk<'w, 'a> {
     program: &'w Program<'a>,
     bodies: &'w FxHashMap<FnId, Option<Arc<Body>>>,
     states: FxHashMap<Instance, State>,
+    /// The functions whose instances are open, the innermost last.
+    open: Vec<FnId>,
     found: Vec<Diagnostic>,
     /// Generic structs put into values of an interface's type that were not known to be.
     erased: Vec<Ty>,
@@ -154,8 +160,8 @@ enum Run<'b> {
     Call(&'b Callee, Span),
     /// `T()` of a generic type.
     Default(&'b Ty),
-    /// A value of that type becomes one of an interface's type.
-    Erase(&'b Ty),
+    /// A value of the first type becomes one of the second, which is an interface's.
+    Erase(&'b Ty, &'b Ty),
     /// An assertion, and its message.
     Assert(&'b Expr, &'b str),
     /// A constant that the type gives.
@@ -181,26 +187,27 @@ fn each_required(program: &Program<'_>, expr: &Expr, f: &mut dyn FnMut(Ty, Requi
     }
 }
 
-fn runs<'b>(program: &Program<'_>, body: &'b Body) -> Vec<Run<'b>> {
-    let mut runs: Vec<Run<'b>> = Vec::new();
-    each_expr(&body.block, &mut |expr| {
-        each_callee(program, expr, &mut |callee| runs.push(Run::Call(callee, expr.span)));
-        match &expr.kind {
-            ExprKind::Zero if expr.ty.is_abstract() => runs.push(Run::Default(&expr.ty)),
-            ExprKind::Required(..) | ExprKind::Under(..) | ExprKind::Constant(_) => {
-                each_required(program, expr, &mut |ty, it| runs.push(Run::Constant(ty, it, expr.span)));
-            }
-            ExprKind::Erase(inner) => runs.push(Run::Erase(&inner.ty)),
-            ExprKind::Assert { condition, message } => runs.push(Run::Assert(condition, message)),
-            _ => {}
+/// What one expression does, those within it aside.
+fn each_run<'b>(program: &Program<'_>, expr: &'b Expr, f: &mut dyn FnMut(Run<'b>)) {
+    each_callee(program, expr, &mut |callee| f(Run::Call(callee, expr.span)));
+    match &expr.kind {
+        ExprKind::Zero if expr.ty.is_abstract() => f(Run::Default(&expr.ty)),
+        ExprKind::Required(..) | ExprKind::Under(..) | ExprKind::Constant(_) => {
+            each_required(program, expr, &mut |ty, it| f(Run::Constant(ty, it, expr.span)));
         }
-    });
-    runs
+        ExprKind::Erase(inner) => f(Run::Erase(&inner.ty, &expr.ty)),
+        ExprKind::Assert { condition, message } => f(Run::Assert(condition, message)),
+        _ => {}
+    }
 }
 
-/// Whether types tell what a body does.
+/// Whether types, or generic numbers, tell what a body does.
 fn asks_types(program: &Program<'_>, body: &Body) -> bool {
-    runs(program, body).iter().any(|run| !matches!(run, Run::Call(Callee::Function { .. }, _)))
+    let mut asks = has_repeats(&body.block);
+    each_expr(&body.block, &mut |expr| {
+        each_run(program, expr, &mut |run| asks |= !matches!(run, Run::Call(Callee::Function { .. }, _)));
+    });
+    asks
 }
 
 impl<'w, 'a> Walk<'w, 'a> {
@@ -209,6 +216,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             program,
             bodies,
             states: FxHashMap::default(),
+            open: Vec::new(),
             found: Vec::new(),
             erased: Vec::new(),
             given: Vec::new(),
@@ -247,15 +255,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         }
         // Types that grow from call to call have no end; a chain of calls that long is one of them.
         if depth > MAX_DEPTH || self.states.len() > MAX_INSTANCES {
-            if !std::mem::replace(&mut self.endless, true) {
-                let function = &self.program.functions[instance.0];
-                let message = format!("`{}` is needed for types without end", function.qualified);
-                self.found.push(
-                    Diagnostic::error(Code::RecursiveCall, message)
-                        .at(function.ast.name.span, "each instance calls another one")
-                        .help("end the recursion of types"),
-                );
-            }
+            self.report_endless(instance.0, "each instance calls another one");
             return State::Wrong;
         }
         let function = &self.program.functions[instance.0];
@@ -276,6 +276,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             },
         };
         self.states.insert(instance.clone(), State::Open);
+        self.open.push(instance.0);
         let mut state = State::Right;
         for (next, asked) in next {
             let right = next.is_some_and(|next| self.instance(next, depth + 1, asked) == State::Right);
@@ -283,16 +284,35 @@ impl<'w, 'a> Walk<'w, 'a> {
                 state = State::Wrong;
             }
         }
+        self.open.pop();
         self.states.insert(instance, state);
         state
     }
 
-    /// A value of that type becomes one of an interface's type.
-    fn note_erased(&mut self, ty: Ty) {
+    fn report_endless(&mut self, id: FnId, label: &str) {
+        if !std::mem::replace(&mut self.endless, true) {
+            let function = &self.program.functions[id];
+            let message = format!("`{}` is needed for types without end", function.qualified);
+            self.found.push(
+                Diagnostic::error(Code::RecursiveCall, message)
+                    .at(function.ast.name.span, label)
+                    .help("end the recursion of types"),
+            );
+        }
+    }
+
+    /// A value of that type becomes one of an interface's type; false where such types lie in one another too deeply to tell that
+    /// they conform: each is made of another one, without end.
+    fn note_erased(&mut self, ty: Ty, into: &Ty) -> bool {
+        let conforms = match into {
+            Ty::Interface(interface) => self.program.conforms(&ty, interface),
+            _ => true,
+        };
         let is_generic = matches!(&ty, Ty::Struct(_, args) if !args.is_empty());
-        if is_generic && !self.program.erased.contains(&ty) && !self.erased.contains(&ty) {
+        if conforms && is_generic && !self.program.erased.contains(&ty) && !self.erased.contains(&ty) {
             self.erased.push(ty);
         }
+        conforms
     }
 
     /// What the conforming types give for a requirement on a value of an interface's type is one of such a type too, where the
@@ -304,13 +324,13 @@ impl<'w, 'a> Walk<'w, 'a> {
             let subst = signature.generics.iter().copied().zip(args.iter().cloned()).collect();
             Some(signature.result.subst(program, &subst))
         };
-        if !matches!(result(instance.0, &instance.1), Some(Ty::Interface(_))) {
-            return;
-        }
+        let Some(into @ Ty::Interface(_)) = result(instance.0, &instance.1) else { return };
         let dispatch = program.dispatch(instance.0, &instance.1);
         let answers = dispatch.into_iter().flat_map(|dispatch| dispatch.answers);
         for (witness, generics) in answers.flatten() {
-            result(witness, &generics).into_iter().for_each(|ty| self.note_erased(ty));
+            if result(witness, &generics).is_some_and(|ty| !self.note_erased(ty, &into)) {
+                self.report_endless(witness, MADE_OF_ANOTHER);
+            }
         }
     }
 
@@ -320,13 +340,27 @@ impl<'w, 'a> Walk<'w, 'a> {
         let program = self.program;
         let generics = done(&program.functions[instance.0].signature)?.generics.clone();
         let subst: Subst = generics.into_iter().zip(instance.1.iter().cloned()).collect();
-        let mut types: Vec<(&Ty, Span)> = body.locals.values().map(|local| (&local.ty, local.span)).collect();
-        each_expr(&body.block, &mut |expr| types.push((&expr.ty, expr.span)));
-        let impossible = types.into_iter().find_map(|(ty, span)| {
-            let why = program.impossible(&ty.subst(program, &subst), MAX_DEPTH)?;
-            Some((why, span))
+        if turns(program, &body.block, &subst, MAX_TURNS) == MAX_TURNS {
+            let function = &program.functions[instance.0];
+            let message = format!("`{}` writes out too many turns of its `$for`s", function.qualified);
+            self.found.push(
+                Diagnostic::error(Code::UnsupportedFeature, message)
+                    .at(function.ast.name.span, format!("{MAX_TURNS} turns, or more"))
+                    .help("make the range smaller, or write `for`"),
+            );
+            return None;
+        }
+        let impossible = |ty: &Ty, subst: &Subst| program.impossible(&ty.subst(program, subst), MAX_DEPTH);
+        let of_local = |local: &Local| Some((impossible(&local.ty, &subst)?, local.span));
+        let mut wrong = body.locals.values().find_map(of_local);
+        let mut next = Vec::new();
+        each_written(program, &body.block, &subst, &mut |expr, subst| {
+            if wrong.is_none() {
+                wrong = impossible(&expr.ty, subst).map(|why| (why, expr.span));
+            }
+            each_run(program, expr, &mut |run| self.note_run(instance.0, run, subst, &mut next));
         });
-        if let Some((why, span)) = impossible {
+        if let Some((why, span)) = wrong {
             let name = &program.functions[instance.0].qualified;
             let mut diagnostic = Diagnostic::error(Code::TypeMismatch, why)
                 .at(span, format!("in an instance of `{name}` that is asked for"));
@@ -336,50 +370,58 @@ impl<'w, 'a> Walk<'w, 'a> {
             self.found.push(diagnostic.help("give the generic parameters other numbers"));
             return None;
         }
-        let known =
-            |args: &[Arg]| -> Vec<Arg> { args.iter().map(|arg| arg.subst(program, &subst)).collect() };
         let given = program.given_for(instance.0, &instance.1).into_iter().map(|(_, given)| given);
         self.given.extend(given.filter(|given| !self.states.contains_key(given)));
-        let mut next = Vec::new();
-        for run in runs(self.program, body) {
-            match run {
-                Run::Default(ty) => {
-                    let constructor = program.default_constructor(&ty.subst(program, &subst));
-                    next.extend(constructor.map(|constructor| (Some(constructor), None)));
-                }
-                Run::Constant(ty, requirement, span) => {
-                    if let Ty::Interface(interface) = ty.subst(program, &subst) {
-                        self.found.push(program.report_hidden_constant(&interface, requirement, span));
-                        next.push((None, None));
-                    }
-                }
-                Run::Erase(ty) => self.note_erased(ty.subst(program, &subst)),
-                Run::Assert(condition, message) => {
-                    self.asserted.push((condition.clone(), message.into(), subst.clone()));
-                }
-                Run::Call(Callee::Function { id, generics }, span) => {
-                    next.push((Some((*id, known(generics))), Some(span)));
-                }
-                // The primal is what was noted.
-                Run::Call(Callee::Derivative { .. }, _) => {}
-                Run::Call(Callee::Requirement { this, requirement, generics, by_object }, span) => {
-                    let this = this.subst(program, &subst);
-                    if let Ty::Interface(interface) = &this
-                        && let Some(why) = program.undispatchable(*requirement, *by_object)
-                    {
-                        self.found.push(program.report_undispatchable(interface, *requirement, span, why));
-                        next.push((None, None));
-                        continue;
-                    }
-                    next.push((program.witness(&this, *requirement, &known(generics)), Some(span)));
-                }
-            }
-        }
         Some(next)
     }
 
+    /// Adds what one thing that a function does runs; `None` for what cannot be lowered.
+    fn note_run(&mut self, function: FnId, run: Run<'_>, subst: &Subst, next: &mut Vec<Next>) {
+        let program = self.program;
+        let known = |args: &[Arg]| -> Vec<Arg> { args.iter().map(|arg| arg.subst(program, subst)).collect() };
+        match run {
+            Run::Default(ty) => {
+                let constructor = program.default_constructor(&ty.subst(program, subst));
+                next.extend(constructor.map(|constructor| (Some(constructor), None)));
+            }
+            Run::Constant(ty, requirement, span) => {
+                if let Ty::Interface(interface) = ty.subst(program, subst) {
+                    self.found.push(program.report_hidden_constant(&interface, requirement, span));
+                    next.push((None, None));
+                }
+            }
+            Run::Erase(ty, into) => {
+                if !self.note_erased(ty.subst(program, subst), &into.subst(program, subst)) {
+                    self.report_endless(function, MADE_OF_ANOTHER);
+                    next.push((None, None));
+                }
+            }
+            Run::Assert(condition, message) => {
+                self.asserted.push((condition.clone(), message.into(), subst.clone()));
+            }
+            Run::Call(Callee::Function { id, generics }, span) => {
+                next.push((Some((*id, known(generics))), Some(span)));
+            }
+            // The primal is what was noted.
+            Run::Call(Callee::Derivative { .. }, _) => {}
+            Run::Call(Callee::Requirement { this, requirement, generics, by_object }, span) => {
+                let this = this.subst(program, subst);
+                if let Ty::Interface(interface) = &this
+                    && let Some(why) = program.undispatchable(*requirement, *by_object)
+                {
+                    self.found.push(program.report_undispatchable(interface, *requirement, span, why));
+                    return next.push((None, None));
+                }
+                next.push((program.witness(&this, *requirement, &known(generics)), Some(span)));
+            }
+        }
+    }
+
     fn circle(&mut self, id: FnId) {
-        let function = &self.program.functions[id];
+        // What the library asks for is called by a function of the program, which is in the circle too.
+        let is_std = |id: &FnId| self.program.functions[*id].is_std;
+        let shown = if is_std(&id) { self.open.iter().rev().find(|id| !is_std(id)).copied() } else { None };
+        let function = &self.program.functions[shown.unwrap_or(id)];
         let message = format!("`{}` calls itself through an interface", function.qualified);
         self.found.push(
             Diagnostic::error(Code::RecursiveCall, message)
@@ -388,6 +430,8 @@ impl<'w, 'a> Walk<'w, 'a> {
         );
     }
 }
+
+const MADE_OF_ANOTHER: &str = "each makes a value for an interface's type of another one";
 
 /// How long a chain of calls may be.
 const MAX_DEPTH: usize = 500;

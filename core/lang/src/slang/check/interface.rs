@@ -15,7 +15,7 @@ use pullback_base::{Code, Diagnostic, Span, ids::Id};
 use std::sync::Arc;
 
 /// Interfaces of the language that are not there yet: better refused by name than called unknown.
-const FOREIGN: [&str; 4] = ["IFunc", "IMutatingFunc", "IDifferentiableFunc", "IOpaqueDescriptor"];
+const FOREIGN: [&str; 1] = ["IOpaqueDescriptor"];
 
 /// So many aliases of aliases are followed: more are a circle.
 const MAX_ALIASES: usize = 64;
@@ -54,7 +54,7 @@ impl<'a> Checker<'a> {
         let members =
             self.program.members.push(Members { interface: Some(id), generics, this: Ty::param(this) });
         self.program.scopes[scope].names.insert("This".into(), Symbol::This(members));
-        let qualified: Arc<str> = format!("{}{}", place.prefix, name.text).into();
+        let qualified: Arc<str> = format!("{}{}", place.prefix, place.shown(name)).into();
         self.program.interfaces.push(Interface {
             name: qualified.clone(),
             ast: aggregate,
@@ -279,7 +279,11 @@ impl<'a> Checker<'a> {
                     // That it has tangents is what it says here.
                     let asked = Bound { differentiable: false, ..bound };
                     if asked.admits(&self.program, &self.program.members[members].this) {
-                        self.program.conformances.push(Conformance { members, interface, span: base.span });
+                        let also = self.program.also_claimed(&interface);
+                        for interface in std::iter::once(interface).chain(also) {
+                            let span = base.span;
+                            self.program.conformances.push(Conformance { members, interface, span });
+                        }
                     } else {
                         self.unsupported("structs that conform to the interfaces of numbers", base.span);
                     }
@@ -562,7 +566,10 @@ impl Context<'_, '_> {
     fn interface_symbol_within(&self, ty: &ast::TypeExpr, hops: usize) -> Option<InterfaceId> {
         let TypeExprKind::Path(path) = &ty.kind else { return None };
         let (first, rest) = path.split_first()?;
-        let mut symbol = self.lookup(&first.name.text)?;
+        let Some(mut symbol) = self.lookup(&first.name.text) else {
+            let program = &self.checker.program;
+            return program.named_function_interface(&first.name.text, first.args.len());
+        };
         for segment in rest {
             let scope = match symbol {
                 Symbol::Namespace(scope) => scope,
@@ -633,6 +640,7 @@ impl Context<'_, '_> {
                 None if name == "IDifferentiablePtrType" => {
                     self.unsupported("differentiable pointers", last);
                 }
+                None if self.refuse_function_interface(name, last) => {}
                 None if FOREIGN.contains(&name) => {
                     self.unsupported(&format!("interfaces like `{name}`"), last);
                 }

@@ -300,7 +300,10 @@ impl Context<'_, '_> {
         if let (Some(index_value), Some(Count::Known(count))) = (known, base.ty.count()) {
             if !(0..count).contains(&index_value) {
                 let message = format!("index {index_value} is outside of the {count} elements");
-                let help = format!("indices here go from 0 to {}", count - 1);
+                let help = match count {
+                    0 => "it has no elements".to_owned(),
+                    _ => format!("indices here go from 0 to {}", count - 1),
+                };
                 return self.error_advised(Code::TypeMismatch, message, index.span, "always outside", help);
             }
             let pick = Pick::Element { index: index_value as u32, detached: false };

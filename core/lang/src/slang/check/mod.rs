@@ -19,6 +19,7 @@ pub mod entry;
 mod enums;
 mod expr;
 pub mod flow;
+mod functor;
 mod generic_arg;
 mod given;
 mod global;
@@ -26,7 +27,9 @@ pub mod hir;
 mod infer;
 mod instances;
 mod interface;
+mod lambda;
 mod link;
+mod locals;
 mod member;
 pub mod memory;
 mod operator;
@@ -38,6 +41,7 @@ pub mod program;
 mod property;
 pub mod recursion;
 mod reinterpret;
+pub mod repeat;
 pub mod request;
 mod required;
 mod resolve;
@@ -45,6 +49,7 @@ mod signature;
 mod stmt;
 pub mod suggest;
 mod switch;
+mod target;
 mod tuple;
 pub mod types;
 mod visibility;
@@ -87,16 +92,21 @@ pub struct Checked<'a> {
     /// Instances of generic functions that users call.
     pub instances: Vec<Instance>,
     pub diagnostics: Diagnostics,
+    /// Warnings that an error may be the reason of: what was not understood may be the use of what seems to have none.
+    pub suspicions: Diagnostics,
 }
 
 /// The checker's state over a whole module.
 pub struct Checker<'a> {
     pub program: Program<'a>,
     pub diagnostics: Diagnostics,
+    suspicions: Diagnostics,
     /// Checked bodies; `None` for those with errors.
     bodies: FxHashMap<FnId, Option<Arc<Body>>>,
     /// Functions that are called and have no checked body yet.
     wanted: Vec<FnId>,
+    /// The names by which `__target_switch` knows where the program will run.
+    targets: Vec<String>,
     /// What was put off until all conformances are known.
     obligations: Vec<Obligation>,
     headers_done: bool,
@@ -127,6 +137,7 @@ pub fn declare_std<'a>(known: Program<'a>, modules: &'a [ast::Module]) -> (Progr
 pub fn check<'a>(std: Program<'a>, units: &'a [Unit], asked: &'a Requests) -> Checked<'a> {
     let first = First::of(&std);
     let mut checker = Checker::new(std);
+    checker.targets.clone_from(&asked.targets);
     let mut first_own = first.functions;
     let mut scopes: Vec<ScopeId> = Vec::new();
     for unit in units {
@@ -174,7 +185,8 @@ pub fn check<'a>(std: Program<'a>, units: &'a [Unit], asked: &'a Requests) -> Ch
     roots.extend(instances.iter().cloned());
     checker.check_instances(&roots);
     let bodies = checker.bodies.into_iter().filter_map(|(id, body)| Some((id, body?))).collect();
-    Checked { program: checker.program, bodies, functions, instances, diagnostics: checker.diagnostics }
+    let Checker { program, diagnostics, suspicions, .. } = checker;
+    Checked { program, bodies, functions, instances, diagnostics, suspicions }
 }
 
 impl<'a> Checker<'a> {
@@ -182,8 +194,10 @@ impl<'a> Checker<'a> {
         Self {
             program,
             diagnostics: Diagnostics::new(),
+            suspicions: Diagnostics::new(),
             bodies: FxHashMap::default(),
             wanted: Vec::new(),
+            targets: Vec::new(),
             obligations: Vec::new(),
             headers_done: false,
             headers_broken: false,

@@ -15,9 +15,14 @@ const VALUE: u32 = 0;
 const HAS_VALUE: u32 = 1;
 
 impl Program<'_> {
+    /// What the name stands for in the standard library.
+    pub fn std_symbol(&self, name: &str) -> Option<&Symbol> {
+        self.scopes[ScopeId::from_index(STD_SCOPE)].names.get(name)
+    }
+
     /// The struct of that name in the standard library.
     pub fn std_struct(&self, name: &str) -> Option<StructId> {
-        match self.scopes[ScopeId::from_index(STD_SCOPE)].names.get(name) {
+        match self.std_symbol(name) {
             Some(Symbol::Struct(id)) => Some(*id),
             _ => None,
         }

@@ -90,6 +90,13 @@ impl Context<'_, '_> {
         if needs_object && set.receiver.is_none() {
             return Err("needs an object".into());
         }
+        // Within a type in a type, `this` is no object of the outer one.
+        if needs_object
+            && let (None, Some(this), Some(owner)) = (&set.of, &set.receiver, function.owner)
+            && program.members_subst(owner, &this.ty).is_none()
+        {
+            return Err("needs an object of another type".into());
+        }
         let least = signature.params.iter().filter(|param| param.default.is_none()).count();
         let most = signature.params.len();
         if !(least..=most).contains(&args.len()) {

@@ -10,7 +10,7 @@ impl Context<'_, '_> {
     /// What stands to the left of an assignment. A constant is still a variable there, to be refused by name.
     pub fn target(&mut self, target: &ast::Expr) -> Expr {
         if let ast::ExprKind::Name(name) = &target.kind
-            && let Some(id) = self.local(&name.text)
+            && let Some(id) = self.used_local(&name.text)
         {
             let static_variable = self.locals[id].constant.as_deref();
             if let Some(Expr { kind: ExprKind::Global(_), .. }) = static_variable {
@@ -34,7 +34,16 @@ impl Context<'_, '_> {
                 let mut diagnostic =
                     Diagnostic::error(Code::NotAssignable, format!("`{name}` cannot be assigned"))
                         .at(place.span, "written here");
-                diagnostic = if &*name == "this" {
+                let counts = matches!(local.constant.as_deref(), Some(Expr { kind: ExprKind::Param(_), .. }));
+                let is_copy = self.outer.as_ref().is_some_and(|outer| outer.is_copy(*id));
+                diagnostic = if is_copy {
+                    let diagnostic = diagnostic.also(span, "a lambda has copies of what is outside of it");
+                    diagnostic.help("return the new value, and assign it where the lambda is called")
+                } else if counts {
+                    diagnostic
+                        .also(span, "counts the turns of a `$for`")
+                        .help("assign to a variable of your own")
+                } else if &*name == "this" {
                     diagnostic.help("mark the method `[mutating]`")
                 } else {
                     diagnostic.also(span, "declared as a constant").help("declare it with `var` or a type")

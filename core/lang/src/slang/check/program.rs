@@ -222,6 +222,8 @@ pub struct Struct<'a> {
     pub is_std: bool,
     /// A field was wrong, and reported: nothing is made of the struct.
     pub broken: bool,
+    /// Its values are a lambda, which is called by that.
+    pub lambda: Option<FnId>,
     pub span: Span,
 }
 
@@ -352,7 +354,7 @@ impl Function<'_> {
 }
 
 /// A function as callers see it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Signature {
     /// Those of the type whose member it is first, then its own.
     pub generics: Vec<ParamId>,
@@ -614,6 +616,9 @@ impl Program<'_> {
 
     /// A type as its author would write it.
     pub fn show(&self, ty: &Ty) -> String {
+        if let Some(shown) = self.show_lambda(ty) {
+            return shown;
+        }
         match ty {
             Ty::Error => "?".into(),
             Ty::Void => "void".into(),

@@ -1,7 +1,7 @@
 //! Who calls whom, and the circles in it, which kernels cannot have.
 
 use super::Checker;
-use super::hir::{Body, Callee, Expr, ExprKind, Pick, Stmt, StmtKind};
+use super::hir::{Body, Callee, Expr, ExprKind, Pick, Repeat, Stmt, StmtKind};
 use super::program::{FnId, Lazy, Program, RequirementKind, Role};
 use pullback_base::{Code, Diagnostic, Span};
 use rustc_hash::FxHashMap;
@@ -85,23 +85,31 @@ fn setters<'h>(place: &'h Expr, f: &mut dyn FnMut(&'h Callee)) {
 
 /// Calls `f` for each expression of the statements, outer before inner.
 pub fn each_expr<'h>(stmts: &'h [Stmt], f: &mut dyn FnMut(&'h Expr)) {
+    let mut repeats = Vec::new();
+    each_part(stmts, f, &mut |repeat| repeats.push(repeat));
+    repeats.into_iter().for_each(|repeat| each_expr(&repeat.body, f));
+}
+
+/// Calls `f` for each expression of the statements, outer before inner, but for those in a `$for`, which are left to `repeated`.
+pub fn each_part<'h>(stmts: &'h [Stmt], f: &mut dyn FnMut(&'h Expr), repeated: &mut dyn FnMut(&'h Repeat)) {
     for stmt in stmts {
         match &stmt.kind {
             StmtKind::Let(_, init) => init.iter().for_each(|init| walk(init, f)),
             StmtKind::Expr(expr) => walk(expr, f),
-            StmtKind::Block(inner) => each_expr(inner, f),
+            StmtKind::Block(inner) => each_part(inner, f, repeated),
             StmtKind::If(condition, then, otherwise) => {
                 walk(condition, f);
-                each_expr(then, f);
-                each_expr(otherwise, f);
+                each_part(then, f, repeated);
+                each_part(otherwise, f, repeated);
             }
             StmtKind::Loop(looped) => {
                 looped.condition.iter().chain(&looped.step).for_each(|expr| walk(expr, f));
-                each_expr(&looped.body, f);
+                each_part(&looped.body, f, repeated);
             }
+            StmtKind::Repeat(repeat) => repeated(repeat),
             StmtKind::Switch(value, cases) => {
                 walk(value, f);
-                cases.iter().for_each(|case| each_expr(&case.body, f));
+                cases.iter().for_each(|case| each_part(&case.body, f, repeated));
             }
             StmtKind::Return(value) => value.iter().for_each(|value| walk(value, f)),
             StmtKind::Break(_) | StmtKind::Continue => {}

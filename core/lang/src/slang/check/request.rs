@@ -1,5 +1,5 @@
 //! What whoever compiles asks of a module beside its text: numbers of types behind interfaces, instances of generic
-//! functions, values of constants.
+//! functions, values of constants, where it will run.
 
 use super::Checker;
 use super::context::Context;
@@ -22,6 +22,8 @@ pub struct Requests {
     instances: Vec<TypeExpr>,
     /// Values of link-time constants: name and expression.
     pub constants: Vec<ast::Var>,
+    /// The names by which `__target_switch` knows where the program will run.
+    pub targets: Vec<String>,
 }
 
 /// Reads the options as text of the module's language.
@@ -30,12 +32,13 @@ pub fn read(sources: &mut SourceMap, options: &ParseOptions<'_>, diagnostics: &m
     let types = numbered.chain(options.instances).map(|ty| format!("typealias it = {ty};\n"));
     let constants = options.constants.iter().map(|(name, value)| format!("let {name} = {value};\n"));
     let text: String = types.chain(constants).collect();
+    let targets = options.targets.iter().map(|&target| target.to_owned()).collect();
+    let mut asked = Requests { targets, ..Requests::default() };
     if text.is_empty() {
-        return Requests::default();
+        return asked;
     }
     let file = sources.add(FILE, &text);
     let tree = parse(sources, file, &ParseOptions::default(), diagnostics);
-    let mut asked = Requests::default();
     let mut types = Vec::new();
     for decl in tree.decls {
         match decl.kind {

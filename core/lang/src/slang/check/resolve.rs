@@ -424,6 +424,10 @@ impl Context<'_, '_> {
         if name == "Tuple" {
             return Some(self.tuple_type(args, span));
         }
+        if let Some(id) = self.checker.program.named_function_interface(name, args.len()) {
+            let interface = self.interface_at(id, args, span);
+            return Some(interface.map_or(Ty::Error, |interface| self.value_of(interface, span)));
+        }
         let wanted = match name {
             "vector" => 2,
             "matrix" => 3,
@@ -512,8 +516,8 @@ impl Context<'_, '_> {
         let mut diagnostic =
             Diagnostic::error(Code::UnknownName, format!("no type named `{}` is in scope", name.text))
                 .at(name.span, "not declared");
-        if let Some(local) = self.local(&name.text) {
-            diagnostic = diagnostic.also(self.locals[local].span, "a variable, not a type");
+        if let Some(declared) = self.local_span(&name.text) {
+            diagnostic = diagnostic.also(declared, "a variable, not a type");
         } else if let Some(near) = self.nearest_type(&name.text) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
         }

@@ -67,6 +67,9 @@ impl Context<'_, '_> {
                 self.check_ends(&stmts, span);
                 StmtKind::Block(stmts)
             }
+            Ast::CompileTimeFor { counter, from, to, body } => {
+                self.compile_time_for(counter, from.as_ref(), to, body)
+            }
             Ast::While { condition, body } => {
                 let hints = self.loop_hints(&stmt.attributes);
                 let condition = Some(self.condition_of(condition));
@@ -84,12 +87,19 @@ impl Context<'_, '_> {
                 self.branch_attributes(&stmt.attributes);
                 self.switch(value, cases)
             }
+            Ast::TargetSwitch(switch) => self.target_switch(switch, span),
             Ast::Labelled(label, inner) => return self.labelled(label, inner, out),
             Ast::Break(label) => match self.break_(label.as_ref(), span) {
                 Some(kind) => kind,
                 None => return,
             },
-            Ast::Continue if self.around.iter().any(|around| around.is_loop) => StmtKind::Continue,
+            Ast::Continue if let Some(around) = self.around.iter().rfind(|around| around.is_loop) => {
+                let is_written_out = around.is_written_out;
+                if self.leaves_written_out("continue", is_written_out, span) {
+                    return;
+                }
+                StmtKind::Continue
+            }
             Ast::Continue => {
                 let message = "`continue` outside of a loop";
                 self.error(Code::InvalidControlFlow, message, span, "nothing to leave here");
@@ -132,7 +142,7 @@ impl Context<'_, '_> {
     /// Begins what `break` can leave, under the label before it.
     pub fn enter(&mut self, is_loop: bool) {
         let label = self.label.take();
-        self.around.push(Around { is_loop, label });
+        self.around.push(Around { is_loop, is_written_out: false, label });
     }
 
     /// `outer: for (...) ...`
@@ -162,10 +172,15 @@ impl Context<'_, '_> {
                 self.error(Code::InvalidControlFlow, message, span, "nothing to leave here");
                 return None;
             }
+            let is_written_out = self.around.last().is_some_and(|around| around.is_written_out);
+            if self.leaves_written_out("break", is_written_out, span) {
+                return None;
+            }
             return Some(StmtKind::Break(0));
         };
         let is_meant = |around: &Around| around.label.as_ref().is_some_and(|it| it.text == label.text);
-        let further_out = self.around.iter().rev().position(is_meant);
+        let left = self.around.iter().rev().filter(|around| !around.is_written_out);
+        let further_out = left.clone().position(is_meant);
         if further_out.is_none() {
             let message = format!("no loop or `switch` around this is labelled `{}`", label.text);
             let help = format!("write `{}:` before the one to leave", label.text);
@@ -191,6 +206,9 @@ impl Context<'_, '_> {
             && self.checker.program.functions[setter].sets_through.is_some()
         {
             return self.set_returned(value, span);
+        }
+        if self.infers_result {
+            return self.first_return(value, span);
         }
         let result = self.result.clone();
         match value {
@@ -268,6 +286,8 @@ impl Context<'_, '_> {
         let generic = self.function.is_some_and(|id| !self.checker.signature(id).generics.is_empty());
         if generic {
             self.unsupported("static variables of generic functions", name.span);
+        } else if !self.counters.is_empty() {
+            self.unsupported("static variables in a `$for`", name.span);
         }
         let value = value.filter(|value| !value.is_error());
         let value = match value.map(|value| (self.checker.value_of(&value), value)) {

@@ -243,10 +243,12 @@ pub struct Bound {
     pub scalar_only: bool,
     /// Only types with tangents.
     pub differentiable: bool,
+    /// And `void`: it is what a function gives.
+    pub or_void: bool,
 }
 
 impl Bound {
-    pub const ANY: Bound = Bound { scalars: None, scalar_only: false, differentiable: false };
+    pub const ANY: Bound = Bound { scalars: None, scalar_only: false, differentiable: false, or_void: false };
     const DIFFERENTIABLE: Bound = Bound { differentiable: true, ..Bound::ANY };
 
     /// The builtin interface of that name.
@@ -267,6 +269,8 @@ impl Bound {
             "__Floats" | "IFloat" => (ScalarSet::of(Scalar::is_float), false),
             "__Integers" | "IInteger" => (ScalarSet::of(Scalar::is_integer), false),
             "ILogical" => (ScalarSet::of(integer_or_bool), false),
+            // The library's own.
+            "__Result" => return Some(Bound { or_void: true, ..Bound::ANY }),
             "IDifferentiable" => return Some(Bound::DIFFERENTIABLE),
             "IDefaultInitializable" => return Some(Bound::ANY),
             _ => return None,
@@ -283,6 +287,7 @@ impl Bound {
             scalars,
             scalar_only: self.scalar_only || other.scalar_only,
             differentiable: self.differentiable || other.differentiable,
+            or_void: self.or_void || other.or_void,
         }
     }
 
@@ -296,7 +301,9 @@ impl Bound {
         if self.differentiable && program.differential(ty).is_none() {
             return false;
         }
-        let Some(allowed) = self.scalars else { return *ty != Ty::Void && !program.holds_atomic(ty) };
+        let Some(allowed) = self.scalars else {
+            return (self.or_void || *ty != Ty::Void) && !program.holds_atomic(ty);
+        };
         match ty {
             Ty::Error => true,
             Ty::Number(Elem::Scalar(scalar), shape) => {

@@ -5,7 +5,8 @@ use super::Lowerer;
 use super::function::FunctionLowerer;
 use crate::slang::check::hir::{Callee, Expr, ExprKind};
 use crate::slang::check::program::{FnId, GlobalId, GlobalKind, Lazy};
-use crate::slang::check::recursion::{each_callee, each_expr, walk};
+use crate::slang::check::recursion::{each_callee, walk};
+use crate::slang::check::repeat::each_written;
 use crate::slang::check::types::{Arg, Subst, Ty};
 use crate::ssa::Var;
 use pullback_base::bug;
@@ -98,9 +99,10 @@ impl Lowerer<'_> {
         }
         let signature = self.signature(id);
         let subst: Subst = signature.generics.iter().copied().zip(args.iter().cloned()).collect();
-        let mut exprs = Vec::new();
-        each_expr(&self.body(id).block, &mut |expr| exprs.push(expr));
-        exprs.into_iter().for_each(|expr| self.note_globals(expr, &subst, &mut used));
+        let body = self.body(id);
+        each_written(self.program, &body.block, &subst, &mut |expr, subst| {
+            self.note_globals(expr, subst, &mut used)
+        });
         for (_, (given, generics)) in self.program.given_for(id, args) {
             used.extend(self.globals_of(given, &generics).iter());
         }

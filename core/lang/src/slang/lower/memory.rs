@@ -1,6 +1,7 @@
 //! Memory: reads and writes of what stands in device memory, guarded where it may be outside of a buffer.
 
 use super::function::FunctionLowerer;
+use super::place::indexed;
 use crate::slang::check::hir::Access;
 use pullback_base::{Scalar, bug};
 use pullback_ir::layout::{element_offset_bytes, layout};
@@ -80,7 +81,7 @@ impl FunctionLowerer<'_, '_> {
     /// The component, row or array element at a computed index, guarded.
     pub fn memory_at(&mut self, memory: Memory, index: Value) -> Memory {
         let whole = self.pointee(memory.pointer);
-        let element = super::place::indexed(&whole);
+        let element = indexed(&whole);
         let index = self.ssa.convert(index, Scalar::I64);
         let count = self.ssa.i64(i64::from(whole.element_count()));
         let inside = self.is_below(index, count);

@@ -3,6 +3,7 @@
 
 use super::Lowerer;
 use super::function::FunctionLowerer;
+use super::place::indexed;
 use crate::slang::check::program::{GlobalId, GlobalKind};
 use pullback_base::{Scalar, bug, ids::Id};
 use pullback_ir::layout::shared_slots;
@@ -62,7 +63,7 @@ impl FunctionLowerer<'_, '_> {
 
     /// The component, row or array element at a computed index.
     pub fn shared_at(&mut self, shared: &Shared, index: Value) -> Shared {
-        let ty = super::place::indexed(&shared.ty);
+        let ty = indexed(&shared.ty);
         let index = self.ssa.convert(index, Scalar::I64);
         let count = self.ssa.i64(i64::from(shared.ty.element_count()));
         let inside = self.is_below(index, count);
@@ -79,7 +80,7 @@ impl FunctionLowerer<'_, '_> {
     }
 
     pub fn load_shared(&mut self, shared: &Shared) -> Value {
-        if shared.ty.element_count() == 0 {
+        if let Type::Scalar(_) | Type::Pointer(_) = shared.ty {
             return self.shared_effect(Effect::SharedLoad(SharedId::from_index(shared.slot)), shared, &[]);
         }
         let elements: Vec<Value> = (0..shared.ty.element_count())
@@ -92,7 +93,7 @@ impl FunctionLowerer<'_, '_> {
     }
 
     pub fn store_shared(&mut self, shared: &Shared, value: Value) {
-        if shared.ty.element_count() == 0 {
+        if let Type::Scalar(_) | Type::Pointer(_) = shared.ty {
             let effect = Effect::SharedStore(SharedId::from_index(shared.slot));
             self.ssa.effect(effect, &[shared.index, value]);
             return;

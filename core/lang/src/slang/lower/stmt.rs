@@ -1,8 +1,10 @@
 //! Statements: control flow onto the SSA builder's regions and jumps.
 
 use super::function::{Around, FunctionLowerer};
+use crate::slang::check::count::Count;
 use crate::slang::check::flow;
 use crate::slang::check::hir::{Case, Expr, ExprKind, Literal, Loop, Stmt, StmtKind};
+use crate::slang::check::types::Arg;
 use crate::ssa::{Jump, Target};
 use pullback_base::{bug, ids::Id};
 
@@ -45,6 +47,13 @@ impl FunctionLowerer<'_, '_> {
                 self.ssa.end_if();
             }
             StmtKind::Loop(looped) => self.loop_(looped),
+            StmtKind::Repeat(repeat) => {
+                for number in repeat.numbers(self.lowerer.program, &self.subst) {
+                    self.subst.insert(repeat.counter, Arg::Count(Count::Known(number)));
+                    self.block(&repeat.body);
+                }
+                self.subst.remove(&repeat.counter);
+            }
             StmtKind::Switch(value, cases) => self.switch(value, cases),
             StmtKind::Break(further_out) => {
                 let target = self.target(*further_out, false);

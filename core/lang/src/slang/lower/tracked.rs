@@ -1,12 +1,14 @@
 //! What `fwd_diff` and `bwd_diff` follow. A type without tangents carries none: not through the fields of a plain struct, not
 //! behind an interface or a generic type that does not say `IDifferentiable`. Callers from outside, who ask for the gradient of
 //! all that a function computes, follow every float; so a function that both differentiate may have an instance for each.
+//! Lambdas carry what they capture, whatever they are passed as.
 
 use super::function::FunctionLowerer;
 use super::{Lowerer, Task};
-use crate::slang::check::hir::{Call, Callee, Expr};
+use crate::slang::check::hir::{Call, Callee};
 use crate::slang::check::program::FnId;
-use crate::slang::check::recursion::{each_callee, each_expr};
+use crate::slang::check::recursion::each_callee;
+use crate::slang::check::repeat::each_written;
 use crate::slang::check::types::{Arg, Subst, Ty};
 use pullback_ir::{FuncId, Value};
 
@@ -57,24 +59,30 @@ impl Lowerer<'_> {
         if signature.params.iter().any(|param| self.hides(&param.ty, &subst)) {
             return true;
         }
-        let mut exprs: Vec<&Expr> = Vec::new();
-        each_expr(&self.body(id).block, &mut |expr| exprs.push(expr));
-        let in_body = exprs.into_iter().any(|expr| {
+        let mut in_body = false;
+        each_written(program, &self.body(id).block, &subst, &mut |expr, subst| {
             let mut callees: Vec<&Callee> = Vec::new();
             each_callee(program, expr, &mut |callee| callees.push(callee));
-            self.hides(&expr.ty, &subst)
+            in_body = in_body
+                || self.hides(&expr.ty, subst)
                 || callees.into_iter().any(|callee| {
-                    let (id, generics) = self.callee(callee, &subst);
+                    let (id, generics) = self.callee(callee, subst);
                     self.loses(id, &generics)
-                })
+                });
         });
         in_body || program.given_for(id, args).into_iter().any(|(_, (id, args))| self.loses(id, &args))
     }
 
     /// Whether values of the type have floats, but no tangents as the code says it.
     fn hides(&mut self, ty: &Ty, subst: &Subst) -> bool {
-        // The library's own structs are as their parts are.
-        if matches!(ty, Ty::Struct(id, _) if self.program.structs[*id].is_std) || *ty == Ty::Void {
+        // A generic function is as the one that it stands for.
+        let known = ty.subst(self.program, subst);
+        let ty = if self.program.is_function(ty) { &known } else { ty };
+        // The library's own structs are as their parts are, and so is what lambdas capture: they have no word for it.
+        if matches!(ty, Ty::Struct(id, _) if self.program.structs[*id].is_std)
+            || *ty == Ty::Void
+            || self.program.is_function(ty)
+        {
             return false;
         }
         self.program.differential(ty).is_none() && self.ty(ty, subst).has_float()

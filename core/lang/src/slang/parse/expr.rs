@@ -1,6 +1,6 @@
 //! Expressions, by precedence climbing.
 
-use super::{Parsed, Parser, Reported, is_reserved};
+use super::{Parsed, Parser, is_reserved};
 use crate::slang::ast::{
     BinaryOp, DerivativeMode, Expr, ExprKind, Fix, MAX_HEIGHT, StepOp, TypeExpr, UnaryOp,
 };
@@ -225,6 +225,7 @@ impl Parser<'_> {
                 let value = Box::new(self.nested(Self::unary)?);
                 return self.higher(self.height, start, ExprKind::NoDiff(value));
             }
+            TokenKind::LParen if self.begins_lambda() => return self.lambda(),
             TokenKind::LParen if self.begins_cast() => return self.cast(),
             TokenKind::Star | TokenKind::Amp => {
                 let deref = self.bump().kind == TokenKind::Star;
@@ -290,15 +291,11 @@ impl Parser<'_> {
                         self.higher(self.height, start, ExprKind::Member { base: Box::new(target), name })?;
                     continue;
                 }
-                TokenKind::FatArrow => return Err(self.lambda()),
+                TokenKind::FatArrow => return Err(self.stray_arrow()),
                 _ => return Ok(base),
             };
             base = self.higher(height.max(below), start, kind)?;
         }
-    }
-
-    fn lambda(&mut self) -> Reported {
-        self.unsupported(self.span(), "lambdas", "write a function, or a struct with a method")
     }
 
     /// `( a, b )`, `[ a ]`, `{ a, b, }`, a last comma or not, the cursor at the opening; the height becomes the highest's.
@@ -347,12 +344,6 @@ impl Parser<'_> {
             TokenKind::String => Ok(self.string()),
             TokenKind::Word => self.word(token),
             TokenKind::LParen => {
-                if let Some(end) = self.scan_brackets(self.at)
-                    && self.token_at(end).kind == TokenKind::FatArrow
-                {
-                    self.at = end;
-                    return Err(self.lambda());
-                }
                 let open = self.bump().span;
                 let inner = self.expr()?;
                 self.close(TokenKind::RParen, open);
@@ -377,6 +368,7 @@ impl Parser<'_> {
             word::SIZEOF => return self.size_of(),
             word::FWD_DIFF | word::FWD_DIFF2 => return self.derivative(DerivativeMode::Forward),
             word::BWD_DIFF | word::BWD_DIFF2 => return self.derivative(DerivativeMode::Backward),
+            word::INTRINSIC_ASM | word::ASM_BLOCK => return Ok(self.assembly(token)),
             word::NEW if self.kind_ahead(1) == TokenKind::Word => {
                 return Err(self.unsupported(token.span, "class objects", "structs are made by `T(...)`"));
             }
@@ -389,6 +381,20 @@ impl Parser<'_> {
         };
         self.bump();
         Ok(self.leaf(token.span, kind))
+    }
+
+    /// `__intrinsic_asm "...", ...`, and such a word before `{ ... }`: what is in them is of another language.
+    fn assembly(&mut self, token: Token) -> Expr {
+        let name = self.name_of(token);
+        self.bump();
+        if self.is(TokenKind::LBrace) {
+            self.at = self.skip_balanced(self.at);
+        } else {
+            while !matches!(self.kind(), TokenKind::Semicolon | TokenKind::RBrace | TokenKind::Eof) {
+                self.bump();
+            }
+        }
+        self.leaf(self.since(token.span), ExprKind::Assembly(name))
     }
 
     fn size_of(&mut self) -> Parsed<Expr> {

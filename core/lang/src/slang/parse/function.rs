@@ -4,8 +4,8 @@ use super::decl::Head;
 use super::{Parsed, Parser};
 use crate::slang::ast::{
     Accessor, AccessorKind, Attribute, Block, Decl, DeclKind, Expr, ExprKind, Extension, Function,
-    FunctionRole, Generics, Modifiers, Name, Param, PathSegment, Property, Semantic, Subscript, TypeExpr,
-    TypeExprKind,
+    FunctionRole, Generics, Lambda, Modifiers, Name, Param, PathSegment, Property, Semantic, Subscript,
+    TypeExpr, TypeExprKind,
 };
 use crate::slang::token::{TokenKind, word};
 use pullback_base::Span;
@@ -84,19 +84,20 @@ impl Parser<'_> {
         }
         let semantics = self.semantics()?;
         self.constraints(&mut generics.constraints)?;
-        let body = self.function_body()?;
-        let function = Function { role, name, generics, params, result, semantics, body };
+        let (body, lambdas) = self.function_body()?;
+        let function = Function { role, name, generics, params, result, semantics, body, lambdas };
         Ok(self.decl(head, DeclKind::Function(function)))
     }
 
-    fn function_body(&mut self) -> Parsed<Option<Block>> {
+    /// The body, if there is one, and the lambdas in it.
+    fn function_body(&mut self) -> Parsed<(Option<Block>, Vec<Lambda>)> {
         if self.eat(TokenKind::Semicolon) {
-            return Ok(None);
+            return Ok((None, Vec::new()));
         }
         if self.is(TokenKind::LBrace) {
-            let body = self.block()?;
+            let (body, lambdas) = self.with_lambdas(Self::block)?;
             self.eat(TokenKind::Semicolon);
-            return Ok(Some(body));
+            return Ok((Some(body), lambdas));
         }
         Err(self.expected("the function's body `{ ... }` or `;`"))
     }
@@ -133,7 +134,7 @@ impl Parser<'_> {
     }
 
     /// `( ... )`. A wrong parameter has the type `Error`, so that the function keeps their number.
-    fn params(&mut self) -> Parsed<Vec<Param>> {
+    pub(super) fn params(&mut self) -> Parsed<Vec<Param>> {
         let open = self.expect(TokenKind::LParen, "and the function's parameters")?.span;
         let mut params = Vec::new();
         while !self.is(TokenKind::RParen) {
@@ -236,6 +237,7 @@ impl Parser<'_> {
             result: Some(ty.clone()),
             semantics: Vec::new(),
             body: None,
+            lambdas: Vec::new(),
         };
         let accessors = self.accessors(&head, &shape)?;
         Ok(self.decl(head, DeclKind::Property(Property { name, ty, accessors })))
@@ -260,6 +262,7 @@ impl Parser<'_> {
             result: Some(result.clone()),
             semantics: Vec::new(),
             body: None,
+            lambdas: Vec::new(),
         };
         let accessors = self.accessors(&head, &shape)?;
         Ok(self.decl(head, DeclKind::Subscript(Subscript { generics, params, result, accessors })))
@@ -294,16 +297,17 @@ impl Parser<'_> {
             }
             self.bump();
             let new_value = self.new_value(start)?;
-            let body = self.function_body()?;
+            let (body, lambdas) = self.function_body()?;
             let span = self.since(start);
             let name = Name { text: shape.name.text.clone(), span: start };
             if gets || through {
-                let function = Function { name: name.clone(), body: body.clone(), ..shape.clone() };
+                let (name, body, lambdas) = (name.clone(), body.clone(), lambdas.clone());
+                let function = Function { name, body, lambdas, ..shape.clone() };
                 let kind = AccessorKind::Get;
                 accessors.push(accessor(kind, &attributes, modifiers.clone(), function, span));
             }
             if sets || through {
-                let mut function = Function { name, body, result: None, ..shape.clone() };
+                let mut function = Function { name, body, lambdas, result: None, ..shape.clone() };
                 if let Some(ty) = &shape.result {
                     let (modifiers, attributes) = (Modifiers::default(), Vec::new());
                     let (ty, name, semantics) = (ty.clone(), Some(new_value), Vec::new());

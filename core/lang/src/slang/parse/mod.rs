@@ -3,12 +3,13 @@
 mod decl;
 mod expr;
 mod function;
+mod lambda;
 mod scan;
 mod stmt;
 mod types;
 
-use super::ast::{Decl, MAX_NESTING, Module, Name};
-use super::preprocess::MAX_ERRORS;
+use super::ast::{Decl, Lambda, MAX_NESTING, Module, Name};
+use super::preprocess::{MAX_ERRORS, TokenStream};
 use super::token::{Interner, Symbol, Token, TokenKind, after, word};
 use pullback_base::{Code, Diagnostic, Diagnostics, FileId, Span};
 use std::sync::Arc;
@@ -22,26 +23,26 @@ type Parsed<T> = Result<T, Reported>;
 /// Parses a module's tokens. `Eof` is the last.
 pub fn parse_tokens(
     file: FileId,
-    tokens: &[Token],
-    docs: &[(usize, Arc<str>)],
+    stream: TokenStream,
     interner: &Interner,
     diagnostics: &mut Diagnostics,
 ) -> Module {
     let mut parser = Parser {
-        tokens,
-        docs,
+        tokens: &stream.tokens,
+        docs: &stream.docs,
         interner,
         diagnostics,
         at: 0,
         depth: 0,
         height: 0,
+        lambdas: None,
         last_error: None,
         errors: 0,
         stopped: false,
     };
     let mut decls: Vec<Decl> = Vec::new();
     parser.module(&mut decls);
-    Module { file, decls }
+    Module { file, decls, levels: stream.levels }
 }
 
 struct Parser<'a> {
@@ -54,6 +55,8 @@ struct Parser<'a> {
     depth: usize,
     /// The height of the expression just parsed.
     height: usize,
+    /// Those of the function whose body this is.
+    lambdas: Option<Vec<Lambda>>,
     /// Where the last error was: a second one at the same token says nothing new.
     last_error: Option<usize>,
     errors: usize,

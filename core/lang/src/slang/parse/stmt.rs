@@ -2,7 +2,10 @@
 
 use super::decl::Place;
 use super::{Parsed, Parser, Reported};
-use crate::slang::ast::{Attribute, Block, Case, CaseLabel, Condition, DeclKind, Expr, Stmt, StmtKind};
+use crate::slang::ast::{
+    Attribute, Block, Case, CaseLabel, Condition, DeclKind, Expr, Name, Stmt, StmtKind, TargetCase,
+    TargetQuestion, TargetSwitch,
+};
 use crate::slang::token::{Token, TokenKind, after, word};
 use pullback_base::{Code, Diagnostic, Span};
 
@@ -87,6 +90,7 @@ impl Parser<'_> {
                 self.bump();
                 return Ok(StmtKind::Empty);
             }
+            TokenKind::Dollar => return self.compile_time_for(),
             TokenKind::Word => {}
             _ => return self.expr_stmt(),
         }
@@ -124,7 +128,13 @@ impl Parser<'_> {
                 Err(self.syntax_error(token.span, message, "only a `switch` has cases"))
             }
             word::GOTO | word::THROW | word::DEFER => self.refuse_stmt(),
-            word::TRY | word::CATCH | word::TARGET_SWITCH | word::STAGE_SWITCH
+            word::TARGET_SWITCH if self.kind_ahead(1) == TokenKind::LBrace => {
+                self.target_switch(TargetQuestion::Target)
+            }
+            word::STAGE_SWITCH if self.kind_ahead(1) == TokenKind::LBrace => {
+                self.target_switch(TargetQuestion::Stage)
+            }
+            word::TRY | word::CATCH
                 if matches!(self.kind_ahead(1), TokenKind::LBrace | TokenKind::LParen | TokenKind::Word) =>
             {
                 self.refuse_stmt()
@@ -194,18 +204,54 @@ impl Parser<'_> {
             Ok((init, condition, step)) => {
                 Ok(StmtKind::For { init: Box::new(init), condition, step, body: self.body()? })
             }
-            Err(reported) => {
-                // Where the parentheses match, the body can still be read.
-                let end = self.skip_balanced(open_at);
-                let braces = |token: &Token| matches!(token.kind, TokenKind::LBrace | TokenKind::RBrace);
-                if self.stopped || end < self.at || self.tokens[open_at..end].iter().any(braces) {
-                    return Err(reported);
-                }
-                self.at = end;
-                self.body()?;
-                Ok(StmtKind::Error)
-            }
+            Err(reported) => self.body_of_wrong_head(open_at, reported),
         }
+    }
+
+    /// Where the parentheses of a wrong head match, the body can still be read.
+    fn body_of_wrong_head(&mut self, open_at: usize, reported: Reported) -> Parsed<StmtKind> {
+        let end = self.skip_balanced(open_at);
+        let braces = |token: &Token| matches!(token.kind, TokenKind::LBrace | TokenKind::RBrace);
+        if self.stopped || end < self.at || self.tokens[open_at..end].iter().any(braces) {
+            return Err(reported);
+        }
+        self.at = end;
+        self.body()?;
+        Ok(StmtKind::Error)
+    }
+
+    /// `$for (i in Range(0, 3)) ...`, the cursor at the `$`.
+    fn compile_time_for(&mut self) -> Parsed<StmtKind> {
+        self.bump();
+        if !self.eat_word(word::FOR) {
+            return Err(self.expected("`for` after `$`"));
+        }
+        let open_at = self.at;
+        let open = self.expect(TokenKind::LParen, "after `$for`")?.span;
+        match self.compile_time_head(open) {
+            Ok((counter, from, to)) => Ok(StmtKind::CompileTimeFor { counter, from, to, body: self.body()? }),
+            Err(reported) => self.body_of_wrong_head(open_at, reported),
+        }
+    }
+
+    /// `i in Range(0, 3))`
+    fn compile_time_head(&mut self, open: Span) -> Parsed<(Name, Option<Expr>, Expr)> {
+        let counter = self.name("the name of the loop's counter")?;
+        if !self.eat_word(word::IN) {
+            return Err(self.expected("`in` and the counter's range"));
+        }
+        if !self.eat_word(word::RANGE) {
+            return Err(self.expected("a range: `Range(from, to)`"));
+        }
+        let range = self.expect(TokenKind::LParen, "and where the range ends")?.span;
+        let first = self.assignment()?;
+        let second = if self.eat(TokenKind::Comma) { Some(self.assignment()?) } else { None };
+        self.close(TokenKind::RParen, range);
+        self.close(TokenKind::RParen, open);
+        Ok(match second {
+            Some(to) => (counter, Some(first), to),
+            None => (counter, None, first),
+        })
     }
 
     /// `init; condition; step)`
@@ -295,6 +341,39 @@ impl Parser<'_> {
             }
         }
         Ok(StmtKind::Switch { value, cases })
+    }
+
+    /// `{ case a: ... default: ... }`, the cursor at the word before.
+    fn target_switch(&mut self, asks: TargetQuestion) -> Parsed<StmtKind> {
+        let span = self.bump().span;
+        let open = self.bump().span;
+        let mut cases: Vec<TargetCase> = Vec::new();
+        while !self.eat(TokenKind::RBrace) {
+            if self.is(TokenKind::Eof) {
+                self.unclosed_brace(open);
+                break;
+            }
+            let name = if self.eat_word(word::CASE) { Some(self.name("a target's name")?) } else { None };
+            if name.is_some() || self.eat_word(word::DEFAULT) {
+                self.expect(TokenKind::Colon, "after this label")?;
+                if cases.last().is_none_or(|case| !case.body.is_empty()) {
+                    cases.push(TargetCase { names: Vec::new(), is_default: false, body: Vec::new() });
+                }
+                if let Some(case) = cases.last_mut() {
+                    case.is_default |= name.is_none();
+                    case.names.extend(name);
+                }
+                continue;
+            }
+            if cases.is_empty() {
+                self.expected("`case` or `default`");
+            }
+            let stmt = self.stmt_or_error();
+            if let Some(case) = cases.last_mut() {
+                case.body.push(stmt);
+            }
+        }
+        Ok(StmtKind::TargetSwitch(TargetSwitch { asks, cases, span }))
     }
 
     /// `case x:` or `default:`, when there is one here.

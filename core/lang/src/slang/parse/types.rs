@@ -35,7 +35,11 @@ impl Parser<'_> {
             segments.push(PathSegment { name, args: Vec::new() });
         } else {
             if self.is_word(word::FUNCTYPE) && self.kind_ahead(1) == TokenKind::LParen {
-                return Err(self.unsupported(start, "function types", "use an interface with one method"));
+                return Err(self.unsupported(
+                    start,
+                    "function types",
+                    "take a generic parameter `<F : IFunc<R, A>>`",
+                ));
             }
             // `some IName`, `dyn IName`: a value of the interface's type either way.
             let says_little = [word::SOME, word::DYN, word::STRUCT].iter().any(|&word| self.is_word(word));

@@ -2,6 +2,9 @@
 
 mod condition;
 mod expand;
+mod pragma;
+
+pub use self::pragma::WarningLevels;
 
 use super::check::suggest::nearest;
 use super::lex::lex;
@@ -29,6 +32,8 @@ pub struct ParseOptions<'a> {
     pub constants: &'a [(String, String)],
     /// Modules that define what this one declares `extern`.
     pub links: &'a [Linked],
+    /// The names by which `__target_switch` knows where the program will run; without any, that is anywhere.
+    pub targets: &'a [&'a str],
 }
 
 /// A module to link, by its file's name and text.
@@ -64,6 +69,7 @@ pub struct TokenStream {
     pub tokens: Vec<Token>,
     /// Doc comments: the index of the token that follows, and the text. Ascending.
     pub docs: Vec<(usize, Arc<str>)>,
+    pub levels: WarningLevels,
 }
 
 pub fn preprocess(
@@ -81,7 +87,7 @@ pub fn preprocess(
         macros: FxHashMap::default(),
         files: FxHashMap::default(),
         once: FxHashSet::default(),
-        out: TokenStream { tokens: Vec::new(), docs: Vec::new() },
+        out: TokenStream { tokens: Vec::new(), docs: Vec::new(), levels: WarningLevels::default() },
         pending_doc: Vec::new(),
         open_macros: Vec::new(),
         argument_depth: 0,
@@ -220,11 +226,6 @@ impl Preprocessor<'_> {
                 }
                 return;
             }
-            TokenKind::BadCharacter if self.sources.snippet(token.span) == "$" => {
-                Diagnostic::error(Code::UnsupportedFeature, "`$for` loops are not supported yet")
-                    .at(token.span, "part of the language, but not yet of Pullback")
-                    .help("write `[ForceUnroll] for (...)`")
-            }
             TokenKind::BadCharacter => {
                 let text: String = self.sources.snippet(token.span).chars().take(8).collect();
                 let (shown, label) = match &*text {
@@ -305,11 +306,11 @@ impl Preprocessor<'_> {
                 };
                 self.report(diagnostic.at(span, "the text asks for this message"));
             }
-            word::PRAGMA => {
-                if rest.first().is_some_and(|token| token.is_word(word::ONCE)) {
-                    self.once.insert(file);
-                }
-            }
+            word::PRAGMA => match rest {
+                [token, ..] if token.is_word(word::ONCE) => drop(self.once.insert(file)),
+                [token, rest @ ..] if token.is_word(word::WARNING) => self.pragma_warning(file, span, rest),
+                _ => {}
+            },
             word::LINE_DIRECTIVE | word::LANG | word::LANGUAGE | word::VERSION => {}
             _ => {
                 let name = self.interner.text(name.symbol);
@@ -475,9 +476,11 @@ impl Preprocessor<'_> {
         // A file costs its length, and something even when empty: that bounds the number of includes.
         let cost = 64 + self.sources.file(included).text.len() / 4;
         if !self.once.contains(&included) && self.afford(cost, place) {
+            let outer = self.out.levels.enter(included);
             self.include_depth += 1;
             self.file(included);
             self.include_depth -= 1;
+            self.out.levels.leave(outer);
         }
     }
 }

@@ -208,13 +208,13 @@ fn what_is_not_supported_yet_is_refused_by_name() {
     check(
         "void f(float *p) { x => 1; defer { } }\nvoid g() { p->x = *q; goto outer; float *r; int y; }\nfunctype(int) -> int h();\nvoid i(float? x, some IFoo y) {}\nstruct S { int a; } s;",
         expect![[r#"
-            error[unsupported-feature]: lambdas are not supported yet
+            error[syntax-error]: a lambda's parameters stand in parentheses, with their types
               ┌─ t.slang:1:22
               │
             1 │ void f(float *p) { x => 1; defer { } }
-              │                      ^^ used here
+              │                      ^^ as in `(float x) => 2 * x`
               │
-              = help: write a function, or a struct with a method
+              = help: mend the text at the mark; what follows it may be fine
 
             error[unsupported-feature]: `defer` statements are not supported yet
               ┌─ t.slang:1:28
@@ -238,7 +238,7 @@ fn what_is_not_supported_yet_is_refused_by_name() {
             3 │ functype(int) -> int h();
               │ ^^^^^^^^ used here
               │
-              = help: use an interface with one method
+              = help: take a generic parameter `<F : IFunc<R, A>>`
 
             error[unsupported-feature]: variables declared along with their struct are not supported yet
               ┌─ t.slang:5:21

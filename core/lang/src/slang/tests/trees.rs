@@ -156,6 +156,39 @@ fn declarations_parse() {
 }
 
 #[test]
+fn compile_time_loops_have_a_counter_and_a_range() {
+    check(
+        "void f() { $for (i in Range(1, N + 2)) { g<i>(); } $for(j in Range(3)) h(j); }",
+        expect![[r#"
+        fn f() -> void
+          $for i in 1 .. (N + 2)
+            block
+              g<i>()
+          $for j in 0 .. 3
+            h(j)
+    "#]],
+    );
+}
+
+#[test]
+fn lambdas_are_functions_of_the_function_around() {
+    check(
+        "float f(float x) { let g = (float y, inout int n) => { return (float z) => (y)(z); }; return g((float)x, 1) + (() => x)(); }",
+        expect![[r#"
+            fn f(x : float) -> float
+              let g = (lambda 0)
+              return (g((cast float x), 1) + (lambda 1)())
+              fn operator()(y : float, inout n : int)
+                return (lambda 0)
+                fn operator()(z : float)
+                  return (cast y z)
+              fn operator()()
+                return x
+        "#]],
+    );
+}
+
+#[test]
 fn types_and_their_members_parse() {
     check(
         r#"
