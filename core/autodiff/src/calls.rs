@@ -117,6 +117,12 @@ pub(crate) fn not_given(callee: &Function, mode: DerivativeMode) -> Diagnostic {
         DerivativeMode::Forward => (DerivativeMode::Backward, mode),
         DerivativeMode::Backward => (DerivativeMode::Forward, mode),
     };
+    if callee.derivatives.as_ref().is_none_or(|derivatives| derivatives.custom(has).is_none()) {
+        let message = format!("the derivatives given to `{name}` take differentiable pointers in pairs");
+        return Diagnostic::error(Code::NoDerivative, message)
+            .also(callee.span, "declared here")
+            .help("pairs are given by `fwd_diff` and `bwd_diff` in a kernel: ask for the derivative there");
+    }
     let (has, lacks) = (has.name(), lacks.name());
     Diagnostic::error(Code::NoDerivative, format!("`{name}` has no {lacks} derivative"))
         .also(callee.span, format!("its author gave a {has} derivative alone"))

@@ -45,7 +45,7 @@ pub struct Derivatives {
     pub backward: Option<FuncId>,
     /// Is differentiated in the function's place.
     pub substitute: Option<FuncId>,
-    /// What is given is all there is: no derivative comes from the body.
+    /// What is given is all there is: no derivative comes from the body. There may be none.
     pub given_only: bool,
 }
 
@@ -93,7 +93,12 @@ pub fn pair_type(primal: &Type, tangent: &Type) -> Type {
 impl Derivatives {
     /// Whether calls must stay calls until differentiation has seen them.
     pub fn has_custom(&self) -> bool {
-        self.forward.is_some() || self.backward.is_some() || self.substitute.is_some()
+        self.forward.is_some() || self.backward.is_some() || self.substitute.is_some() || self.given_only
+    }
+
+    /// Whether anything that goes in or comes out has a tangent.
+    pub fn has_tangents(&self) -> bool {
+        self.params.iter().map(|param| &param.value).chain(&self.result).any(|value| value.tangent.is_some())
     }
 
     fn written(&self) -> &[DerivativeParam] {

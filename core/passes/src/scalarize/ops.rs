@@ -30,6 +30,7 @@ impl Scalarizer<'_> {
             Op::PointerCast(element) => Parts::from_slice(&[self.pointer_cast(parts[0][0], element)]),
             Op::PointerOffset => Parts::from_slice(&[self.pointer_offset(args[0], parts[0][0], parts[1][0])]),
             Op::Detach => parts[0].iter().map(|&part| self.detach(part)).collect(),
+            Op::Unpaired => parts[0].iter().map(|&part| self.unpaired(part)).collect(),
             Op::Select => {
                 // One condition serves all parts.
                 let condition = |i: usize| if parts[0].len() == 1 { parts[0][0] } else { parts[0][i] };
@@ -53,6 +54,18 @@ impl Scalarizer<'_> {
             }
             ty if ty.is_float() => self.op(Op::Detach, &[part]),
             _ => part,
+        }
+    }
+
+    fn unpaired(&mut self, part: Value) -> Value {
+        match self.b.ty(part).clone() {
+            ty @ Type::Array(..) => {
+                let elements = self.scalars(part);
+                let elements: Vec<Value> =
+                    elements.into_iter().map(|element| self.op(Op::Unpaired, &[element])).collect();
+                self.op(Op::Construct(ty), &elements)
+            }
+            _ => self.op(Op::Unpaired, &[part]),
         }
     }
 

@@ -3,6 +3,7 @@
 
 use crate::gradients::check_grad_line;
 use crate::runs::{arguments, compare, run};
+use pullback_autodiff::{Convention, expand};
 use pullback_device::DeviceType;
 use pullback_device::cpu::CpuDevice;
 use pullback_dispatch::{Context, LoadOptions, Module};
@@ -72,7 +73,13 @@ fn check_example(name: &str, text: &str, jobs: &mut Vec<Job>) -> Result<(), Stri
 
 fn check_wrong(code: &str, text: &str) -> Result<(), String> {
     let compiled = compile(Language::Slang, "wrong.slang", text, &Options::default());
-    let found: Vec<&str> = compiled.diagnostics.iter().map(|diagnostic| diagnostic.code.text()).collect();
+    let mut diagnostics = compiled.diagnostics;
+    if diagnostics.is_empty()
+        && let Err(underivable) = expand(compiled.module, Convention::default())
+    {
+        diagnostics = underivable;
+    }
+    let found: Vec<&str> = diagnostics.iter().map(|diagnostic| diagnostic.code.text()).collect();
     if found.is_empty() || found.iter().any(|&found| found != code) {
         return Err(format!("is to be refused with {code}, and gives {found:?}:\n{text}"));
     }

@@ -47,9 +47,10 @@ impl Ty {
                 *elem == Elem::Param(param) || sized
             }
             Ty::Array(element, count) => counts(count) || element.mentions(param),
-            Ty::Buffer(_, element) | Ty::Pointer(element) | Ty::Pair(element) | Ty::Differential(element) => {
-                element.mentions(param)
-            }
+            Ty::Buffer(_, element)
+            | Ty::Pointer(element)
+            | Ty::Pair(_, element)
+            | Ty::Differential(element) => element.mentions(param),
             Ty::Struct(_, args) => args.iter().any(arg_mentions),
             Ty::Interface(interface) => interface.args.iter().any(arg_mentions),
             Ty::Assoc(base, _) => base.mentions(param),
@@ -65,7 +66,7 @@ impl Ty {
                 Ty::Array(inner, _)
                 | Ty::Buffer(_, inner)
                 | Ty::Pointer(inner)
-                | Ty::Pair(inner)
+                | Ty::Pair(_, inner)
                 | Ty::Differential(inner)
                 | Ty::Assoc(inner, _) => inner.contains(part),
                 Ty::Number(elem, _) => part.number().is_some_and(|(other, shape)| {
@@ -278,7 +279,8 @@ impl Program<'_> {
             Ty::Interface(interface) => vec![interface.clone()],
             other => match other.as_param().map(|param| &self.generics[param].kind) {
                 Some(GenericKind::Type { interfaces, .. }) => interfaces.clone(),
-                _ => return Vec::new(),
+                // Of a generic type's tangents there is what `where` says.
+                _ => Vec::new(),
             },
         };
         let stated = self.stated(ty).into_iter().flat_map(|fact| fact.interfaces);
@@ -575,7 +577,7 @@ impl Program<'_> {
             Ty::Array(element, _)
             | Ty::Buffer(_, element)
             | Ty::Pointer(element)
-            | Ty::Pair(element)
+            | Ty::Pair(_, element)
             | Ty::Differential(element) => self.unsettled(element),
             Ty::Struct(_, args) => args.iter().find_map(|arg| match arg {
                 Arg::Type(ty) => self.unsettled(ty),

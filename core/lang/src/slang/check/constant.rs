@@ -178,7 +178,7 @@ fn zero(checker: &mut Checker<'_>, ty: &Ty) -> Option<Tree> {
             fields.map(Tree::Node)
         }
         Ty::Enum(id) => Some(Tree::Leaf(Constant::zero(checker.program.enums[*id].tag?))),
-        Ty::Void | Ty::Error | Ty::Assoc(..) | Ty::Interface(_) | Ty::Pair(_) | Ty::Differential(_) => None,
+        Ty::Void | Ty::Error | Ty::Assoc(..) | Ty::Interface(_) | Ty::Pair(..) | Ty::Differential(_) => None,
     }
 }
 

@@ -52,7 +52,7 @@ impl From<DerivativeMode> for GivenPart {
 
 impl GivenPart {
     /// What it is given for.
-    fn role(self) -> GivenPart {
+    pub fn role(self) -> GivenPart {
         match self {
             GivenPart::Apply | GivenPart::Context => DerivativeMode::Backward.into(),
             part => part,
@@ -443,7 +443,7 @@ impl Context<'_, '_> {
         let mut prefix = "";
         if let (Role::Method { .. }, [this, rest @ ..]) = (program.functions[of].role, params) {
             prefix = match (&this.ty, this.direction) {
-                (Ty::Pair(_), _) => "static ",
+                (Ty::Pair(..), _) => "static ",
                 (_, Direction::In) => "",
                 _ => "[mutating] ",
             };
@@ -488,7 +488,7 @@ fn primal_types(program: &Program<'_>, of: &Signature, given: &Signature, part: 
     let types = of.params.iter().map(|param| {
         let given = if is_left_out(param) { None } else { params.next() };
         match given.map(|given| &given.ty) {
-            Some(Ty::Pair(inner)) if !matches!(param.ty, Ty::Pair(_)) => Ty::clone(inner),
+            Some(Ty::Pair(_, inner)) if !matches!(param.ty, Ty::Pair(..)) => Ty::clone(inner),
             Some(ty) => ty.clone(),
             None => param.ty.clone(),
         }

@@ -273,8 +273,8 @@ impl<'a> Checker<'a> {
             match bounding {
                 Some(Bounding::Interface(interface)) => {
                     let bound = self.program.interfaces[interface.id].bound;
-                    // That it has tangents is what it says here.
-                    let asked = Bound { differentiable: false, ..bound };
+                    // That it has tangents, or is a pointer, is what it says here.
+                    let asked = Bound { differentiable: false, pointer: false, ..bound };
                     if asked.admits(&self.program, &self.program.members[members].this) {
                         self.program.conformances.push(Conformance { members, interface, span: base.span });
                     } else {
@@ -283,6 +283,9 @@ impl<'a> Checker<'a> {
                 }
                 Some(Bounding::Builtin(bound)) if bound.differentiable => {
                     self.program.differentiable.push(members);
+                }
+                Some(Bounding::Builtin(bound)) if bound.pointer => {
+                    self.program.pointers.push((members, base.span));
                 }
                 Some(Bounding::Builtin(bound)) if bound != Bound::ANY => {
                     self.unsupported("structs that conform to the interfaces of numbers", base.span);
@@ -496,6 +499,7 @@ pub struct First {
     pub requirements: usize,
     pub extensions: usize,
     pub conformances: usize,
+    pub pointers: usize,
     pub aliases: usize,
     pub constants: usize,
 }
@@ -509,6 +513,7 @@ impl First {
             requirements: program.requirements.len(),
             extensions: program.extensions.len(),
             conformances: program.conformances.len(),
+            pointers: program.pointers.len(),
             aliases: program.aliases.len(),
             constants: program.constants.len(),
         }
@@ -612,9 +617,6 @@ impl Context<'_, '_> {
                 Some(Symbol::Refused) => self.broken = true,
                 Some(Symbol::Struct(_)) => {
                     self.unsupported("structs that inherit structs", last);
-                }
-                None if name == "IDifferentiablePtrType" => {
-                    self.unsupported("differentiable pointers", last);
                 }
                 None if FOREIGN.contains(&name) => {
                     self.unsupported(&format!("interfaces like `{name}`"), last);

@@ -13,6 +13,7 @@ mod convert;
 mod declared_operator;
 mod default;
 mod derivative;
+mod differential_pointer;
 pub mod entry;
 mod enums;
 mod expr;
@@ -214,6 +215,7 @@ impl<'a> Checker<'a> {
             self.constant(id, Span::NONE);
         }
         self.check_conformances(first.conformances);
+        self.check_pointers(first);
         self.note_given_derivatives(first.functions);
         self.refuse_endless_values(first.structs);
     }

@@ -7,7 +7,7 @@ use super::memory::BufferKind;
 use super::program::{AliasId, GenericKind, InterfaceRef, Lazy, MembersId, ScopeId, Symbol};
 use super::recursion::walk;
 use super::suggest::nearest;
-use super::types::{Arg, Bound, Count, Elem, ParamId, Shape, Subst, Ty, type_from_name};
+use super::types::{Arg, Bound, Count, Elem, Pairing, ParamId, Shape, Subst, Ty, type_from_name};
 use super::{Checker, constant};
 use crate::slang::ast::{self, GenericArg, TypeExpr, TypeExprKind};
 use pullback_base::{Code, Diagnostic, Span};
@@ -80,8 +80,7 @@ const TENSOR_TYPES: [&str; 16] = [
 
 /// Types that Slang has and the checker does not know yet: better refused by name than called unknown.
 fn is_known_foreign_type(name: &str) -> bool {
-    const STEMS: [&str; 21] = [
-        "DifferentialPtrPair",
+    const STEMS: [&str; 20] = [
         "Texture",
         "RWTexture",
         "Buffer",
@@ -515,8 +514,8 @@ impl Context<'_, '_> {
         if matches!(name, "ConstantBuffer" | "ParameterBlock" | "TextureBuffer") {
             return Some(self.block_type(name, args, span));
         }
-        if name == "DifferentialPair" {
-            return Some(self.pair_type(args, span));
+        if let Some(pairing) = Pairing::from_name(name) {
+            return Some(self.pair_type(pairing, args, span));
         }
         if name == "Differential" {
             let this = self.self_ty()?;

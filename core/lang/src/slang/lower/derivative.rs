@@ -1,6 +1,7 @@
 //! Derivatives: what the IR says of how a function differentiates, calls of derivatives, sums of tangents.
 
 use super::function::FunctionLowerer;
+use super::view::View;
 use super::{Lowerer, Task};
 use crate::slang::check::hir::{Call, Callee, Expr, TangentOp};
 use crate::slang::check::program::{FnId, GlobalId, GlobalKind};
@@ -45,11 +46,11 @@ impl Lowerer<'_> {
             return known.clone();
         }
         let derivatives = match self.queue[id.index()].0.clone() {
-            Task::Instance(of, args) | Task::Tracked(of, args) => {
-                let mut derivatives = self.derivatives_of(of, &args);
-                self.note_given(id, &(of, args), &mut derivatives);
+            Task::Instance(instance, view) => self.viewing(view, |this| {
+                let mut derivatives = this.derivatives_of(instance.0, &instance.1);
+                this.note_given(id, &instance, &mut derivatives);
                 derivatives
-            }
+            }),
             Task::Derived(derived) => self.derivatives(derived.of).of_derivative(derived.mode),
             Task::Outermost(..) | Task::Kernel(_) | Task::Adapter(_) => bug!("lower", "nothing calls {id}"),
         };
@@ -146,7 +147,7 @@ impl Lowerer<'_> {
                     next += self.leaf_count(&room.ty);
                 }
             }
-            (Ty::Struct(..) | Ty::Pair(_) | Ty::Differential(_), _) => {
+            (Ty::Struct(..) | Ty::Pair(..) | Ty::Differential(_), _) => {
                 let duals = self.program.fields_of(dual);
                 let starts: Vec<u32> = duals
                     .iter()
@@ -181,7 +182,7 @@ impl FunctionLowerer<'_, '_> {
             }
             _ => {
                 let (id, generics) = self.lowerer.callee(callee, &self.subst);
-                self.lowerer.tracked(id, generics)
+                self.lowerer.viewing(View::DIFFERENTIATED, |this| this.instance(id, generics))
             }
         }
     }
@@ -195,8 +196,11 @@ impl FunctionLowerer<'_, '_> {
         let writing = derivatives.params.iter().filter(|param| param.direction.writes());
         let results = derivatives.result.iter().chain(writing.map(|param| &param.value));
         let results: Vec<Type> = results.map(|value| value.ty.clone()).collect();
+        let read = written.iter().filter(|param| param.direction.reads());
+        let taken: Vec<Type> = read.map(|param| param.value.ty.clone()).collect();
         let args = self.arguments(&call.args, &directions);
         let mut values = self.argument_values(&args);
+        self.fit_all(&mut values, &taken);
         let vars = self.hidden_args(call, &mut values);
         let mut results = self.ssa.call(callee, &results, &values);
         let vars = vars.into_iter().zip(hidden).filter(|(_, param)| param.direction.writes());

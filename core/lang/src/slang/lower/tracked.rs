@@ -2,77 +2,16 @@
 //! behind an interface or a generic type that does not say `IDifferentiable`. Callers from outside, who ask for the gradient of
 //! all that a function computes, follow every float; so a function that both differentiate may have an instance for each.
 
+use super::Lowerer;
 use super::function::FunctionLowerer;
-use super::{Lowerer, Task};
-use crate::slang::check::hir::{Call, Callee, Expr};
+use crate::slang::check::hir::{Call, Callee};
 use crate::slang::check::program::FnId;
-use crate::slang::check::recursion::{each_callee, each_expr};
 use crate::slang::check::types::{Arg, Subst, Ty};
-use pullback_ir::{FuncId, Value};
+use pullback_ir::Value;
 
 impl Lowerer<'_> {
-    /// The instance that the language differentiates.
-    pub fn tracked(&mut self, id: FnId, args: Vec<Arg>) -> FuncId {
-        if !self.loses(id, &args) {
-            return self.plain_instance(id, args);
-        }
-        if let Some(&known) = self.tracked.get(&(id, args.clone())) {
-            return known;
-        }
-        let name = format!("{}.tracked", self.instance_name(id, &args));
-        let has_given = self.has_given(id, &args);
-        let func = self.enqueue(Task::Tracked(id, args.clone()), &name);
-        self.tracked.insert((id, args), func);
-        if has_given {
-            self.derivatives(func);
-        }
-        func
-    }
-
-    /// Whether something in the function, or in what it calls, has floats without tangents.
-    fn loses(&mut self, id: FnId, args: &[Arg]) -> bool {
-        let key = (id, args.to_vec());
-        if let Some(&known) = self.losing.get(&key) {
-            return known;
-        }
-        // What is given for a function may call it.
-        self.losing.insert(key.clone(), false);
-        let loses = self.finds_lost(id, args);
-        self.losing.insert(key, loses);
-        loses
-    }
-
-    fn finds_lost(&mut self, id: FnId, args: &[Arg]) -> bool {
-        if let Some(dispatch) = self.dispatched(id, args) {
-            let object = dispatch.object_ty();
-            return self.hides(&object, &Subst::default())
-                || dispatch.answers.iter().any(|(id, args)| self.loses(*id, args));
-        }
-        let program = self.program;
-        if program.functions[id].is_std || program.functions[id].op.is_some() {
-            return false;
-        }
-        let signature = self.signature(id);
-        let subst: Subst = signature.generics.iter().copied().zip(args.iter().cloned()).collect();
-        if signature.params.iter().any(|param| self.hides(&param.ty, &subst)) {
-            return true;
-        }
-        let mut exprs: Vec<&Expr> = Vec::new();
-        each_expr(&self.body(id).block, &mut |expr| exprs.push(expr));
-        let in_body = exprs.into_iter().any(|expr| {
-            let mut callees: Vec<&Callee> = Vec::new();
-            each_callee(program, expr, &mut |callee| callees.push(callee));
-            self.hides(&expr.ty, &subst)
-                || callees.into_iter().any(|callee| {
-                    let (id, generics) = self.callee(callee, &subst);
-                    self.loses(id, &generics)
-                })
-        });
-        in_body || program.given_for(id, args).into_iter().any(|(_, (id, args))| self.loses(id, &args))
-    }
-
     /// Whether values of the type have floats, but no tangents as the code says it.
-    fn hides(&mut self, ty: &Ty, subst: &Subst) -> bool {
+    pub fn hides(&mut self, ty: &Ty, subst: &Subst) -> bool {
         // The library's own structs are as their parts are.
         if matches!(ty, Ty::Struct(id, _) if self.program.structs[*id].is_std) || *ty == Ty::Void {
             return false;
@@ -89,12 +28,12 @@ impl FunctionLowerer<'_, '_> {
 
     /// Whether a type without tangents is to carry none here.
     pub fn hides(&mut self, ty: &Ty) -> bool {
-        self.lowerer.tracks && self.lowerer.hides(ty, &self.subst)
+        self.lowerer.view.tracks && self.lowerer.hides(ty, &self.subst)
     }
 
     /// For each argument of a call whether its tangents are hidden: as the caller says its type, or as the callee does.
     pub fn hidden_arguments(&mut self, call: &Call, id: FnId, generics: &[Arg]) -> Vec<bool> {
-        if !self.lowerer.tracks || self.lowerer.program.functions[id].is_std {
+        if !self.lowerer.view.tracks || self.lowerer.program.functions[id].is_std {
             return vec![false; call.args.len()];
         }
         let signature = self.lowerer.signature(id);
