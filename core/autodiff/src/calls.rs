@@ -36,6 +36,8 @@ pub(crate) struct Custom {
     pub args: Vec<bool>,
     /// For each leaf of the results whether it has a derivative.
     pub results: Vec<bool>,
+    /// For each leaf of the results whether the type of its derivatives repeats it.
+    repeated: Vec<bool>,
     /// Whether the function itself, or one that it calls, touches memory: to read it, to write it.
     pub loads: bool,
     pub writes: bool,
@@ -161,28 +163,39 @@ impl Custom {
         let Some(derivative) = derivatives.custom(mode) else {
             bug!("autodiff", "`{}` has no {} derivative", function.name, mode.name())
         };
-        let has = |value: &Differentiable| -> Vec<bool> {
-            match &value.tangent {
-                Some(tangent) => tangent.leaves.iter().map(Option::is_some).collect(),
-                None => vec![false; value.ty.leaves().len()],
-            }
-        };
         let read = derivatives.params.iter().filter(|param| param.direction.reads());
-        let args = read.flat_map(|param| has(&param.value)).collect();
+        let args = read.flat_map(|param| param.value.active_leaves()).collect();
         let written = derivatives.params.iter().filter(|param| param.direction.writes());
-        let results = derivatives.result.iter().chain(written.map(|param| &param.value));
-        let results: Vec<bool> = results.flat_map(has).collect();
+        let given: Vec<&Differentiable> =
+            derivatives.result.iter().chain(written.map(|param| &param.value)).collect();
+        let results: Vec<bool> = given.iter().flat_map(|value| value.active_leaves()).collect();
+        let repeated = given.iter().flat_map(|value| value.repeated_leaves()).collect();
         let (loads, writes) = touches(callee, module);
         let is_always_swept = !results.contains(&true) || touches(derivative, module).1;
         let values = derivatives.params.iter().map(|param| &param.value).chain(&derivatives.result);
         let mut tangents = values.filter_map(|value| value.tangent.as_ref());
         let has_parts_of_nothing = tangents.any(|tangent| tangent.parts().contains(&None));
-        Self { derivative, args, results, loads, writes, is_always_swept, has_parts_of_nothing, derivatives }
+        Self {
+            derivative,
+            args,
+            results,
+            repeated,
+            loads,
+            writes,
+            is_always_swept,
+            has_parts_of_nothing,
+            derivatives,
+        }
     }
 
     /// The results that have derivatives.
     pub fn differentiable_results<'v>(&self, results: &'v [Value]) -> impl Iterator<Item = &'v Value> {
         marked(results, &self.results)
+    }
+
+    /// The results that cotangents of the results repeat.
+    pub fn repeated_results<'v>(&self, results: &'v [Value]) -> impl Iterator<Item = &'v Value> {
+        marked(results, &self.repeated)
     }
 
     /// The arguments that have derivatives.

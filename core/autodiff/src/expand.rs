@@ -133,6 +133,11 @@ fn body(
     Ok(function)
 }
 
+/// Where the derivatives of the marked leaves stand.
+fn marked(leaves: &[Option<u32>], marks: &[bool]) -> impl Iterator<Item = u32> {
+    leaves.iter().zip(marks).filter(|(_, marked)| **marked).filter_map(|(leaf, _)| *leaf)
+}
+
 struct Wrapper<'a> {
     module: &'a Module,
     convention: Convention,
@@ -195,8 +200,9 @@ impl Wrapper<'_> {
         let [primal, dual] = [0, 1].map(|field| self.b.extract(value, field));
         primals.extend(self.b.unpack(primal));
         let dual = self.b.unpack(dual);
-        tangents.extend(tangent.leaves.iter().flatten().map(|&leaf| dual[leaf as usize]));
-        active.extend(tangent.leaves.iter().map(Option::is_some));
+        let marks = shape.active_leaves();
+        tangents.extend(marked(&tangent.leaves, &marks).map(|leaf| dual[leaf as usize]));
+        active.extend(marks);
     }
 
     /// The value of leaves, paired with its tangent if it has one. Every float leaf has a tangent.
@@ -226,10 +232,13 @@ impl Wrapper<'_> {
     /// A value with its derivative, given leaf by leaf.
     fn pair(&mut self, shape: &Differentiable, primal: Value, of_leaf: &[Option<Value>]) -> Value {
         let Some(tangent) = &shape.tangent else { return primal };
+        let primals = self.b.unpack(primal);
         let mut dual: Vec<Option<Value>> = vec![None; tangent.ty.leaves().len()];
-        for (leaf, value) in tangent.leaves.iter().zip(of_leaf) {
-            if let (Some(leaf), Some(value)) = (leaf, value) {
-                dual[*leaf as usize] = Some(*value);
+        for ((at, value), (leaf, ty)) in
+            tangent.leaves.iter().zip(of_leaf).zip(primals.into_iter().zip(shape.ty.leaves()))
+        {
+            if let Some(at) = at {
+                dual[*at as usize] = if ty.is_float() { *value } else { Some(leaf) };
             }
         }
         let types = tangent.ty.leaves();
@@ -312,8 +321,9 @@ impl Wrapper<'_> {
             return seeded.extend(shape.ty.leaves().iter().map(|_| false));
         };
         let dual = self.b.unpack(dual);
-        seeds.extend(tangent.leaves.iter().flatten().map(|&leaf| dual[leaf as usize]));
-        seeded.extend(tangent.leaves.iter().map(Option::is_some));
+        let marks = shape.active_leaves();
+        seeds.extend(marked(&tangent.leaves, &marks).map(|leaf| dual[leaf as usize]));
+        seeded.extend(marks);
     }
 
     /// A pair that came in, with its cotangent.
@@ -324,8 +334,9 @@ impl Wrapper<'_> {
         cotangents: &mut impl Iterator<Item = Value>,
     ) -> Value {
         let primal = self.b.extract(given, 0);
-        let leaves = shape.tangent.iter().flat_map(|tangent| &tangent.leaves);
-        let of_leaf: Vec<Option<Value>> = leaves.map(|leaf| leaf.and_then(|_| cotangents.next())).collect();
+        let marks = shape.active_leaves();
+        let of_leaf: Vec<Option<Value>> =
+            marks.into_iter().map(|active| if active { cotangents.next() } else { None }).collect();
         self.pair(shape, primal, &of_leaf)
     }
 }

@@ -184,7 +184,8 @@ impl<'a> Forward<'a, '_> {
             let Some(tangent) = &param.value.tangent else { continue };
             let parts = tangent.parts().into_iter().zip(tangent.ty.leaves());
             operands.extend(parts.map(|(leaf, ty)| match leaf {
-                Some(leaf) => self.tangent(ONLY, leaves[leaf]),
+                Some(leaf) if ty.is_float() => self.tangent(ONLY, leaves[leaf]),
+                Some(leaf) => self.copier.value(leaves[leaf]),
                 None => self.b.zero(&ty),
             }));
         }

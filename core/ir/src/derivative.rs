@@ -66,7 +66,8 @@ pub struct Differentiable {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tangent {
     pub ty: Type,
-    /// For each leaf of the primal type the leaf of `ty` that is its derivative. What stands nowhere has none.
+    /// For each leaf of the primal type the leaf of `ty` that is its derivative, or repeats it where it is no float. What
+    /// stands nowhere has none.
     pub leaves: Vec<Option<u32>>,
 }
 
@@ -76,6 +77,28 @@ pub type Signature = (Vec<Type>, Vec<Type>);
 impl Differentiable {
     pub fn constant(ty: Type) -> Self {
         Self { ty, tangent: None }
+    }
+
+    /// For each leaf whether it has a derivative.
+    pub fn active_leaves(&self) -> Vec<bool> {
+        let types = self.ty.leaves();
+        match &self.tangent {
+            Some(tangent) => {
+                types.iter().zip(&tangent.leaves).map(|(leaf, at)| leaf.is_float() && at.is_some()).collect()
+            }
+            None => vec![false; types.len()],
+        }
+    }
+
+    /// For each leaf whether the type of tangents repeats it.
+    pub fn repeated_leaves(&self) -> Vec<bool> {
+        let types = self.ty.leaves();
+        match &self.tangent {
+            Some(tangent) => {
+                types.iter().zip(&tangent.leaves).map(|(leaf, at)| !leaf.is_float() && at.is_some()).collect()
+            }
+            None => vec![false; types.len()],
+        }
     }
 
     /// What forward derivatives take and give: a value and its tangent, or only a value.
@@ -167,9 +190,10 @@ impl Derivatives {
         let fits = |(value, tangent): (&Differentiable, &Tangent)| {
             let (primal, dual) = (value.ty.leaves(), tangent.ty.leaves());
             primal.len() == tangent.leaves.len()
-                && primal.iter().zip(&tangent.leaves).all(|(leaf, at)| {
-                    at.is_none_or(|at| leaf.is_float() && dual.get(at as usize) == Some(leaf))
-                })
+                && primal
+                    .iter()
+                    .zip(&tangent.leaves)
+                    .all(|(leaf, at)| at.is_none_or(|at| dual.get(at as usize) == Some(leaf)))
         };
         (!tangents.all(fits)).then(|| "a tangent has not its primal's leaves".to_owned())
     }
@@ -192,7 +216,7 @@ impl Differentiable {
 }
 
 impl Tangent {
-    /// For each leaf of `ty` the leaf of the primal type whose derivative it is, if it is one's.
+    /// For each leaf of `ty` the leaf of the primal type whose derivative it is, or that it repeats, if there is one.
     pub fn parts(&self) -> Vec<Option<usize>> {
         let mut parts = vec![None; self.ty.leaves().len()];
         for (leaf, part) in self.leaves.iter().enumerate().filter_map(|(leaf, part)| Some((leaf, (*part)?))) {
@@ -201,10 +225,13 @@ impl Tangent {
         parts
     }
 
-    /// Tangents are their own tangents.
+    /// Tangents are their own tangents, which repeat what those repeat.
     fn of_tangent(&self) -> Differentiable {
         let leaves = self.ty.leaves();
-        let leaves = leaves.iter().zip(0..).map(|(leaf, index)| leaf.is_float().then_some(index)).collect();
+        let leaves = leaves.iter().zip(self.parts()).zip(0..);
+        let leaves = leaves
+            .map(|((leaf, part), index)| (leaf.is_float() || part.is_some()).then_some(index))
+            .collect();
         Differentiable { ty: self.ty.clone(), tangent: Some(Tangent { ty: self.ty.clone(), leaves }) }
     }
 }

@@ -36,6 +36,8 @@ impl Program<'_> {
             Ty::Array(element, count) => Some(Ty::Array(self.differential(element)?.into(), *count)),
             Ty::Pair(Pairing::Tangent, of) => Some(tangent_pair(&self.differential(of)?)),
             Ty::Differential(of) => self.differential(of).map(|_| ty.clone()),
+            // A value that is there has a tangent; `none` has none.
+            Ty::Struct(..) if let Some(held) = self.held(ty) => self.optional_of(&self.differential(held)?),
             Ty::Struct(..) => self.is_differentiable_struct(ty).then(|| self.differential_of_struct(ty)),
             Ty::Interface(interface) => {
                 let is_differentiable = self.interfaces[interface.id].bound.differentiable;

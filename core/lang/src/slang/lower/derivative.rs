@@ -7,7 +7,7 @@ use crate::slang::check::hir::{Call, Callee, Expr, TangentOp};
 use crate::slang::check::program::{FnId, GlobalId, GlobalKind};
 use crate::slang::check::types::{Arg, Subst, Ty};
 use crate::ssa::Var;
-use pullback_base::{bug, ids::Id};
+use pullback_base::{Scalar, bug, ids::Id};
 use pullback_ir::{
     DerivativeMode, DerivativeParam, Derivatives, Derived, Differentiable, Direction, FuncId, Function,
     FunctionBuilder, FunctionKind, Op, Tangent, Type, Value,
@@ -147,6 +147,14 @@ impl Lowerer<'_> {
                     next += self.leaf_count(&room.ty);
                 }
             }
+            (Ty::Struct(..), _) if let Some(held) = self.program.held(ty) => {
+                let Some(dual) = self.program.held(dual) else {
+                    bug!("lower", "tangents {dual:?} of {ty:?}")
+                };
+                self.push_tangents(held, Some((dual, start)), out);
+                // Whether there is a value, there is a tangent.
+                out.push(Some(start + self.leaf_count(dual)));
+            }
             (Ty::Struct(..) | Ty::Pair(..) | Ty::Differential(_), _) => {
                 let duals = self.program.fields_of(dual);
                 let starts: Vec<u32> = duals
@@ -229,8 +237,11 @@ impl FunctionLowerer<'_, '_> {
     fn linear(&mut self, op: TangentOp, a: Value, b: Value) -> Value {
         let ty = self.ssa.ty(b).clone();
         if let Some(scalar) = ty.scalar() {
-            if !scalar.is_float() {
-                return b;
+            match op {
+                // One of two tangents of a value that may be missing is there.
+                TangentOp::Add if scalar == Scalar::Bool => return self.ssa.op(Op::Or, &[a, b]),
+                _ if !scalar.is_float() => return b,
+                _ => {}
             }
             return match op {
                 TangentOp::Add => self.ssa.op(Op::Add, &[a, b]),
