@@ -124,3 +124,15 @@ def test_atomic_additions_bring_cotangents_where_lanes_meet(module):
     (bins * torch.tensor([1.0, 10.0, 100.0, 1000.0])).sum().backward()
     assert position.grad.tolist() == [9, 180, 360, 0]
     assert amount.grad.tolist() == [0.75 + 2.5, 5 + 50, 2.5 + 75, 0]
+
+
+def test_gradients_for_ones_write_nothing_again(load):
+    module = load("""
+float counted(float x, RWStructuredBuffer<int> counts, int i) { counts[i] += 1; return x * x; }
+""")
+    counts = np.zeros(2, np.int32)
+    x = np.array([3, 4], np.float32)
+    assert module.counted(x, counts, INDICES).tolist() == [9, 16]
+    assert module.counted.bwds(x, counts, INDICES)["x"].tolist() == [6, 8]
+    assert module.counted.bwds(x, counts, INDICES, d_result=x)["x"].tolist() == [18, 32]
+    assert counts.tolist() == [1, 1]
