@@ -248,15 +248,19 @@ impl Context<'_, '_> {
     /// What a clause gives, and to which function; `None` when something is wrong, and reported.
     fn given(&mut self, clause: &Clause<'_>) -> Option<(FnId, Vec<Given>)> {
         let set = self.named_functions(clause)?;
+        if self.refuse_hidden_functions(&set, clause.span()) {
+            return None;
+        }
         let mut fits: Vec<(FnId, Vec<Given>)> = Vec::new();
         let mut misfits: Vec<(FnId, String)> = Vec::new();
         for &other in set.candidates.iter().filter(|&&other| other != clause.on) {
             if self.checker.signature(other).broken || self.checker.signature(clause.on).broken {
                 return None;
             }
-            let fit = match clause.is_of {
-                false => self.given_by(clause, &set, other).map(|given| (clause.on, vec![given])),
-                true => self.given_to(clause, &set, other).map(|given| (other, given)),
+            let fit = match (self.limit(other), clause.is_of) {
+                (Some(limit), _) => Err(limit),
+                (None, false) => self.given_by(clause, &set, other).map(|given| (clause.on, vec![given])),
+                (None, true) => self.given_to(clause, &set, other).map(|given| (other, given)),
             };
             match fit {
                 Ok(fit) => fits.push(fit),
