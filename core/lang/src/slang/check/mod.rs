@@ -25,6 +25,7 @@ mod infer;
 mod instances;
 mod interface;
 mod link;
+mod lost_static;
 mod member;
 pub mod memory;
 mod operator;
@@ -165,6 +166,7 @@ pub fn check<'a>(std: Program<'a>, units: &'a [Unit], asked: &'a Requests) -> Ch
     checker.refuse_large_meetings();
     let all = [imported, functions.clone()].concat();
     checker.refuse_recursion(&all);
+    checker.refuse_lost_statics();
     checker.drop_callers_of_broken();
     checker.drop_all_if_an_initial_is_broken();
     let plain =
