@@ -81,7 +81,7 @@ impl<'a> Primal<'a> {
             let keep = |callee: &Function| has_custom(callee) && !names.contains(&*callee.name);
             function = Cow::Owned(expand_calls(next, module, &keep)?);
         }
-        let name = &self.function.name;
+        let name = self.function.shown_name();
         Err(Diagnostic::error(
             Code::RecursiveCall,
             format!("what is differentiated for `{name}` calls itself"),
@@ -114,7 +114,7 @@ fn redirect(block: &mut Block, module: &Module, mode: DerivativeMode, expanded: 
 
 /// A derivative of that mode is asked for, and there is none.
 pub(crate) fn not_given(callee: &Function, mode: DerivativeMode) -> Diagnostic {
-    let name = callee.interface.as_ref().map_or(&callee.name, |interface| &interface.name);
+    let name = callee.shown_name();
     let (has, lacks) = match mode {
         DerivativeMode::Forward => (DerivativeMode::Backward, mode),
         DerivativeMode::Backward => (DerivativeMode::Forward, mode),

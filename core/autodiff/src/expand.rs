@@ -43,7 +43,7 @@ impl Expander {
     fn derive(&mut self, id: FuncId, span: Span) {
         let Some(derived) = self.module.functions[id].derived else { return };
         if self.active.contains(&id) {
-            let name = &self.module.functions[derived.of].name;
+            let name = self.module.functions[derived.of].shown_name();
             self.problems.push(
                 Diagnostic::error(Code::RecursiveCall, format!("a derivative of `{name}` needs itself"))
                     .at(span, "this call closes the circle")

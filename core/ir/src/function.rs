@@ -49,6 +49,8 @@ pub enum FunctionKind {
 pub struct Function {
     /// Unique in the module.
     pub name: Arc<str>,
+    /// Its name in the source, for messages; not part of the meaning.
+    pub title: Option<Arc<str>>,
     pub kind: FunctionKind,
     pub params: Vec<Value>,
     pub results: Vec<Type>,
@@ -202,6 +204,12 @@ pub struct LoopHints {
 }
 
 impl Function {
+    /// What messages call it.
+    pub fn shown_name(&self) -> &str {
+        let public = self.interface.as_ref().map(|interface| &interface.name);
+        public.or(self.title.as_ref()).unwrap_or(&self.name)
+    }
+
     pub fn ty(&self, value: Value) -> &Type {
         &self.values[value].ty
     }

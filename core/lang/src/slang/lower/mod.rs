@@ -77,11 +77,14 @@ pub fn lower(checked: &Checked<'_>) -> Module {
         lowerer.view = lowerer.view_of(next);
         let function = match task {
             Task::Instance((id, args), _) => {
-                match (lowerer.pair_forming.get(&next), lowerer.dispatched(id, &args)) {
+                let title = lowerer.public_name(id, &args);
+                let mut function = match (lowerer.pair_forming.get(&next), lowerer.dispatched(id, &args)) {
                     (Some(&forward), _) => pointer_pair::formed(&mut lowerer, next, forward, id, &name),
                     (None, Some(dispatch)) => dispatch::lower(&mut lowerer, id, &args, &name, dispatch),
                     (None, None) => function::lower(&mut lowerer, id, &args, &name),
-                }
+                };
+                function.title = Some(title);
+                function
             }
             Task::Outermost(id, args) => entry::outermost(&mut lowerer, id, &args, &name),
             Task::Kernel(index) => {
