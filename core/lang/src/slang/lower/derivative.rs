@@ -202,20 +202,32 @@ impl FunctionLowerer<'_, '_> {
         let (written, hidden) = derivatives.params.split_at(derivatives.params.len() - derivatives.hidden);
         let directions: Vec<Direction> = written.iter().map(|param| param.direction).collect();
         let writing = derivatives.params.iter().filter(|param| param.direction.writes());
-        let results = derivatives.result.iter().chain(writing.map(|param| &param.value));
-        let results: Vec<Type> = results.map(|value| value.ty.clone()).collect();
-        let read = written.iter().filter(|param| param.direction.reads());
-        let taken: Vec<Type> = read.map(|param| param.value.ty.clone()).collect();
+        let given: Vec<&Differentiable> =
+            derivatives.result.iter().chain(writing.map(|param| &param.value)).collect();
+        let results: Vec<Type> = given.iter().map(|value| value.ty.clone()).collect();
         let args = self.arguments(&call.args, &directions);
         let mut values = self.argument_values(&args);
-        self.fit_all(&mut values, &taken);
+        let read = written.iter().filter(|param| param.direction.reads());
+        for (value, taken) in values.iter_mut().zip(read) {
+            *value = self.fitted(*value, &taken.value.ty);
+            *value = self.cut(*value, &taken.value);
+        }
         let vars = self.hidden_args(call, &mut values);
         let mut results = self.ssa.call(callee, &results, &values);
         let vars = vars.into_iter().zip(hidden).filter(|(_, param)| param.direction.writes());
         let vars: Vec<Var> = vars.map(|(var, _)| var).collect();
         let globals = results.split_off(results.len() - vars.len());
+        for (value, given) in results.iter_mut().zip(given) {
+            *value = self.cut(*value, given);
+        }
         vars.into_iter().zip(globals).for_each(|(var, value)| self.ssa.write(var, value));
         self.take_results(call.detached, derivatives.result.is_some(), &args, results)
+    }
+
+    /// What a derivative takes or gives, without the tangents that its type does not have.
+    fn cut(&mut self, value: Value, shape: &Differentiable) -> Value {
+        let is_cut = self.lowerer.view.tracks && shape.tangent.is_none();
+        if is_cut { self.detached(value) } else { value }
     }
 
     /// Adds the globals that the primal uses to the arguments; where they are.
