@@ -3,6 +3,7 @@
 //! A derivative's body takes pairs apart into leaves, runs the flat derivative of the function, and packs what comes
 //! out as the language's signature wants it.
 
+use crate::activity::Activity;
 use crate::calls::not_given;
 use crate::{Convention, JvpRequest, Primal, VjpRequest, requested_jvp, vjp};
 use pullback_base::{Code, Diagnostic, Diagnostics, Span};
@@ -14,21 +15,38 @@ use pullback_ir::{
 use pullback_passes::primal;
 use rustc_hash::FxHashSet;
 
-/// Derives every function that is a derivative of another one, by this convention.
+/// Derives every function that is a derivative of another one, by this convention. Beside the module stand warnings, of derivatives
+/// that types without tangents end.
 ///
 /// # Errors
 /// A diagnostic for each construct that hides a derivative.
-pub fn expand(module: Module, convention: Convention) -> Result<Module, Diagnostics> {
+pub fn expand(module: Module, convention: Convention) -> Result<(Module, Diagnostics), Diagnostics> {
     let derived: Vec<FuncId> =
         module.functions.iter().filter(|(_, f)| f.derived.is_some()).map(|f| f.0).collect();
     if derived.is_empty() {
-        return Ok(module);
+        return Ok((module, Diagnostics::new()));
     }
-    let mut expander = Expander { module, convention, active: Vec::new(), problems: Diagnostics::new() };
+    let (problems, cut) = (Diagnostics::new(), Vec::new());
+    let mut expander = Expander { module, convention, active: Vec::new(), problems, cut };
     for id in derived {
         expander.derive(id, Span::NONE);
     }
-    if expander.problems.has_errors() { Err(expander.problems) } else { Ok(expander.module) }
+    if expander.problems.has_errors() {
+        return Err(expander.problems);
+    }
+    let mut cut = expander.cut;
+    cut.sort_by_key(|span| (span.file(), span.start, span.end));
+    cut.dedup();
+    let mut warnings = Diagnostics::new();
+    for span in cut {
+        let ty = expander.module.cut_types.get(&span).map_or("its type", |ty| ty);
+        warnings.push(
+            Diagnostic::warning(Code::NotDifferentiable, format!("a derivative ends here: `{ty}` has no tangents"))
+                .at(span, "what `fwd_diff` and `bwd_diff` give is without what comes through here")
+                .help("declare the type `: IDifferentiable`, or write `no_diff` or `detach` where no derivative is wanted"),
+        );
+    }
+    Ok((expander.module, warnings))
 }
 
 struct Expander {
@@ -37,6 +55,8 @@ struct Expander {
     /// The derivatives being derived, those that wait for others first.
     active: Vec<FuncId>,
     problems: Diagnostics,
+    /// Where derivatives end for want of tangents.
+    cut: Vec<Span>,
 }
 
 impl Expander {
@@ -66,7 +86,10 @@ impl Expander {
             return;
         }
         match body(&self.module, id, derived, self.convention) {
-            Ok(function) => self.module.functions[id] = function,
+            Ok((function, cut)) => {
+                self.module.functions[id] = function;
+                self.cut.extend(cut.into_iter().filter(|span| !span.is_none()));
+            }
             Err(problems) => self.problems.extend(problems),
         }
     }
@@ -102,7 +125,7 @@ fn body(
     id: FuncId,
     derived: Derived,
     convention: Convention,
-) -> Result<Function, Diagnostics> {
+) -> Result<(Function, Vec<Span>), Diagnostics> {
     let Derived { of, mode } = derived;
     let shell = &module.functions[id];
     let Some(derivatives) = &module.functions[of].derivatives else {
@@ -115,22 +138,48 @@ fn body(
         .iter()
         .map(|&p| b.param(shell.ty(p).clone(), shell.values[p].name.as_deref().unwrap_or("")))
         .collect();
-    let yields = match (derivatives.custom(mode), mode) {
-        (Some(custom), _) => b.call(custom, &shell.results, &params),
-        (None, DerivativeMode::Forward) => {
+    let mut cut = Vec::new();
+    let yields = match derivatives.custom(mode) {
+        Some(custom) => b.call(custom, &shell.results, &params),
+        None => {
             let flat = primal(module, derivatives.substitute.unwrap_or(of))?;
-            Wrapper { module, convention, b: &mut b, derivatives }.forward(&flat, &params)?
-        }
-        (None, DerivativeMode::Backward) => {
-            let flat = primal(module, derivatives.substitute.unwrap_or(of))?;
-            Wrapper { module, convention, b: &mut b, derivatives }.backward(&flat, &params)?
+            let mut wrapper = Wrapper { module, convention, b: &mut b, derivatives };
+            let yields = match mode {
+                DerivativeMode::Forward => wrapper.forward(&flat, &params)?,
+                DerivativeMode::Backward => wrapper.backward(&flat, &params)?,
+            };
+            cut = cut_places(Primal { function: &flat, module: Some(module) }, derivatives, mode)?;
+            yields
         }
     };
     let mut function = b.finish(yields);
     function.interface.clone_from(&shell.interface);
     function.derivatives.clone_from(&shell.derivatives);
     function.span = shell.span;
-    Ok(function)
+    Ok((function, cut))
+}
+
+/// Where the derivatives that a language asks for end for want of tangents.
+fn cut_places(
+    primal: Primal<'_>,
+    derivatives: &Derivatives,
+    mode: DerivativeMode,
+) -> Result<Vec<Span>, Diagnostics> {
+    let mut any = false;
+    each_stmt(&primal.function.body, &mut |stmt| {
+        any |= matches!(stmt.kind, StmtKind::Let { op: Op::Cut, .. })
+    });
+    if !any {
+        return Ok(Vec::new());
+    }
+    let (function, calls) = primal.settled(mode)?;
+    let read = derivatives.params.iter().filter(|param| param.direction.reads());
+    let written = derivatives.params.iter().filter(|param| param.direction.writes());
+    let active: Vec<bool> = read.flat_map(|param| param.value.active_leaves()).collect();
+    let results = derivatives.result.iter().chain(written.map(|param| &param.value));
+    let seeded: Vec<bool> = results.flat_map(Differentiable::active_leaves).collect();
+    let activity = Activity::of(&function, calls, &active, &seeded, true);
+    Ok(activity.cut(&function, &seeded).into_iter().map(|stmt| stmt.span).collect())
 }
 
 /// Where the derivatives of the marked leaves stand.

@@ -2,6 +2,7 @@
 
 use crate::{Constant, Derivatives, Derived, Effect, EntryPoint, Global, Op, Type};
 use pullback_base::{IdVec, Span, id_type};
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ pub struct Module {
     pub functions: IdVec<FuncId, Function>,
     /// The kernels that the author declared to be launched as they are.
     pub entry_points: Vec<EntryPoint>,
+    /// By the places of `cut` values the types that have no tangents, for messages; not part of the meaning.
+    pub cut_types: FxHashMap<Span, Arc<str>>,
 }
 
 impl Module {

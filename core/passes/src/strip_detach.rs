@@ -1,4 +1,4 @@
-//! Removes `detach` and `unpaired`, which mean something to differentiation only.
+//! Removes `detach`, `cut` and `unpaired`, which mean something to differentiation only.
 
 use crate::rewrite::{Change, Rule, Scope, rewrite};
 use pullback_ir::{Function, Op, Value};
@@ -12,7 +12,7 @@ struct StripDetach;
 
 impl Rule for StripDetach {
     fn apply(&mut self, _: &mut Scope<'_>, op: &Op, args: &[Value]) -> Option<Change> {
-        matches!(op, Op::Detach | Op::Unpaired).then(|| Change::Value(args[0]))
+        matches!(op, Op::Detach | Op::Cut | Op::Unpaired).then(|| Change::Value(args[0]))
     }
 }
 

@@ -86,6 +86,19 @@ fn check_wrong(code: &str, text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The program is right, and there is one warning, of that code.
+fn check_warned(code: &str, text: &str) -> Result<(), String> {
+    let compiled = compile(Language::Slang, "warned.slang", text, &Options::default());
+    let (_, cut) = expand(compiled.module, Convention::default()).map_err(|found| format!("{found:?}"))?;
+    let diagnostics = compiled.diagnostics.iter().chain(cut.iter());
+    let found: Vec<(&str, bool)> = diagnostics.map(|it| (it.code.text(), it.is_error())).collect();
+    if found == [(code, false)] {
+        Ok(())
+    } else {
+        Err(format!("is to be warned of with {code}, and gives {found:?}:\n{text}"))
+    }
+}
+
 /// The module loads, and the call is refused.
 fn check_refused(code: &str, call: &str, text: &str) -> Result<(), String> {
     let context = Context::open(DeviceType::Cpu).map_err(|error| error.to_string())?;
@@ -111,6 +124,10 @@ fn every_page_of_the_language_is_true() {
         }
         for (kind, content) in blocks {
             let call = kind.strip_prefix("refused ").and_then(|kind| kind.split_once(' '));
+            if let Some(code) = kind.strip_prefix("warned ") {
+                failures.check(&name, || check_warned(code, content));
+                continue;
+            }
             match kind.strip_prefix("wrong ") {
                 Some(code) => failures.check(&name, || check_wrong(code, content)),
                 None if let Some((code, call)) = call => {

@@ -210,7 +210,7 @@ impl FunctionLowerer<'_, '_> {
         let read = written.iter().filter(|param| param.direction.reads());
         for (value, taken) in values.iter_mut().zip(read) {
             *value = self.fitted(*value, &taken.value.ty);
-            *value = self.cut(*value, &taken.value);
+            *value = self.without_tangents(*value, &taken.value);
         }
         let vars = self.hidden_args(call, &mut values);
         let mut results = self.ssa.call(callee, &results, &values);
@@ -218,14 +218,14 @@ impl FunctionLowerer<'_, '_> {
         let vars: Vec<Var> = vars.map(|(var, _)| var).collect();
         let globals = results.split_off(results.len() - vars.len());
         for (value, given) in results.iter_mut().zip(given) {
-            *value = self.cut(*value, given);
+            *value = self.without_tangents(*value, given);
         }
         vars.into_iter().zip(globals).for_each(|(var, value)| self.ssa.write(var, value));
         self.take_results(call.detached, derivatives.result.is_some(), &args, results)
     }
 
     /// What a derivative takes or gives, without the tangents that its type does not have.
-    fn cut(&mut self, value: Value, shape: &Differentiable) -> Value {
+    fn without_tangents(&mut self, value: Value, shape: &Differentiable) -> Value {
         let is_cut = self.lowerer.view.tracks && shape.tangent.is_none();
         if is_cut { self.detached(value) } else { value }
     }

@@ -146,7 +146,7 @@ impl FunctionLowerer<'_, '_> {
                     let base = self.expr(base);
                     self.pick(base, pick)
                 };
-                if hidden { self.detached(part) } else { part }
+                if hidden { self.cut(part, &base.ty) } else { part }
             }
             ExprKind::Call(call) => match self.call(call, &expr.ty) {
                 Some(value) => value,
@@ -359,21 +359,23 @@ impl FunctionLowerer<'_, '_> {
         let mut values = self.argument_values(&args);
         let hidden = self.hidden_arguments(call, id, &generics);
         let read = directions.iter().zip(&hidden).filter(|(direction, _)| direction.reads());
-        for (value, _) in values.iter_mut().zip(read).filter(|(_, (_, hidden))| **hidden) {
-            *value = self.detached(*value);
+        for (value, (_, hidden)) in values.iter_mut().zip(read) {
+            if let Some(ty) = hidden {
+                *value = self.cut(*value, ty);
+            }
         }
         let results = match &function.op {
             Some(op) => vec![self.intrinsic(op, &values, result)],
             None => self.call_function(id, generics, &values),
         };
         let is_hidden = self.hides_result(call, result);
-        let gives = (*result != Ty::Void).then_some(is_hidden);
+        let gives = (*result != Ty::Void).then(|| is_hidden.then(|| result.clone()));
         let written = directions.iter().zip(hidden).filter(|(direction, _)| direction.writes());
         let hidden = gives.into_iter().chain(written.map(|(_, hidden)| hidden));
         let results = results
             .into_iter()
             .zip(hidden)
-            .map(|(value, hidden)| if hidden { self.detached(value) } else { value })
+            .map(|(value, hidden)| hidden.map_or(value, |ty| self.cut(value, &ty)))
             .collect();
         self.take_results(call.detached, *result != Ty::Void, &args, results)
     }

@@ -29,7 +29,7 @@ use super::check::memory::BufferForm;
 use super::check::program::{FnId, GlobalKind, Lazy, MembersId, Program, Role, Signature};
 use super::check::types::{Arg, Count, Elem, Pairing, Shape, Subst, Ty};
 use super::check::{Checked, Instance, is_differentiable};
-use pullback_base::{Scalar, bug, ids::Id};
+use pullback_base::{Scalar, Span, bug, ids::Id};
 use pullback_ir::derivative::pair_type;
 use pullback_ir::{
     Constant, Derivatives, Derived, Direction, Field, FuncId, Interface, InterfaceParam, Module, Type,
@@ -54,6 +54,7 @@ pub fn lower(checked: &Checked<'_>) -> Module {
         needed: FxHashMap::default(),
         pair_forming: FxHashMap::default(),
         view: View::default(),
+        cut_types: FxHashMap::default(),
     };
     let plain = checked.functions.iter().filter(|&&id| lowerer.signature(id).generics.is_empty());
     let plain: Vec<Instance> = plain.map(|&id| (id, Vec::new())).collect();
@@ -98,6 +99,7 @@ pub fn lower(checked: &Checked<'_>) -> Module {
         };
         module.add(function);
     }
+    module.cut_types = lowerer.cut_types;
     for (id, derivatives) in lowerer.derivatives {
         module.functions[id].derivatives = Some(Box::new(derivatives));
     }
@@ -137,6 +139,7 @@ struct Lowerer<'c> {
     pair_forming: FxHashMap<FuncId, FuncId>,
     /// That of what is being lowered.
     view: View,
+    cut_types: FxHashMap<Span, Arc<str>>,
     names: FxHashSet<Arc<str>>,
     /// Struct types by what the checker calls them, and whether pointers in them are pairs.
     structs: FxHashMap<(Ty, bool), Type>,

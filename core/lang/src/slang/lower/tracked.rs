@@ -7,7 +7,7 @@ use super::function::FunctionLowerer;
 use crate::slang::check::hir::{Call, Callee};
 use crate::slang::check::program::FnId;
 use crate::slang::check::types::{Arg, Subst, Ty};
-use pullback_ir::Value;
+use pullback_ir::{Op, Value};
 
 impl Lowerer<'_> {
     /// Whether values of the type have floats, but no tangents as the code says it.
@@ -23,7 +23,17 @@ impl Lowerer<'_> {
 impl FunctionLowerer<'_, '_> {
     /// The value as one of that type, which may hide its tangents.
     pub fn viewed(&mut self, value: Value, ty: &Ty) -> Value {
-        if self.hides(ty) { self.detached(value) } else { value }
+        if self.hides(ty) { self.cut(value, ty) } else { value }
+    }
+
+    /// The value without the derivative that its type has no room for.
+    pub fn cut(&mut self, value: Value, ty: &Ty) -> Value {
+        if !self.ssa.ty(value).has_float() {
+            return value;
+        }
+        let name = self.lowerer.program.show(ty);
+        self.lowerer.cut_types.entry(self.ssa.span()).or_insert(name.into());
+        self.ssa.op(Op::Cut, &[value])
     }
 
     /// Whether a type without tangents is to carry none here.
@@ -31,10 +41,10 @@ impl FunctionLowerer<'_, '_> {
         self.lowerer.view.tracks && self.lowerer.hides(ty, &self.subst)
     }
 
-    /// For each argument of a call whether its tangents are hidden: as the caller says its type, or as the callee does.
-    pub fn hidden_arguments(&mut self, call: &Call, id: FnId, generics: &[Arg]) -> Vec<bool> {
+    /// For each argument of a call the type that hides its tangents, if one does: as the caller says it, or as the callee does.
+    pub fn hidden_arguments(&mut self, call: &Call, id: FnId, generics: &[Arg]) -> Vec<Option<Ty>> {
         if !self.lowerer.view.tracks || self.lowerer.program.functions[id].is_std {
-            return vec![false; call.args.len()];
+            return vec![None; call.args.len()];
         }
         let signature = self.lowerer.signature(id);
         let own = || signature.generics.iter().copied().zip(generics.iter().cloned()).collect();
@@ -47,8 +57,8 @@ impl FunctionLowerer<'_, '_> {
         for (index, arg) in call.args.iter().enumerate() {
             let declared = index.checked_sub(before).map(|index| &signature.params[index].ty);
             let declared = declared.map(|ty| ty.subst(self.lowerer.program, &seen));
-            let in_callee = declared.is_some_and(|ty| self.lowerer.hides(&ty, &own));
-            hidden.push(in_callee || self.hides(&arg.ty));
+            let in_callee = declared.filter(|ty| self.lowerer.hides(ty, &own));
+            hidden.push(in_callee.or_else(|| self.hides(&arg.ty).then(|| arg.ty.clone())));
         }
         hidden
     }
