@@ -163,7 +163,7 @@ impl PyBackward {
             ));
         }
         let mode = match given.is_empty() {
-            true => Mode::ValueAndGrad { wrt: &wrt },
+            true => Mode::Gradient { wrt: &wrt },
             false => Mode::Backward { wrt: &wrt, cotangents: &seeds.results, written: &seeds.written },
         };
         let function = as_torch_asks(py, &self.0, &parsed);

@@ -3,7 +3,8 @@
 use crate::calls::{Calls, Custom};
 use crate::mutation::{Bug, on};
 use crate::rules::{Rule, rule};
-use pullback_ir::{Block, Effect, FuncId, Function, Op, Roots, StmtKind, Type, Value};
+use pullback_ir::visit::each_stmt;
+use pullback_ir::{Block, Effect, FuncId, Function, Op, Roots, Stmt, StmtKind, Type, Value};
 use rustc_hash::FxHashSet;
 
 /// The derivative-carrying values of a function.
@@ -43,12 +44,30 @@ impl Activity {
         varied.block(&function.body);
         let varied = varied.set;
         let useful = pick(&function.body.yields, seeded_results);
-        let mut useful = Useful { function, memory: &memory, calls: &calls, set: useful };
+        let mut useful = Useful { function, memory: &memory, calls: &calls, set: useful, uncut: false };
         useful.block(&function.body);
         let exposed = FxHashSet::default();
         let mut activity = Self { varied, useful: useful.set, exposed, memory, calls };
         activity.expose(&function.body, &function.params, seeded_results);
         activity
+    }
+
+    /// The values whose derivatives end where a type has no tangents: a seeded result would depend on them.
+    pub fn cut<'f>(&self, function: &'f Function, seeded_results: &[bool]) -> Vec<&'f Stmt> {
+        let useful = pick(&function.body.yields, seeded_results);
+        let mut useful =
+            Useful { function, memory: &self.memory, calls: &self.calls, set: useful, uncut: true };
+        useful.block(&function.body);
+        let mut cut = Vec::new();
+        each_stmt(&function.body, &mut |stmt| {
+            if let StmtKind::Let { result, op: Op::Cut, args } = &stmt.kind
+                && self.is_varied(args[0])
+                && useful.set.contains(result)
+            {
+                cut.push(stmt);
+            }
+        });
+        cut
     }
 
     /// The function that is called, with its derivative.
@@ -258,6 +277,8 @@ struct Useful<'a> {
     memory: &'a Memory,
     calls: &'a Calls,
     set: FxHashSet<Value>,
+    /// As if nothing were cut.
+    uncut: bool,
 }
 
 impl Useful<'_> {
@@ -265,7 +286,8 @@ impl Useful<'_> {
         for stmt in block.stmts.iter().rev() {
             match &stmt.kind {
                 StmtKind::Let { result, op, args } => {
-                    if self.set.contains(result) && conducts(self.function, op, *result) {
+                    let conducts = conducts(self.function, op, *result) || self.uncut && *op == Op::Cut;
+                    if self.set.contains(result) && conducts {
                         self.insert_floats(args);
                     }
                 }

@@ -36,6 +36,8 @@ pub(crate) struct Custom {
     pub args: Vec<bool>,
     /// For each leaf of the results whether it has a derivative.
     pub results: Vec<bool>,
+    /// For each leaf of the results whether the type of its derivatives repeats it.
+    repeated: Vec<bool>,
     /// Whether the function itself, or one that it calls, touches memory: to read it, to write it.
     pub loads: bool,
     pub writes: bool,
@@ -79,7 +81,7 @@ impl<'a> Primal<'a> {
             let keep = |callee: &Function| has_custom(callee) && !names.contains(&*callee.name);
             function = Cow::Owned(expand_calls(next, module, &keep)?);
         }
-        let name = &self.function.name;
+        let name = self.function.shown_name();
         Err(Diagnostic::error(
             Code::RecursiveCall,
             format!("what is differentiated for `{name}` calls itself"),
@@ -112,11 +114,17 @@ fn redirect(block: &mut Block, module: &Module, mode: DerivativeMode, expanded: 
 
 /// A derivative of that mode is asked for, and there is none.
 pub(crate) fn not_given(callee: &Function, mode: DerivativeMode) -> Diagnostic {
-    let name = callee.interface.as_ref().map_or(&callee.name, |interface| &interface.name);
+    let name = callee.shown_name();
     let (has, lacks) = match mode {
         DerivativeMode::Forward => (DerivativeMode::Backward, mode),
         DerivativeMode::Backward => (DerivativeMode::Forward, mode),
     };
+    if callee.derivatives.as_ref().is_none_or(|derivatives| derivatives.custom(has).is_none()) {
+        let message = format!("the derivatives given to `{name}` take differentiable pointers in pairs");
+        return Diagnostic::error(Code::NoDerivative, message)
+            .also(callee.span, "declared here")
+            .help("pairs are given by `fwd_diff` and `bwd_diff` in a kernel: ask for the derivative there");
+    }
     let (has, lacks) = (has.name(), lacks.name());
     Diagnostic::error(Code::NoDerivative, format!("`{name}` has no {lacks} derivative"))
         .also(callee.span, format!("its author gave a {has} derivative alone"))
@@ -155,28 +163,39 @@ impl Custom {
         let Some(derivative) = derivatives.custom(mode) else {
             bug!("autodiff", "`{}` has no {} derivative", function.name, mode.name())
         };
-        let has = |value: &Differentiable| -> Vec<bool> {
-            match &value.tangent {
-                Some(tangent) => tangent.leaves.iter().map(Option::is_some).collect(),
-                None => vec![false; value.ty.leaves().len()],
-            }
-        };
         let read = derivatives.params.iter().filter(|param| param.direction.reads());
-        let args = read.flat_map(|param| has(&param.value)).collect();
+        let args = read.flat_map(|param| param.value.active_leaves()).collect();
         let written = derivatives.params.iter().filter(|param| param.direction.writes());
-        let results = derivatives.result.iter().chain(written.map(|param| &param.value));
-        let results: Vec<bool> = results.flat_map(has).collect();
+        let given: Vec<&Differentiable> =
+            derivatives.result.iter().chain(written.map(|param| &param.value)).collect();
+        let results: Vec<bool> = given.iter().flat_map(|value| value.active_leaves()).collect();
+        let repeated = given.iter().flat_map(|value| value.repeated_leaves()).collect();
         let (loads, writes) = touches(callee, module);
         let is_always_swept = !results.contains(&true) || touches(derivative, module).1;
         let values = derivatives.params.iter().map(|param| &param.value).chain(&derivatives.result);
         let mut tangents = values.filter_map(|value| value.tangent.as_ref());
         let has_parts_of_nothing = tangents.any(|tangent| tangent.parts().contains(&None));
-        Self { derivative, args, results, loads, writes, is_always_swept, has_parts_of_nothing, derivatives }
+        Self {
+            derivative,
+            args,
+            results,
+            repeated,
+            loads,
+            writes,
+            is_always_swept,
+            has_parts_of_nothing,
+            derivatives,
+        }
     }
 
     /// The results that have derivatives.
     pub fn differentiable_results<'v>(&self, results: &'v [Value]) -> impl Iterator<Item = &'v Value> {
         marked(results, &self.results)
+    }
+
+    /// The results that cotangents of the results repeat.
+    pub fn repeated_results<'v>(&self, results: &'v [Value]) -> impl Iterator<Item = &'v Value> {
+        marked(results, &self.repeated)
     }
 
     /// The arguments that have derivatives.

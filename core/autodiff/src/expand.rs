@@ -3,6 +3,7 @@
 //! A derivative's body takes pairs apart into leaves, runs the flat derivative of the function, and packs what comes
 //! out as the language's signature wants it.
 
+use crate::activity::Activity;
 use crate::calls::not_given;
 use crate::{Convention, JvpRequest, Primal, VjpRequest, requested_jvp, vjp};
 use pullback_base::{Code, Diagnostic, Diagnostics, Span};
@@ -14,21 +15,38 @@ use pullback_ir::{
 use pullback_passes::primal;
 use rustc_hash::FxHashSet;
 
-/// Derives every function that is a derivative of another one, by this convention.
+/// Derives every function that is a derivative of another one, by this convention. Beside the module stand warnings, of derivatives
+/// that types without tangents end.
 ///
 /// # Errors
 /// A diagnostic for each construct that hides a derivative.
-pub fn expand(module: Module, convention: Convention) -> Result<Module, Diagnostics> {
+pub fn expand(module: Module, convention: Convention) -> Result<(Module, Diagnostics), Diagnostics> {
     let derived: Vec<FuncId> =
         module.functions.iter().filter(|(_, f)| f.derived.is_some()).map(|f| f.0).collect();
     if derived.is_empty() {
-        return Ok(module);
+        return Ok((module, Diagnostics::new()));
     }
-    let mut expander = Expander { module, convention, active: Vec::new(), problems: Diagnostics::new() };
+    let (problems, cut) = (Diagnostics::new(), Vec::new());
+    let mut expander = Expander { module, convention, active: Vec::new(), problems, cut };
     for id in derived {
         expander.derive(id, Span::NONE);
     }
-    if expander.problems.has_errors() { Err(expander.problems) } else { Ok(expander.module) }
+    if expander.problems.has_errors() {
+        return Err(expander.problems);
+    }
+    let mut cut = expander.cut;
+    cut.sort_by_key(|span| (span.file(), span.start, span.end));
+    cut.dedup();
+    let mut warnings = Diagnostics::new();
+    for span in cut {
+        let ty = expander.module.cut_types.get(&span).map_or("its type", |ty| ty);
+        warnings.push(
+            Diagnostic::warning(Code::NotDifferentiable, format!("a derivative ends here: `{ty}` has no tangents"))
+                .at(span, "what `fwd_diff` and `bwd_diff` give is without what comes through here")
+                .help("declare the type `: IDifferentiable`, or write `no_diff` or `detach` where no derivative is wanted"),
+        );
+    }
+    Ok((expander.module, warnings))
 }
 
 struct Expander {
@@ -37,13 +55,15 @@ struct Expander {
     /// The derivatives being derived, those that wait for others first.
     active: Vec<FuncId>,
     problems: Diagnostics,
+    /// Where derivatives end for want of tangents.
+    cut: Vec<Span>,
 }
 
 impl Expander {
     fn derive(&mut self, id: FuncId, span: Span) {
         let Some(derived) = self.module.functions[id].derived else { return };
         if self.active.contains(&id) {
-            let name = &self.module.functions[derived.of].name;
+            let name = self.module.functions[derived.of].shown_name();
             self.problems.push(
                 Diagnostic::error(Code::RecursiveCall, format!("a derivative of `{name}` needs itself"))
                     .at(span, "this call closes the circle")
@@ -66,7 +86,10 @@ impl Expander {
             return;
         }
         match body(&self.module, id, derived, self.convention) {
-            Ok(function) => self.module.functions[id] = function,
+            Ok((function, cut)) => {
+                self.module.functions[id] = function;
+                self.cut.extend(cut.into_iter().filter(|span| !span.is_none()));
+            }
             Err(problems) => self.problems.extend(problems),
         }
     }
@@ -102,7 +125,7 @@ fn body(
     id: FuncId,
     derived: Derived,
     convention: Convention,
-) -> Result<Function, Diagnostics> {
+) -> Result<(Function, Vec<Span>), Diagnostics> {
     let Derived { of, mode } = derived;
     let shell = &module.functions[id];
     let Some(derivatives) = &module.functions[of].derivatives else {
@@ -115,22 +138,53 @@ fn body(
         .iter()
         .map(|&p| b.param(shell.ty(p).clone(), shell.values[p].name.as_deref().unwrap_or("")))
         .collect();
-    let yields = match (derivatives.custom(mode), mode) {
-        (Some(custom), _) => b.call(custom, &shell.results, &params),
-        (None, DerivativeMode::Forward) => {
+    let mut cut = Vec::new();
+    let yields = match derivatives.custom(mode) {
+        Some(custom) => b.call(custom, &shell.results, &params),
+        None => {
             let flat = primal(module, derivatives.substitute.unwrap_or(of))?;
-            Wrapper { module, convention, b: &mut b, derivatives }.forward(&flat, &params)?
-        }
-        (None, DerivativeMode::Backward) => {
-            let flat = primal(module, derivatives.substitute.unwrap_or(of))?;
-            Wrapper { module, convention, b: &mut b, derivatives }.backward(&flat, &params)?
+            let mut wrapper = Wrapper { module, convention, b: &mut b, derivatives };
+            let yields = match mode {
+                DerivativeMode::Forward => wrapper.forward(&flat, &params)?,
+                DerivativeMode::Backward => wrapper.backward(&flat, &params)?,
+            };
+            cut = cut_places(Primal { function: &flat, module: Some(module) }, derivatives, mode)?;
+            yields
         }
     };
     let mut function = b.finish(yields);
     function.interface.clone_from(&shell.interface);
     function.derivatives.clone_from(&shell.derivatives);
     function.span = shell.span;
-    Ok(function)
+    Ok((function, cut))
+}
+
+/// Where the derivatives that a language asks for end for want of tangents.
+fn cut_places(
+    primal: Primal<'_>,
+    derivatives: &Derivatives,
+    mode: DerivativeMode,
+) -> Result<Vec<Span>, Diagnostics> {
+    let mut any = false;
+    each_stmt(&primal.function.body, &mut |stmt| {
+        any |= matches!(stmt.kind, StmtKind::Let { op: Op::Cut, .. })
+    });
+    if !any {
+        return Ok(Vec::new());
+    }
+    let (function, calls) = primal.settled(mode)?;
+    let read = derivatives.params.iter().filter(|param| param.direction.reads());
+    let written = derivatives.params.iter().filter(|param| param.direction.writes());
+    let active: Vec<bool> = read.flat_map(|param| param.value.active_leaves()).collect();
+    let results = derivatives.result.iter().chain(written.map(|param| &param.value));
+    let seeded: Vec<bool> = results.flat_map(Differentiable::active_leaves).collect();
+    let activity = Activity::of(&function, calls, &active, &seeded, true);
+    Ok(activity.cut(&function, &seeded).into_iter().map(|stmt| stmt.span).collect())
+}
+
+/// Where the derivatives of the marked leaves stand.
+fn marked(leaves: &[Option<u32>], marks: &[bool]) -> impl Iterator<Item = u32> {
+    leaves.iter().zip(marks).filter(|(_, marked)| **marked).filter_map(|(leaf, _)| *leaf)
 }
 
 struct Wrapper<'a> {
@@ -195,8 +249,9 @@ impl Wrapper<'_> {
         let [primal, dual] = [0, 1].map(|field| self.b.extract(value, field));
         primals.extend(self.b.unpack(primal));
         let dual = self.b.unpack(dual);
-        tangents.extend(tangent.leaves.iter().flatten().map(|&leaf| dual[leaf as usize]));
-        active.extend(tangent.leaves.iter().map(Option::is_some));
+        let marks = shape.active_leaves();
+        tangents.extend(marked(&tangent.leaves, &marks).map(|leaf| dual[leaf as usize]));
+        active.extend(marks);
     }
 
     /// The value of leaves, paired with its tangent if it has one. Every float leaf has a tangent.
@@ -226,10 +281,13 @@ impl Wrapper<'_> {
     /// A value with its derivative, given leaf by leaf.
     fn pair(&mut self, shape: &Differentiable, primal: Value, of_leaf: &[Option<Value>]) -> Value {
         let Some(tangent) = &shape.tangent else { return primal };
+        let primals = self.b.unpack(primal);
         let mut dual: Vec<Option<Value>> = vec![None; tangent.ty.leaves().len()];
-        for (leaf, value) in tangent.leaves.iter().zip(of_leaf) {
-            if let (Some(leaf), Some(value)) = (leaf, value) {
-                dual[*leaf as usize] = Some(*value);
+        for ((at, value), (leaf, ty)) in
+            tangent.leaves.iter().zip(of_leaf).zip(primals.into_iter().zip(shape.ty.leaves()))
+        {
+            if let Some(at) = at {
+                dual[*at as usize] = if ty.is_float() { *value } else { Some(leaf) };
             }
         }
         let types = tangent.ty.leaves();
@@ -312,8 +370,9 @@ impl Wrapper<'_> {
             return seeded.extend(shape.ty.leaves().iter().map(|_| false));
         };
         let dual = self.b.unpack(dual);
-        seeds.extend(tangent.leaves.iter().flatten().map(|&leaf| dual[leaf as usize]));
-        seeded.extend(tangent.leaves.iter().map(Option::is_some));
+        let marks = shape.active_leaves();
+        seeds.extend(marked(&tangent.leaves, &marks).map(|leaf| dual[leaf as usize]));
+        seeded.extend(marks);
     }
 
     /// A pair that came in, with its cotangent.
@@ -324,8 +383,9 @@ impl Wrapper<'_> {
         cotangents: &mut impl Iterator<Item = Value>,
     ) -> Value {
         let primal = self.b.extract(given, 0);
-        let leaves = shape.tangent.iter().flat_map(|tangent| &tangent.leaves);
-        let of_leaf: Vec<Option<Value>> = leaves.map(|leaf| leaf.and_then(|_| cotangents.next())).collect();
+        let marks = shape.active_leaves();
+        let of_leaf: Vec<Option<Value>> =
+            marks.into_iter().map(|active| if active { cotangents.next() } else { None }).collect();
         self.pair(shape, primal, &of_leaf)
     }
 }

@@ -6,7 +6,7 @@ use crate::memory::Duals;
 use crate::mutation::{Bug, on};
 use crate::rules::{Rule, rule};
 use crate::site::{Site, constants};
-use crate::{Convention, JvpRequest, derived_from, effects};
+use crate::{Convention, JvpRequest, derived_from, effects, unpaired};
 use pullback_base::{Diagnostics, bug};
 use pullback_ir::function::Args;
 use pullback_ir::visit::Copier;
@@ -18,7 +18,8 @@ use rustc_hash::FxHashMap;
 pub(crate) fn derive(primal: &Function, calls: Calls, request: &JvpRequest) -> Result<Function, Diagnostics> {
     let floats: Vec<bool> = primal.results.iter().map(|ty| ty.has_float()).collect();
     let activity = Activity::of(primal, calls, &request.active_params, &floats, request.constant_memory);
-    let refused = effects::refused(primal, &activity, None);
+    let mut refused = effects::refused(primal, &activity, None);
+    refused.extend(unpaired::refused(primal, &activity, DerivativeMode::Forward));
     if refused.has_errors() {
         return Err(refused);
     }
@@ -184,6 +185,7 @@ impl<'a> Forward<'a, '_> {
             let Some(tangent) = &param.value.tangent else { continue };
             let parts = tangent.parts().into_iter().zip(tangent.ty.leaves());
             operands.extend(parts.map(|(leaf, ty)| match leaf {
+                Some(leaf) if !ty.is_float() => self.copier.value(leaves[leaf]),
                 Some(leaf) if !(on(Bug::GivenStartsFlat) && rest.is_empty()) => {
                     self.tangent(ONLY, leaves[leaf])
                 }

@@ -41,6 +41,7 @@ mod reverse;
 mod rules;
 mod site;
 mod slice;
+mod unpaired;
 
 use calls::Calls;
 pub use calls::Primal;

@@ -44,7 +44,10 @@ pub(crate) fn reads(block: &Block, activity: &Activity, plans: &LoopPlans) -> Va
             // Where an element's cotangent is.
             StmtKind::Effect { args, .. } => out.extend(args.first()),
             // What a given derivative takes.
-            StmtKind::Call { args, .. } => out.extend(args),
+            StmtKind::Call { results, callee, args } => {
+                out.extend(args);
+                out.extend(activity.custom(*callee).repeated_results(results));
+            }
         }
     }
     out

@@ -136,7 +136,7 @@ pub(crate) fn rule(op: &Op) -> Rule {
         Not | And | Or | Xor | Shl | Shr => Rule::Discrete,
         CountBits | ReverseBits | FirstBitHigh | FirstBitLow => Rule::Discrete,
         Eq | Ne | Lt | Le | Gt | Ge | IsNan | IsInf => Rule::Discrete,
-        Sign | Floor | Ceil | Round | Trunc | Detach => Rule::Flat,
+        Sign | Floor | Ceil | Round | Trunc | Detach | Cut | Unpaired => Rule::Flat,
 
         Neg => partials![MINUS_ONE],
         Add => partials![ONE, ONE],
@@ -374,8 +374,9 @@ mod tests {
                     assert!(never_float_to_float || exempt, "{op:?} may take floats to floats");
                 }
                 Rule::Flat => {
-                    let steps = [Op::Sign, Op::Floor, Op::Ceil, Op::Round, Op::Trunc, Op::Detach];
-                    assert!(steps.contains(&op), "{op:?}");
+                    let marks = [Op::Detach, Op::Cut, Op::Unpaired];
+                    let steps = [Op::Sign, Op::Floor, Op::Ceil, Op::Round, Op::Trunc];
+                    assert!(steps.contains(&op) || marks.contains(&op), "{op:?}");
                 }
                 Rule::Aggregate => {
                     assert!(matches!(op, Op::Swizzle(_) | Op::Dot | Op::MatMul | Op::Transpose), "{op:?}");

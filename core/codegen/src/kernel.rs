@@ -107,7 +107,8 @@ fn check_scalar_form(function: &Function, target: &'static str) -> Result<(), Em
     each_stmt(&function.body, &mut |stmt| match &stmt.kind {
         StmtKind::Call { .. } => refused = Some("call"),
         StmtKind::Let {
-            op: op @ (Op::Detach | Op::Swizzle(_) | Op::Dot | Op::MatMul | Op::Transpose),
+            op:
+                op @ (Op::Detach | Op::Cut | Op::Unpaired | Op::Swizzle(_) | Op::Dot | Op::MatMul | Op::Transpose),
             ..
         } => {
             refused = Some(op.name());

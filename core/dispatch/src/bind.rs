@@ -137,7 +137,10 @@ fn describe(value: &ArgValue<'_>) -> String {
 fn check_mode(binding: &Binding, mode: Mode<'_>) -> Result<(), Diagnostics> {
     let wrt = match mode {
         Mode::Forward { .. } => return Ok(()),
-        Mode::Recorded { wrt } | Mode::Backward { wrt, .. } | Mode::ValueAndGrad { wrt } => wrt,
+        Mode::Recorded { wrt }
+        | Mode::Backward { wrt, .. }
+        | Mode::Gradient { wrt }
+        | Mode::ValueAndGrad { wrt } => wrt,
     };
     let mut found = Diagnostics::new();
     // A recorded call may have only results without gradients: torch takes them as they are.

@@ -15,6 +15,8 @@ pub enum Mode<'a> {
     /// cotangents of what the call leaves in whole arrays that it writes; the gradients of those are asked for too, and
     /// are by what it found there.
     Backward { wrt: &'a [bool], cotangents: &'a [Option<ArrayView>], written: &'a [Option<ArrayView>] },
+    /// The gradients of the sum of the results.
+    Gradient { wrt: &'a [bool] },
     /// The results, and the gradients of their sum, in one launch.
     ValueAndGrad { wrt: &'a [bool] },
 }

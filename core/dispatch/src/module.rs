@@ -111,10 +111,12 @@ impl Module {
         if compiled.diagnostics.has_errors() {
             return Err(Error::new(compiled.diagnostics, compiled.sources));
         }
-        let ir = match pullback_autodiff::expand(compiled.module, convention) {
-            Ok(ir) => ir,
+        let (ir, cut) = match pullback_autodiff::expand(compiled.module, convention) {
+            Ok(expanded) => expanded,
             Err(problems) => return Err(Error::new(problems, compiled.sources)),
         };
+        let mut warnings = compiled.diagnostics;
+        warnings.extend(cut);
         let mut functions: BTreeMap<Arc<str>, OverloadSet> = BTreeMap::new();
         for (id, function) in ir.functions.iter() {
             if let Some(interface) = &function.interface {
@@ -131,7 +133,7 @@ impl Module {
                 texts: compiled.sources,
                 origin,
             }),
-            warnings: compiled.diagnostics,
+            warnings,
             functions: functions.into_iter().map(|(name, set)| (name, Arc::new(set))).collect(),
         })))
     }

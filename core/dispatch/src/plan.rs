@@ -159,6 +159,7 @@ impl Blueprint<'_, '_> {
     /// What is asked of reverse mode, and where the cotangents come from.
     pub fn vjp_request(&self, flat: &Function) -> (autodiff::VjpRequest, Vec<Feed>) {
         let keep_results = matches!(self.mode, Mode::ValueAndGrad { .. });
+        let of_sum = keep_results || matches!(self.mode, Mode::Gradient { .. });
         let mut active_params = vec![false; flat.params.len()];
         for wanted in self.wanted {
             active_params[self.binding.inputs[wanted.input].slot.active_leaves()].fill(true);
@@ -172,7 +173,7 @@ impl Blueprint<'_, '_> {
                 Some(walk) => {
                     FeedFrom::Array(walk, Access::of(&self.geometry.walks[walk], output.slot.dtype))
                 }
-                None if keep_results => FeedFrom::Constants(vec![
+                None if of_sum => FeedFrom::Constants(vec![
                     Constant::float(output.slot.dtype, 1.0);
                     output.slot.leaf_count()
                 ]),

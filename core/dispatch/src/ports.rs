@@ -78,7 +78,7 @@ impl<'a> Ports<'a> {
         let (results, given): (&[ArrayView], &[Option<ArrayView>]) = match mode {
             Mode::Forward { results } => (results, &[]),
             Mode::Backward { cotangents, .. } => (&[], cotangents),
-            Mode::Recorded { .. } | Mode::ValueAndGrad { .. } => (&[], &[]),
+            Mode::Recorded { .. } | Mode::Gradient { .. } | Mode::ValueAndGrad { .. } => (&[], &[]),
         };
         let returned = binding.outputs.iter().filter(|output| matches!(output.target, Target::Returned(_)));
         if !results.is_empty() && results.len() != returned.count() {

@@ -300,7 +300,7 @@ fn wanted(
 ) -> Result<SmallVec<[Wanted; 4]>, Diagnostic> {
     let wrt = match mode {
         Mode::Forward { .. } | Mode::Recorded { .. } => return Ok(SmallVec::new()),
-        Mode::Backward { wrt, .. } | Mode::ValueAndGrad { wrt } => wrt,
+        Mode::Backward { wrt, .. } | Mode::Gradient { wrt } | Mode::ValueAndGrad { wrt } => wrt,
     };
     let mut out: SmallVec<[Wanted; 4]> = SmallVec::new();
     for (place, input) in bound.binding.inputs.iter().enumerate() {
@@ -390,7 +390,7 @@ fn outputs(
     wanted: &[Wanted],
 ) -> SmallVec<[OutputSpec; 2]> {
     let mut out = SmallVec::new();
-    if !matches!(mode, Mode::Backward { .. }) {
+    if !matches!(mode, Mode::Backward { .. } | Mode::Gradient { .. }) {
         for (output, walk) in bound.binding.outputs.iter().zip(&ports.outputs) {
             if walk.is_none() {
                 let mut dims: SmallVec<[i64; 6]> = SmallVec::from_slice(geometry.shape.dims());

@@ -41,6 +41,10 @@ impl Signature {
                 words.push(10, 0);
                 words.flags(wrt);
             }
+            Mode::Gradient { wrt } => {
+                words.push(12, 0);
+                words.flags(wrt);
+            }
             Mode::ValueAndGrad { wrt } => {
                 words.push(3, 0);
                 words.flags(wrt);

@@ -19,7 +19,7 @@ pub(crate) fn apply<N: Number>(op: &Op, types: &[&Type], args: &[Value<N>]) -> V
                 if_false.clone()
             }
         }
-        (Op::Detach, [pointer @ Value::Pointer(_)]) => pointer.clone(),
+        (Op::Detach | Op::Cut | Op::Unpaired, [pointer @ Value::Pointer(_)]) => pointer.clone(),
         (Op::Splat(ty), [element]) => splat(ty, element),
         (Op::Construct(_), elements) => Value::aggregate(elements.to_vec()),
         (Op::Extract(index), [aggregate]) => elements(aggregate)[*index as usize].clone(),

@@ -71,7 +71,7 @@ fn unary(op: &Op, z: Complex64) -> Option<Complex64> {
         Op::Acosh => acosh(z),
         Op::Atanh => atanh(z),
         // Constant between jumps, or cut from the derivative: only the real part goes on.
-        Op::Sign | Op::Floor | Op::Ceil | Op::Round | Op::Trunc | Op::Detach => {
+        Op::Sign | Op::Floor | Op::Ceil | Op::Round | Op::Trunc | Op::Detach | Op::Cut | Op::Unpaired => {
             Complex64::new(eval(op, &[z.real()])?.as_f64(), 0.0)
         }
         _ => return None,
@@ -253,7 +253,10 @@ mod tests {
         let mut seen = 0;
         for op in pullback_ir::ops::samples() {
             let Some(arity) = op.arity() else { continue };
-            if <f64 as Number>::apply(&op, &vec![0.5; arity]).is_none() || arity == 0 || op == Op::Detach {
+            if <f64 as Number>::apply(&op, &vec![0.5; arity]).is_none()
+                || arity == 0
+                || matches!(op, Op::Detach | Op::Cut | Op::Unpaired)
+            {
                 continue;
             }
             if matches!(op, Op::Select | Op::Bitcast(_)) || op.rule() == pullback_ir::ops::TypeRule::Compare {

@@ -20,6 +20,7 @@ impl FunctionBuilder {
     pub fn new(name: &str, kind: FunctionKind) -> Self {
         let function = Function {
             name: name.into(),
+            title: None,
             kind,
             params: Vec::new(),
             results: Vec::new(),

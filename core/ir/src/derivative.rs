@@ -45,7 +45,7 @@ pub struct Derivatives {
     pub backward: Option<FuncId>,
     /// Is differentiated in the function's place.
     pub substitute: Option<FuncId>,
-    /// What is given is all there is: no derivative comes from the body.
+    /// What is given is all there is: no derivative comes from the body. There may be none.
     pub given_only: bool,
 }
 
@@ -66,7 +66,8 @@ pub struct Differentiable {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tangent {
     pub ty: Type,
-    /// For each leaf of the primal type the leaf of `ty` that is its derivative. What stands nowhere has none.
+    /// For each leaf of the primal type the leaf of `ty` that is its derivative, or repeats it where it is no float. What
+    /// stands nowhere has none.
     pub leaves: Vec<Option<u32>>,
 }
 
@@ -76,6 +77,28 @@ pub type Signature = (Vec<Type>, Vec<Type>);
 impl Differentiable {
     pub fn constant(ty: Type) -> Self {
         Self { ty, tangent: None }
+    }
+
+    /// For each leaf whether it has a derivative.
+    pub fn active_leaves(&self) -> Vec<bool> {
+        let types = self.ty.leaves();
+        match &self.tangent {
+            Some(tangent) => {
+                types.iter().zip(&tangent.leaves).map(|(leaf, at)| leaf.is_float() && at.is_some()).collect()
+            }
+            None => vec![false; types.len()],
+        }
+    }
+
+    /// For each leaf whether the type of tangents repeats it.
+    pub fn repeated_leaves(&self) -> Vec<bool> {
+        let types = self.ty.leaves();
+        match &self.tangent {
+            Some(tangent) => {
+                types.iter().zip(&tangent.leaves).map(|(leaf, at)| !leaf.is_float() && at.is_some()).collect()
+            }
+            None => vec![false; types.len()],
+        }
     }
 
     /// What forward derivatives take and give: a value and its tangent, or only a value.
@@ -93,7 +116,12 @@ pub fn pair_type(primal: &Type, tangent: &Type) -> Type {
 impl Derivatives {
     /// Whether calls must stay calls until differentiation has seen them.
     pub fn has_custom(&self) -> bool {
-        self.forward.is_some() || self.backward.is_some() || self.substitute.is_some()
+        self.forward.is_some() || self.backward.is_some() || self.substitute.is_some() || self.given_only
+    }
+
+    /// Whether anything that goes in or comes out has a tangent.
+    pub fn has_tangents(&self) -> bool {
+        self.params.iter().map(|param| &param.value).chain(&self.result).any(|value| value.tangent.is_some())
     }
 
     fn written(&self) -> &[DerivativeParam] {
@@ -162,9 +190,10 @@ impl Derivatives {
         let fits = |(value, tangent): (&Differentiable, &Tangent)| {
             let (primal, dual) = (value.ty.leaves(), tangent.ty.leaves());
             primal.len() == tangent.leaves.len()
-                && primal.iter().zip(&tangent.leaves).all(|(leaf, at)| {
-                    at.is_none_or(|at| leaf.is_float() && dual.get(at as usize) == Some(leaf))
-                })
+                && primal
+                    .iter()
+                    .zip(&tangent.leaves)
+                    .all(|(leaf, at)| at.is_none_or(|at| dual.get(at as usize) == Some(leaf)))
         };
         (!tangents.all(fits)).then(|| "a tangent has not its primal's leaves".to_owned())
     }
@@ -187,7 +216,7 @@ impl Differentiable {
 }
 
 impl Tangent {
-    /// For each leaf of `ty` the leaf of the primal type whose derivative it is, if it is one's.
+    /// For each leaf of `ty` the leaf of the primal type whose derivative it is, or that it repeats, if there is one.
     pub fn parts(&self) -> Vec<Option<usize>> {
         let mut parts = vec![None; self.ty.leaves().len()];
         for (leaf, part) in self.leaves.iter().enumerate().filter_map(|(leaf, part)| Some((leaf, (*part)?))) {
@@ -196,10 +225,13 @@ impl Tangent {
         parts
     }
 
-    /// Tangents are their own tangents.
+    /// Tangents are their own tangents, which repeat what those repeat.
     fn of_tangent(&self) -> Differentiable {
         let leaves = self.ty.leaves();
-        let leaves = leaves.iter().zip(0..).map(|(leaf, index)| leaf.is_float().then_some(index)).collect();
+        let leaves = leaves.iter().zip(self.parts()).zip(0..);
+        let leaves = leaves
+            .map(|((leaf, part), index)| (leaf.is_float() || part.is_some()).then_some(index))
+            .collect();
         Differentiable { ty: self.ty.clone(), tangent: Some(Tangent { ty: self.ty.clone(), leaves }) }
     }
 }

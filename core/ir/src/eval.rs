@@ -12,7 +12,7 @@ use pullback_base::Scalar;
 pub fn eval(op: &Op, args: &[Constant]) -> Option<Constant> {
     match (op, args) {
         (Op::Const(constant), []) => Some(*constant),
-        (Op::Detach, [x]) => Some(*x),
+        (Op::Detach | Op::Cut | Op::Unpaired, [x]) => Some(*x),
         (Op::Select, [condition, if_true, if_false]) => {
             Some(if condition.as_bool() { *if_true } else { *if_false })
         }

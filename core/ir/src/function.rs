@@ -2,6 +2,7 @@
 
 use crate::{Constant, Derivatives, Derived, Effect, EntryPoint, Global, Op, Type};
 use pullback_base::{IdVec, Span, id_type};
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ pub struct Module {
     pub functions: IdVec<FuncId, Function>,
     /// The kernels that the author declared to be launched as they are.
     pub entry_points: Vec<EntryPoint>,
+    /// By the places of `cut` values the types that have no tangents, for messages; not part of the meaning.
+    pub cut_types: FxHashMap<Span, Arc<str>>,
 }
 
 impl Module {
@@ -49,6 +52,8 @@ pub enum FunctionKind {
 pub struct Function {
     /// Unique in the module.
     pub name: Arc<str>,
+    /// Its name in the source, for messages; not part of the meaning.
+    pub title: Option<Arc<str>>,
     pub kind: FunctionKind,
     pub params: Vec<Value>,
     pub results: Vec<Type>,
@@ -202,6 +207,12 @@ pub struct LoopHints {
 }
 
 impl Function {
+    /// What messages call it.
+    pub fn shown_name(&self) -> &str {
+        let public = self.interface.as_ref().map(|interface| &interface.name);
+        public.or(self.title.as_ref()).unwrap_or(&self.name)
+    }
+
     pub fn ty(&self, value: Value) -> &Type {
         &self.values[value].ty
     }

@@ -157,6 +157,11 @@ ops! {
     Bitcast(Scalar) "bitcast" 1 Special;
     /// The same value with no derivative.
     Detach "detach" 1 Special;
+    /// The same, where not the author asks for it but a type that has no tangents: differentiation warns of it.
+    Cut "cut" 1 Special;
+    /// The same value, which stands where the derivatives of a pointer's target would be told, and tells nothing:
+    /// differentiation refuses to use it.
+    Unpaired "unpaired" 1 Special;
 
     /// All elements equal to the operand, which has the aggregate's element type (for a matrix: its scalar).
     Splat(Type) "splat" 1 Special;
@@ -188,7 +193,10 @@ impl Op {
     /// Whether the op applies to each component of a vector or matrix on its own.
     pub fn is_component_wise(&self) -> bool {
         self.rule() != TypeRule::Special
-            || matches!(self, Op::Convert(_) | Op::Bitcast(_) | Op::Select | Op::Detach)
+            || matches!(
+                self,
+                Op::Convert(_) | Op::Bitcast(_) | Op::Select | Op::Detach | Op::Cut | Op::Unpaired
+            )
     }
 
     pub fn is_commutative(&self) -> bool {
@@ -252,7 +260,7 @@ fn special_type(op: &Op, args: &[&Type]) -> Option<Type> {
         Op::Bitcast(to) => {
             first.with_scalar(*to).filter(|_| first.scalar().is_some_and(|from| from.bits() == to.bits()))
         }
-        Op::Detach => Some(first.clone()),
+        Op::Detach | Op::Cut | Op::Unpaired => Some(first.clone()),
         Op::Splat(ty) => {
             let element = match ty {
                 Type::Matrix { scalar, .. } => Some(Type::Scalar(*scalar)),

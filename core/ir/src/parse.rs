@@ -264,6 +264,7 @@ impl<'a> Parser<'a> {
         let values = std::mem::take(&mut self.values);
         Ok(Function {
             name: name.into(),
+            title: None,
             kind,
             params,
             results,

@@ -235,6 +235,10 @@ impl Ssa {
         var
     }
 
+    pub fn var_ty(&self, var: Var) -> &Type {
+        &self.vars[var].ty
+    }
+
     pub fn read(&mut self, var: Var) -> Value {
         self.enter(var);
         match self.vars[var].value {

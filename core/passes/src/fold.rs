@@ -13,7 +13,8 @@ pub(crate) struct Fold;
 
 impl Rule for Fold {
     fn apply(&mut self, scope: &mut Scope<'_>, op: &Op, args: &[Value]) -> Option<Change> {
-        if args.is_empty() {
+        // What marks a value for differentiation stays until that has seen it.
+        if args.is_empty() || *op == Op::Unpaired {
             return None;
         }
         let constants: Option<SmallVec<[Constant; 3]>> =

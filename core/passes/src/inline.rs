@@ -130,10 +130,7 @@ impl<'a> Inliner<'a> {
     }
 
     fn circle(&self, id: FuncId, call: Span) -> Diagnostic {
-        let name = |id: FuncId| {
-            let function = &self.module.functions[id];
-            function.interface.as_ref().map_or(&function.name, |interface| &interface.name).clone()
-        };
+        let name = |id: FuncId| self.module.functions[id].shown_name();
         let start = self.active.iter().position(|&active| active == id).unwrap_or(0);
         let path: Vec<String> =
             self.active[start..].iter().chain([&id]).map(|&id| format!("`{}`", name(id))).collect();

@@ -58,6 +58,7 @@ fn call_of(module: &Module, id: FuncId) -> Function {
     let mut function = b.finish(results);
     function.shared.clone_from(&callee.shared);
     function.interface.clone_from(&callee.interface);
+    function.title.clone_from(&callee.title);
     function.span = callee.span;
     function
 }

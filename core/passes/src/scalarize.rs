@@ -48,6 +48,7 @@ pub(crate) fn run(function: &Function, split: Vec<bool>) -> Result<Function, Dia
     }
     let mut out = scalarizer.b.finish(yields);
     out.interface.clone_from(&function.interface);
+    out.title.clone_from(&function.title);
     out.span = function.span;
     Ok(out)
 }

@@ -103,7 +103,7 @@ fn prepare(path: &Path, text: &str, directive: &Directive) -> Result<Prepared, O
     let Compiled { module, sources, diagnostics } = compile(Language::Slang, &name, text, &options);
     refuse_errors(diagnostics, &sources)?;
     let module = match expand(module.clone(), Convention::Slang) {
-        Ok(expanded) => expanded,
+        Ok((expanded, _)) => expanded,
         Err(diagnostics) => {
             refuse_errors(diagnostics, &sources)?;
             module

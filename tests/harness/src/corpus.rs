@@ -99,7 +99,7 @@ impl Case {
         if compiled.diagnostics.has_errors() {
             return Err(render::render_all(&compiled.diagnostics.into_vec(), &compiled.sources));
         }
-        let module = pullback_autodiff::expand(compiled.module, Convention::Torch)
+        let (module, _) = pullback_autodiff::expand(compiled.module, Convention::Torch)
             .map_err(|problems| render::render_all(&problems.into_vec(), &compiled.sources))?;
         let module = verify(module).map_err(|errors| format!("{errors:?}"))?;
         let mut domain = Domain { floats: (-4.0, 4.0), ints: (-10, 10) };

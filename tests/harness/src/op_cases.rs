@@ -28,7 +28,7 @@ pub fn all() -> Vec<OpCase> {
                     cases.extend(Scalar::ALL.iter().filter_map(|&to| case(Op::Bitcast(to), vec![scalar])))
                 }
                 Op::Select => cases.extend(case(Op::Select, vec![Scalar::Bool, scalar, scalar])),
-                Op::Const(_) | Op::LaneId | Op::Detach => {}
+                Op::Const(_) | Op::LaneId | Op::Detach | Op::Cut | Op::Unpaired => {}
                 _ => cases.extend(op.arity().and_then(|arity| case(op.clone(), vec![scalar; arity]))),
             }
         }

@@ -137,3 +137,15 @@ def test_what_an_atomic_operation_gives_has_no_derivative(module):
     with pytest.raises(pb.GradientError) as caught:
         module.loaded(torch.tensor([2.0], requires_grad=True), torch.tensor([3.0]))
     assert caught.value.code == "no-derivative"
+
+
+def test_gradients_for_ones_write_nothing_again(load):
+    module = load("""
+float counted(float x, RWStructuredBuffer<int> counts, int i) { counts[i] += 1; return x * x; }
+""")
+    counts = np.zeros(2, np.int32)
+    x = np.array([3, 4], np.float32)
+    assert module.counted(x, counts, INDICES).tolist() == [9, 16]
+    assert module.counted.bwds(x, counts, INDICES)["x"].tolist() == [6, 8]
+    assert module.counted.bwds(x, counts, INDICES, d_result=x)["x"].tolist() == [18, 32]
+    assert counts.tolist() == [1, 1]

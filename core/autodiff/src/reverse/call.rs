@@ -58,8 +58,12 @@ impl Reverse<'_> {
                 operands.extend(self.copier.values(args));
             }
             // The derivative by what only goes in is written, not read.
-            let written = if on(Bug::GivenWithoutChanged) { &[] } else { *results };
-            self.push_seeds(Some(&param.value), written, &seed_of, &mut operands);
+            let leaves: &[Value] = match param.direction.writes() {
+                true if on(Bug::GivenWithoutChanged) => &[],
+                true => results,
+                false => args,
+            };
+            self.push_seeds(Some(&param.value), leaves, &seed_of, &mut operands);
         }
         if derivatives.hidden == 0 {
             self.push_seeds(derivatives.result.as_ref(), result, &seed_of, &mut operands);
@@ -70,7 +74,7 @@ impl Reverse<'_> {
             let Some(tangent) = &passed.param.value.tangent else { continue };
             given.by_ref().take(passed.args.len()).for_each(drop);
             for (part, cotangent) in tangent.parts().into_iter().zip(given.by_ref()) {
-                if let Some(leaf) = part {
+                if let Some(leaf) = part.filter(|&leaf| self.primal.ty(passed.args[leaf]).is_float()) {
                     let leaf = if on(Bug::GivenReversed) { passed.args.len() - 1 - leaf } else { leaf };
                     self.accumulate(passed.args[leaf], cotangent);
                 }
@@ -78,7 +82,8 @@ impl Reverse<'_> {
         }
     }
 
-    /// The cotangents of a value's leaves, as its type of cotangents has them: zero where there is none.
+    /// The cotangents of a value's leaves, as its type of cotangents has them: zero where there is none, and what no
+    /// cotangent is of as the value has it.
     fn push_seeds(
         &mut self,
         value: Option<&Differentiable>,
@@ -88,7 +93,11 @@ impl Reverse<'_> {
     ) {
         let Some(tangent) = value.and_then(|value| value.tangent.as_ref()) else { return };
         for (part, ty) in tangent.parts().into_iter().zip(tangent.ty.leaves()) {
-            let seed = part.and_then(|leaf| leaves.get(leaf)).and_then(|&leaf| seed_of(leaf));
+            let leaf = part.map(|leaf| leaves[leaf]);
+            let seed = match leaf {
+                Some(leaf) if !ty.is_float() => Some(self.copier.value(leaf)),
+                leaf => leaf.and_then(seed_of),
+            };
             out.push(seed.unwrap_or_else(|| self.b.zero(&ty)));
         }
     }

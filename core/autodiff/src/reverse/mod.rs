@@ -23,10 +23,10 @@ use crate::need::{self, Writes};
 use crate::plan::LoopPlans;
 use crate::rules::{Contribution, Rule, rule};
 use crate::site::{Site, constants};
-use crate::{Convention, VjpRequest, derived_from};
+use crate::{Convention, VjpRequest, derived_from, unpaired};
 use pullback_base::{Diagnostics, bug};
 use pullback_ir::visit::Copier;
-use pullback_ir::{Block, Function, FunctionBuilder, Op, StmtKind, Type, Value};
+use pullback_ir::{Block, DerivativeMode, Function, FunctionBuilder, Op, StmtKind, Type, Value};
 use rustc_hash::FxHashMap;
 
 pub(crate) fn derive(primal: &Function, calls: Calls, request: &VjpRequest) -> Result<Function, Diagnostics> {
@@ -36,7 +36,8 @@ pub(crate) fn derive(primal: &Function, calls: Calls, request: &VjpRequest) -> R
     let plans = LoopPlans::new(primal, &activity, request.loops);
     let values = &need::rerun(&primal.body, &activity, &plans);
     let rerun = Rerun { values, distinct_memory: request.distinct_memory };
-    let refused = effects::refused(primal, &activity, Some(rerun));
+    let mut refused = effects::refused(primal, &activity, Some(rerun));
+    refused.extend(unpaired::refused(primal, &activity, DerivativeMode::Backward));
     if refused.has_errors() {
         return Err(refused);
     }

@@ -312,3 +312,55 @@ fn a_part_of_a_derivative_that_is_of_no_part_of_its_value_is_refused() {
     let found = backward(&module, &taken(&module, "f")).expect_err("refused").into_vec();
     assert_eq!(found[0].message, "a part of a derivative belongs to no part of its value, and would be lost");
 }
+
+/// `load` takes a pointer, which is a number here, and whose derivative its second half knows. `made` has none.
+const POINTER: &str = "
+func @load(%0 from: struct Pair { p: i32, d: i32 }, %1 x: f64) -> (f64) {
+  derivatives (in struct Pair { p: i32, d: i32 }, in f64 ~ f64 [0]) -> f64 ~ f64 [0] GIVEN
+  yield %1
+}
+func @load_forward(%0: struct Pair { p: i32, d: i32 }, %1: struct DifferentialPair { p: f64, d: f64 }) -> (struct DifferentialPair { p: f64, d: f64 }) {
+  %2: i32 = extract.1 %0
+  %3: f64 = convert.f64 %2
+  %4: f64 = extract.0 %1
+  %5: f64 = extract.1 %1
+  %6: f64 = mul %3, %5
+  %7: struct DifferentialPair { p: f64, d: f64 } = construct struct DifferentialPair { p: f64, d: f64 } %4, %6
+  yield %7
+}
+func @f(%0 x: f64, %1 p: i32, %2 d: i32, %3 n: i32) -> (f64) {
+  %4: i32 = const i32 0
+  %5: i32 = const i32 1
+  %6: i32 = unpaired %4
+  %7: i32, %8: i32 = loop (%9: i32 = %4, %10: i32 = STARTS) while {
+    %11: bool = lt %9, %3
+    yield %11
+  } do {
+    %12: i32 = add %9, %5
+    yield %12, GOES
+  }
+  %13: struct Pair { p: i32, d: i32 } = construct struct Pair { p: i32, d: i32 } %1, %8
+  %14: f64 = call @load %13, %0
+  yield %14
+}";
+
+#[test]
+fn a_pointer_without_a_second_half_is_refused_where_a_derivative_meets_it() {
+    let tangents = |given: &str, starts: &str, goes: &str| {
+        let text = POINTER.replace("GIVEN", given).replace("STARTS", starts).replace("GOES", goes);
+        let module = module(&text);
+        let derived = forward(&module, &taken(&module, "f"))?;
+        Ok::<_, Diagnostics>(doubles(&closed(&module, derived), &[2.0, 10.0, 7.0, 3.0, 1.0]))
+    };
+    let message = |found: Diagnostics| found.into_vec()[0].message.clone();
+    let given = "forward @load_forward";
+    assert_eq!(tangents(given, "%2", "%10").expect("is told"), [2.0, 7.0]);
+    // Through a loop, from where it starts or from what a trip makes of it.
+    let nowhere = "nothing tells where the derivatives are of what this pointer leads to";
+    assert_eq!(tangents(given, "%6", "%10").map_err(message), Err(nowhere.to_owned()));
+    assert_eq!(tangents(given, "%2", "%6").map_err(message), Err(nowhere.to_owned()));
+    // What is not given meets nothing.
+    assert_eq!(tangents("", "%6", "%10").expect("needs none"), [2.0, 1.0]);
+    let pairs = "the derivatives given to `load` take differentiable pointers in pairs";
+    assert_eq!(tangents("only", "%2", "%10").map_err(message), Err(pairs.to_owned()));
+}

@@ -10,7 +10,7 @@ fn run(text: &str, name: &str, args: &[f64]) -> Vec<f64> {
     let module = parse::parse(text).unwrap_or_else(|error| panic!("{error}"));
     let module = verify(module).unwrap_or_else(|errors| panic!("{errors:?}")).into_inner();
     assert_eq!(parse::parse(&module.to_string()).expect("parses").to_string(), module.to_string());
-    let module = expand(module, Convention::Torch).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let (module, _) = expand(module, Convention::Torch).unwrap_or_else(|problems| panic!("{problems:?}"));
     let module = verify(module).unwrap_or_else(|errors| panic!("{errors:?}")).into_inner();
     let flat = flatten(&module, module.find(name).expect("the function")).expect("flattens");
     doubles(&flat, args)

@@ -36,7 +36,7 @@ impl Emitter<'_> {
         Ok(match op {
             Op::Const(constant) => literal(*constant),
             Op::LaneId => "lane".to_owned(),
-            Op::Detach => name(0),
+            Op::Detach | Op::Cut | Op::Unpaired => name(0),
             Op::Select => format!("{} ? {} : {}", name(0), name(1), name(2)),
             Op::PointerCast(_) => format!("({}){}", type_name(self.function.ty(result)), name(0)),
             Op::Bitcast(_) if matches!(self.function.ty(args[0]), Type::Pointer(_)) => {

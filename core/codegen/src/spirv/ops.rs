@@ -25,7 +25,7 @@ impl Emitter<'_> {
         Ok(match op {
             IrOp::Const(constant) => self.constant(*constant),
             IrOp::LaneId => self.lane,
-            IrOp::Detach => self.id(args[0]),
+            IrOp::Detach | IrOp::Cut | IrOp::Unpaired => self.id(args[0]),
             IrOp::Select => {
                 let ty = self.value_type(&self.function.ty(result).clone());
                 let operands = [self.id(args[0]), self.id(args[1]), self.id(args[2])];

@@ -29,7 +29,8 @@ impl Scalarizer<'_> {
             },
             Op::PointerCast(element) => Parts::from_slice(&[self.pointer_cast(parts[0][0], element)]),
             Op::PointerOffset => Parts::from_slice(&[self.pointer_offset(args[0], parts[0][0], parts[1][0])]),
-            Op::Detach => parts[0].iter().map(|&part| self.detach(part)).collect(),
+            Op::Detach | Op::Cut => parts[0].iter().map(|&part| self.detach(op, part)).collect(),
+            Op::Unpaired => parts[0].iter().map(|&part| self.unpaired(part)).collect(),
             Op::Select => {
                 // One condition serves all parts.
                 let condition = |i: usize| if parts[0].len() == 1 { parts[0][0] } else { parts[0][i] };
@@ -44,15 +45,28 @@ impl Scalarizer<'_> {
         }
     }
 
-    fn detach(&mut self, part: Value) -> Value {
+    fn detach(&mut self, op: &Op, part: Value) -> Value {
         match self.b.ty(part).clone() {
             ty @ Type::Array(..) if ty.has_float() => {
                 let elements = self.scalars(part);
-                let elements: Vec<Value> = elements.into_iter().map(|element| self.detach(element)).collect();
+                let elements: Vec<Value> =
+                    elements.into_iter().map(|element| self.detach(op, element)).collect();
                 self.op(Op::Construct(ty), &elements)
             }
-            ty if ty.is_float() => self.op(Op::Detach, &[part]),
+            ty if ty.is_float() => self.op(op.clone(), &[part]),
             _ => part,
+        }
+    }
+
+    fn unpaired(&mut self, part: Value) -> Value {
+        match self.b.ty(part).clone() {
+            ty @ Type::Array(..) => {
+                let elements = self.scalars(part);
+                let elements: Vec<Value> =
+                    elements.into_iter().map(|element| self.op(Op::Unpaired, &[element])).collect();
+                self.op(Op::Construct(ty), &elements)
+            }
+            _ => self.op(Op::Unpaired, &[part]),
         }
     }
 

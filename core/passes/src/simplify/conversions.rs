@@ -17,7 +17,7 @@ pub(super) fn simplify(scope: &mut Scope<'_>, op: &Op, args: &[Value]) -> Option
             (Op::Bitcast(_), &[x]) => Change::op(op.clone(), &[x]),
             _ => None,
         },
-        (Op::Detach, &[a]) => {
+        (Op::Detach | Op::Cut, &[a]) => {
             let has_derivative = scope.ty(a).has_float() && scope.constant(a).is_none();
             (!has_derivative || operand_of(scope, a, op).is_some()).then_some(Change::Value(a))
         }

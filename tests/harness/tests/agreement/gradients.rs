@@ -137,7 +137,7 @@ fn each_differentiable(mut check: impl FnMut(&Case, &Subject)) {
 fn stops_gradients(function: &Function) -> bool {
     let mut found = false;
     visit::each_stmt(&function.body, &mut |stmt| {
-        found |= matches!(&stmt.kind, StmtKind::Let { op: Op::Detach, .. });
+        found |= matches!(&stmt.kind, StmtKind::Let { op: Op::Detach | Op::Cut, .. });
     });
     found
 }

@@ -3,6 +3,7 @@
 
 use crate::gradients::check_grad_line;
 use crate::runs::{arguments, compare, run};
+use pullback_autodiff::{Convention, expand};
 use pullback_device::DeviceType;
 use pullback_device::cpu::CpuDevice;
 use pullback_dispatch::{Context, LoadOptions, Module};
@@ -72,11 +73,30 @@ fn check_example(name: &str, text: &str, jobs: &mut Vec<Job>) -> Result<(), Stri
 
 fn check_wrong(code: &str, text: &str) -> Result<(), String> {
     let compiled = compile(Language::Slang, "wrong.slang", text, &Options::default());
-    let found: Vec<&str> = compiled.diagnostics.iter().map(|diagnostic| diagnostic.code.text()).collect();
+    let mut diagnostics = compiled.diagnostics;
+    if diagnostics.is_empty()
+        && let Err(underivable) = expand(compiled.module, Convention::default())
+    {
+        diagnostics = underivable;
+    }
+    let found: Vec<&str> = diagnostics.iter().map(|diagnostic| diagnostic.code.text()).collect();
     if found.is_empty() || found.iter().any(|&found| found != code) {
         return Err(format!("is to be refused with {code}, and gives {found:?}:\n{text}"));
     }
     Ok(())
+}
+
+/// The program is right, and there is one warning, of that code.
+fn check_warned(code: &str, text: &str) -> Result<(), String> {
+    let compiled = compile(Language::Slang, "warned.slang", text, &Options::default());
+    let (_, cut) = expand(compiled.module, Convention::default()).map_err(|found| format!("{found:?}"))?;
+    let diagnostics = compiled.diagnostics.iter().chain(cut.iter());
+    let found: Vec<(&str, bool)> = diagnostics.map(|it| (it.code.text(), it.is_error())).collect();
+    if found == [(code, false)] {
+        Ok(())
+    } else {
+        Err(format!("is to be warned of with {code}, and gives {found:?}:\n{text}"))
+    }
 }
 
 /// The module loads, and the call is refused.
@@ -104,6 +124,10 @@ fn every_page_of_the_language_is_true() {
         }
         for (kind, content) in blocks {
             let call = kind.strip_prefix("refused ").and_then(|kind| kind.split_once(' '));
+            if let Some(code) = kind.strip_prefix("warned ") {
+                failures.check(&name, || check_warned(code, content));
+                continue;
+            }
             match kind.strip_prefix("wrong ") {
                 Some(code) => failures.check(&name, || check_wrong(code, content)),
                 None if let Some((code, call)) = call => {

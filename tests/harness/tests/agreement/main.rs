@@ -9,6 +9,7 @@ mod golden;
 mod gradients;
 mod language;
 mod loops;
+mod lost_tangents;
 mod runs;
 mod sums;
 mod targets;

@@ -242,14 +242,14 @@ impl Context<'_, '_> {
         if ty.is_error() {
             return self.silent_error(span);
         }
-        if let Ty::Pair(of) = ty {
-            let tangent = self.differential_type(of, span);
+        if let Ty::Pair(pairing, of) = ty {
+            let tangent = self.dual_type(*pairing, of, span);
             let of = Ty::clone(of);
             let mut values: Vec<Expr> = Vec::new();
             for (arg, ty) in args.iter().zip([&of, &tangent]) {
                 values.push(self.expr_for(arg, ty));
             }
-            return self.pair(&of, values, span);
+            return self.pair(*pairing, &of, values, span);
         }
         let is_struct = matches!(ty, Ty::Struct(..) | Ty::Differential(_));
         if is_struct || ty.is_abstract() {

@@ -46,7 +46,7 @@ impl Ty {
             Ty::Array(element, count) => counts(count) || element.mentions(param),
             Ty::Buffer(_, element)
             | Ty::Pointer(_, element)
-            | Ty::Pair(element)
+            | Ty::Pair(_, element)
             | Ty::Differential(element) => element.mentions(param),
             Ty::Struct(_, args) => args.iter().any(arg_mentions),
             Ty::Interface(interface) => interface.args.iter().any(arg_mentions),
@@ -63,7 +63,7 @@ impl Ty {
                 Ty::Array(inner, _)
                 | Ty::Buffer(_, inner)
                 | Ty::Pointer(_, inner)
-                | Ty::Pair(inner)
+                | Ty::Pair(_, inner)
                 | Ty::Differential(inner)
                 | Ty::Assoc(inner, _) => inner.contains(part),
                 Ty::Number(elem, _) => part.number().is_some_and(|(other, shape)| {
@@ -282,7 +282,8 @@ impl Program<'_> {
             Ty::Interface(interface) => vec![interface.clone()],
             other => match other.as_param().map(|param| &self.generics[param].kind) {
                 Some(GenericKind::Type { interfaces, .. }) => interfaces.clone(),
-                _ => return Vec::new(),
+                // Of a generic type's tangents there is what `where` says.
+                _ => Vec::new(),
             },
         };
         let stated = self.stated(ty).into_iter().flat_map(|fact| fact.interfaces);
@@ -591,7 +592,7 @@ impl Program<'_> {
             Ty::Array(element, count) => self.unsettled(element).or_else(|| count.unsettled(self)),
             Ty::Buffer(_, element)
             | Ty::Pointer(_, element)
-            | Ty::Pair(element)
+            | Ty::Pair(_, element)
             | Ty::Differential(element) => self.unsettled(element),
             Ty::Number(_, shape) => shape.counts().into_iter().find_map(|count| count.unsettled(self)),
             Ty::Struct(_, args) => args.iter().find_map(of_arg),

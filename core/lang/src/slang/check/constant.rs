@@ -180,7 +180,7 @@ fn zero(program: &Program<'_>, ty: &Ty) -> Option<Tree> {
             fields.map(Tree::Node)
         }
         Ty::Enum(id) => Some(Tree::Leaf(Constant::zero(program.enums[*id].tag?))),
-        Ty::Void | Ty::Error | Ty::Assoc(..) | Ty::Interface(_) | Ty::Pair(_) | Ty::Differential(_) => None,
+        Ty::Void | Ty::Error | Ty::Assoc(..) | Ty::Interface(_) | Ty::Pair(..) | Ty::Differential(_) => None,
     }
 }
 

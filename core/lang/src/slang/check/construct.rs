@@ -96,7 +96,7 @@ impl Context<'_, '_> {
     /// Takes values from the list for one aggregate; inner braces may be left out. What the list does not give is zero.
     fn fill(&mut self, list: &mut List<'_>, ty: &Ty, span: Span, outermost: bool) -> Expr {
         let element_types: Vec<Ty> = match ty {
-            Ty::Struct(..) | Ty::Pair(_) | Ty::Differential(_) => {
+            Ty::Struct(..) | Ty::Pair(..) | Ty::Differential(_) => {
                 self.checker.fields_of(ty, span).iter().map(|field| field.ty.clone()).collect()
             }
             Ty::Array(element, UNSIZED) => return self.fill_unsized(list, element, span),

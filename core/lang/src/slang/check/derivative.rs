@@ -6,7 +6,7 @@ use super::hir::{self, Expr, ExprKind};
 use super::infer::in_order;
 use super::member::Item;
 use super::program::{AliasId, Field, FnId, Param, Program, Role, Signature, Symbol};
-use super::types::{Arg, Elem, Subst, Ty};
+use super::types::{Arg, Elem, Pairing, Subst, Ty};
 use super::{Checker, done};
 use crate::slang::ast;
 use pullback_base::{Code, Diagnostic, Scalar, Span};
@@ -22,6 +22,10 @@ impl From<ast::DerivativeMode> for DerivativeMode {
     }
 }
 
+fn tangent_pair(of: &Ty) -> Ty {
+    Ty::Pair(Pairing::Tangent, of.clone().into())
+}
+
 impl Program<'_> {
     /// The type of tangents of a type, where it has one.
     pub fn differential(&self, ty: &Ty) -> Option<Ty> {
@@ -30,14 +34,21 @@ impl Program<'_> {
             Ty::Number(Elem::Scalar(scalar), _) => scalar.is_float().then(|| ty.clone()),
             Ty::Number(Elem::Param(_), _) | Ty::Assoc(..) => self.differential_of_abstract(ty),
             Ty::Array(element, count) => Some(Ty::Array(self.differential(element)?.into(), count.clone())),
-            Ty::Pair(of) => Some(Ty::Pair(self.differential(of)?.into())),
-            Ty::Differential(_) => Some(ty.clone()),
+            Ty::Pair(Pairing::Tangent, of) => Some(tangent_pair(&self.differential(of)?)),
+            Ty::Differential(of) => self.differential(of).map(|_| ty.clone()),
+            // A value that is there has a tangent; `none` has none.
+            Ty::Struct(..) if let Some(held) = self.held(ty) => self.optional_of(&self.differential(held)?),
             Ty::Struct(..) => self.is_differentiable_struct(ty).then(|| self.differential_of_struct(ty)),
             Ty::Interface(interface) => {
                 let is_differentiable = self.interfaces[interface.id].bound.differentiable;
                 is_differentiable.then(|| Ty::Differential(ty.clone().into()))
             }
-            Ty::Void | Ty::Enum(_) | Ty::Buffer(..) | Ty::Pointer(..) | Ty::Atomic(_) => None,
+            Ty::Void
+            | Ty::Enum(_)
+            | Ty::Buffer(..)
+            | Ty::Pointer(..)
+            | Ty::Atomic(_)
+            | Ty::Pair(Pairing::Pointer, _) => None,
         }
     }
 
@@ -76,23 +87,30 @@ impl Program<'_> {
         }
     }
 
-    fn differential_of_struct(&self, ty: &Ty) -> Ty {
+    /// What a type itself says that its `Differential` is.
+    pub fn declared_differential(&self, ty: &Ty) -> Option<Ty> {
         match self.member_of(ty, "Differential") {
             Some(Symbol::Alias(id)) => {
                 let alias = &self.aliases[id];
                 let subst = alias.owner.and_then(|owner| self.members_subst(owner, ty));
-                return match (done(&alias.ty), subst) {
+                Some(match (done(&alias.ty), subst) {
                     (Some(alias), Some(subst)) => alias.subst(self, &subst),
                     _ => Ty::Error,
-                };
+                })
             }
             Some(Symbol::Struct(id)) => {
                 let decl = &self.structs[id];
                 let subst = decl.owner.and_then(|owner| self.members_subst(owner, ty));
                 let this = &self.members[decl.members].this;
-                return subst.map_or(Ty::Error, |subst| this.subst(self, &subst));
+                Some(subst.map_or(Ty::Error, |subst| this.subst(self, &subst)))
             }
-            _ => {}
+            _ => None,
+        }
+    }
+
+    fn differential_of_struct(&self, ty: &Ty) -> Ty {
+        if let Some(declared) = self.declared_differential(ty) {
+            return declared;
         }
         // A struct all of whose fields are their own tangents is its own.
         let fields = self.fields_of(ty);
@@ -129,16 +147,18 @@ impl Program<'_> {
         tangents.collect()
     }
 
-    pub fn pair_fields(&self, of: &Ty) -> Arc<[Field]> {
+    pub fn pair_fields(&self, pairing: Pairing, of: &Ty) -> Arc<[Field]> {
         let field = |name: &str, ty: Ty| Field { name: name.into(), ty, no_diff: false };
-        let tangent = self.differential(of).unwrap_or(Ty::Error);
-        Arc::new([field("p", of.clone()), field("d", tangent)])
+        let dual = self.dual(pairing, of).unwrap_or(Ty::Error);
+        Arc::new([field("p", of.clone()), field("d", dual)])
     }
 
     /// A member of a pair or of a synthesized type of tangents.
     pub fn dual_member(&self, ty: &Ty, name: &str) -> Option<Symbol> {
         let index = match ty {
-            Ty::Pair(_) => ["p", "d"].iter().position(|field| *field == if name == "v" { "p" } else { name }),
+            Ty::Pair(..) => {
+                ["p", "d"].iter().position(|field| *field == if name == "v" { "p" } else { name })
+            }
             // Which one is inside is told by the value alone.
             Ty::Differential(of) if matches!(**of, Ty::Interface(_)) => None,
             Ty::Differential(of) => {
@@ -169,25 +189,32 @@ impl Program<'_> {
     /// The signature of a derivative; `this` is a parameter like others.
     pub fn derivative_signature(&self, of: &Signature, mode: DerivativeMode) -> Signature {
         let tangent = |ty: &Ty, no_diff: bool| if no_diff { None } else { self.differential(ty) };
+        // What has no tangents is passed on as it is, and a pointer with where its derivatives are.
+        let constant = |ty: &Ty, no_diff: bool| match self.pairing(ty) {
+            Some(Pairing::Pointer) if !no_diff => Ty::Pair(Pairing::Pointer, ty.clone().into()),
+            _ => ty.clone(),
+        };
         let mut params: Vec<Param> = Vec::new();
         for param in &of.params {
-            let pair = || if param.ty.is_error() { Ty::Error } else { Ty::Pair(param.ty.clone().into()) };
+            let pair = || if param.ty.is_error() { Ty::Error } else { tangent_pair(&param.ty) };
+            let same = || constant(&param.ty, param.no_diff);
             let (ty, direction) = match (tangent(&param.ty, param.no_diff), mode, param.direction) {
                 (Some(_), DerivativeMode::Forward, direction) => (pair(), direction),
-                (None, DerivativeMode::Forward, direction) => (param.ty.clone(), direction),
+                (None, DerivativeMode::Forward, direction) => (same(), direction),
                 (Some(tangent), DerivativeMode::Backward, Direction::Out) => (tangent, Direction::In),
                 (None, DerivativeMode::Backward, Direction::Out) => continue,
                 (Some(_), DerivativeMode::Backward, _) => (pair(), Direction::InOut),
-                (None, DerivativeMode::Backward, _) => (param.ty.clone(), Direction::In),
+                (None, DerivativeMode::Backward, _) => (same(), Direction::In),
             };
             params.push(Param { ty, direction, default: None, ..param.clone() });
         }
         let (mut result, mut result_no_diff) = (Ty::Void, false);
         match (mode, tangent(&of.result, of.result_no_diff)) {
             (DerivativeMode::Forward, None) => {
-                (result, result_no_diff) = (of.result.clone(), of.result_no_diff)
+                result = constant(&of.result, of.result_no_diff);
+                result_no_diff = of.result_no_diff;
             }
-            (DerivativeMode::Forward, Some(_)) => result = Ty::Pair(of.result.clone().into()),
+            (DerivativeMode::Forward, Some(_)) => result = tangent_pair(&of.result),
             (DerivativeMode::Backward, Some(ty)) => params.push(Param {
                 name: "dOut".into(),
                 ty,
@@ -316,48 +343,77 @@ impl Context<'_, '_> {
 
     /// `ty.Differential`
     pub fn differential_type(&mut self, ty: &Ty, span: Span) -> Ty {
-        if let Some(alias) = self.checker.program.differential_alias(ty) {
-            self.checker.alias(alias, span);
-        }
-        if let Some(differential) = self.checker.program.differential(ty) {
+        self.settle_differential(ty, span);
+        if let Some(differential) = self.checker.program.any_differential(ty) {
             return differential;
         }
-        self.not_differentiable(ty, span);
+        self.not_differentiable(Pairing::Tangent, ty, span);
         Ty::Error
     }
 
-    fn not_differentiable(&mut self, ty: &Ty, span: Span) {
+    /// The type of what stands beside a value in a pair.
+    pub fn dual_type(&mut self, pairing: Pairing, ty: &Ty, span: Span) -> Ty {
+        self.settle_differential(ty, span);
+        match self.checker.program.dual(pairing, ty) {
+            Some(dual) => dual,
+            None => {
+                self.not_differentiable(pairing, ty, span);
+                Ty::Error
+            }
+        }
+    }
+
+    fn settle_differential(&mut self, ty: &Ty, span: Span) {
+        if let Some(alias) = self.checker.program.differential_alias(ty) {
+            self.checker.alias(alias, span);
+        }
+    }
+
+    fn not_differentiable(&mut self, pairing: Pairing, ty: &Ty, span: Span) {
         let shown = self.show(ty);
+        let (message, help) = match pairing {
+            Pairing::Tangent => (
+                format!("`{shown}` has no tangents"),
+                "float types, arrays of them and structs that are `IDifferentiable` have them",
+            ),
+            Pairing::Pointer => (
+                format!("`{shown}` is no differentiable pointer"),
+                "structs that are `IDifferentiablePtrType`, and arrays of them, are",
+            ),
+        };
         self.report(
-            Diagnostic::error(Code::NotDifferentiable, format!("`{shown}` has no tangents"))
-                .at(span, "asked for here")
-                .help("float types, arrays of them and structs that are `IDifferentiable` have them"),
+            Diagnostic::error(Code::NotDifferentiable, message).at(span, "asked for here").help(help),
         );
     }
 
-    /// `DifferentialPair<T>`
-    pub fn pair_type(&mut self, args: &[ast::GenericArg], span: Span) -> Ty {
+    /// `DifferentialPair<T>`, `DifferentialPtrPair<T>`
+    pub fn pair_type(&mut self, pairing: Pairing, args: &[ast::GenericArg], span: Span) -> Ty {
         let [arg] = args else {
-            let message = "`DifferentialPair` takes one generic argument";
-            return self.error(Code::TypeMismatch, message, span, "write `DifferentialPair<T>`").ty;
+            let name = pairing.name();
+            let message = format!("`{name}` takes one generic argument");
+            return self.error(Code::TypeMismatch, message, span, format!("write `{name}<T>`")).ty;
         };
         match self.generic_arg(arg) {
             Some(Arg::Type(ty)) => {
-                let tangent = self.differential_type(&ty, span);
-                if tangent.is_error() { Ty::Error } else { Ty::Pair(ty.into()) }
+                let dual = self.dual_type(pairing, &ty, span);
+                if dual.is_error() { Ty::Error } else { Ty::Pair(pairing, ty.into()) }
             }
             _ => Ty::Error,
         }
     }
 
-    /// `DifferentialPair<T>(p, d)`: the tangent is zero where it is left out.
-    pub fn pair(&mut self, of: &Ty, mut args: Vec<Expr>, span: Span) -> Expr {
+    /// `DifferentialPair<T>(p, d)`: the tangent is zero where it is left out. A pointer's second part is never left out.
+    pub fn pair(&mut self, pairing: Pairing, of: &Ty, mut args: Vec<Expr>, span: Span) -> Expr {
         if args.iter().any(Expr::is_error) {
             return self.silent_error(span);
         }
-        let tangent = self.differential_type(of, span);
-        if !(1..=2).contains(&args.len()) {
-            return self.error(Code::TypeMismatch, "a pair is made of a value and its tangent", span, "here");
+        let tangent = self.dual_type(pairing, of, span);
+        let (least, message) = match pairing {
+            Pairing::Tangent => (1, "a pair is made of a value and its tangent"),
+            Pairing::Pointer => (2, "a pair is made of a pointer and where its derivatives are"),
+        };
+        if !(least..=2).contains(&args.len()) {
+            return self.error(Code::TypeMismatch, message, span, "here");
         }
         let dual = match args.len() {
             2 => args.pop(),
@@ -372,7 +428,7 @@ impl Context<'_, '_> {
         if primal.is_error() || dual.is_error() {
             return self.silent_error(span);
         }
-        Expr { kind: ExprKind::Construct(vec![primal, dual]), ty: Ty::Pair(of.clone().into()), span }
+        Expr { kind: ExprKind::Construct(vec![primal, dual]), ty: Ty::Pair(pairing, of.clone().into()), span }
     }
 
     /// `diffPair(p, d)`: the pair type follows from the value.
@@ -389,10 +445,10 @@ impl Context<'_, '_> {
             let (_, shape) = of.number().unwrap_or((Elem::Scalar(Scalar::F32), super::types::Shape::Scalar));
             of = Ty::Number(Elem::Scalar(Scalar::F32), shape);
         }
-        let tangent = self.differential_type(&of, span);
+        let tangent = self.dual_type(Pairing::Tangent, &of, span);
         let rest = rest.iter().map(|arg| self.expr_for(arg, &tangent));
         let args = std::iter::once(first).chain(rest).collect();
-        self.pair(&of, args, span)
+        self.pair(Pairing::Tangent, &of, args, span)
     }
 }
 
@@ -407,7 +463,7 @@ impl Context<'_, '_> {
                 if matches!(&base.kind, ast::ExprKind::Name(name)
                     if &*name.text == "diffPair" && self.lookup(&name.text).is_none()) =>
             {
-                let ty = self.pair_type(generics, span);
+                let ty = self.pair_type(Pairing::Tangent, generics, span);
                 Some(self.construct(&ty, args, span))
             }
             ast::ExprKind::Member { base, name } => {
@@ -418,11 +474,13 @@ impl Context<'_, '_> {
                     _ => return None,
                 };
                 match (self.item(base), field) {
-                    (Item::Value(pair), Some(field)) if matches!(pair.ty, Ty::Pair(_)) && args.is_empty() => {
+                    (Item::Value(pair), Some(field))
+                        if matches!(pair.ty, Ty::Pair(..)) && args.is_empty() =>
+                    {
                         Some(self.field(pair, field, span))
                     }
                     (Item::Type(ty), None) if self.checker.program.member_of(&ty, &name.text).is_none() => {
-                        let tangent = self.differential_type(&ty, base.span);
+                        let tangent = self.dual_type(Pairing::Tangent, &ty, base.span);
                         Some(self.tangent_call(&name.text, tangent, args, span))
                     }
                     _ => None,

@@ -52,7 +52,7 @@ impl From<DerivativeMode> for GivenPart {
 
 impl GivenPart {
     /// What it is given for.
-    fn role(self) -> GivenPart {
+    pub fn role(self) -> GivenPart {
         match self {
             GivenPart::Apply | GivenPart::Context => DerivativeMode::Backward.into(),
             part => part,
@@ -248,15 +248,19 @@ impl Context<'_, '_> {
     /// What a clause gives, and to which function; `None` when something is wrong, and reported.
     fn given(&mut self, clause: &Clause<'_>) -> Option<(FnId, Vec<Given>)> {
         let set = self.named_functions(clause)?;
+        if self.refuse_hidden_functions(&set, clause.span()) {
+            return None;
+        }
         let mut fits: Vec<(FnId, Vec<Given>)> = Vec::new();
         let mut misfits: Vec<(FnId, String)> = Vec::new();
         for &other in set.candidates.iter().filter(|&&other| other != clause.on) {
             if self.checker.signature(other).broken || self.checker.signature(clause.on).broken {
                 return None;
             }
-            let fit = match clause.is_of {
-                false => self.given_by(clause, &set, other).map(|given| (clause.on, vec![given])),
-                true => self.given_to(clause, &set, other).map(|given| (other, given)),
+            let fit = match (self.limit(other), clause.is_of) {
+                (Some(limit), _) => Err(limit),
+                (None, false) => self.given_by(clause, &set, other).map(|given| (clause.on, vec![given])),
+                (None, true) => self.given_to(clause, &set, other).map(|given| (other, given)),
             };
             match fit {
                 Ok(fit) => fits.push(fit),
@@ -443,7 +447,7 @@ impl Context<'_, '_> {
         let mut prefix = "";
         if let (Role::Method { .. }, [this, rest @ ..]) = (program.functions[of].role, params) {
             prefix = match (&this.ty, this.direction) {
-                (Ty::Pair(_), _) => "static ",
+                (Ty::Pair(..), _) => "static ",
                 (_, Direction::In) => "",
                 _ => "[mutating] ",
             };
@@ -488,7 +492,7 @@ fn primal_types(program: &Program<'_>, of: &Signature, given: &Signature, part: 
     let types = of.params.iter().map(|param| {
         let given = if is_left_out(param) { None } else { params.next() };
         match given.map(|given| &given.ty) {
-            Some(Ty::Pair(inner)) if !matches!(param.ty, Ty::Pair(_)) => Ty::clone(inner),
+            Some(Ty::Pair(_, inner)) if !matches!(param.ty, Ty::Pair(..)) => Ty::clone(inner),
             Some(ty) => ty.clone(),
             None => param.ty.clone(),
         }

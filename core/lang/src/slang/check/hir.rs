@@ -145,7 +145,6 @@ pub struct Accessors {
     pub set: Option<Callee>,
     /// The indices of a subscript.
     pub args: Vec<Expr>,
-    pub ty: Ty,
 }
 
 /// What only an effect can do.

@@ -117,9 +117,10 @@ impl Inference<'_, '_> {
             (Ty::Buffer(kind, element), Ty::Buffer(given_kind, given)) if kind == given_kind => {
                 self.unify(element, given)
             }
-            (Ty::Pair(of), Ty::Pair(given)) | (Ty::Differential(of), Ty::Differential(given)) => {
+            (Ty::Pair(pairing, of), Ty::Pair(given_pairing, given)) if pairing == given_pairing => {
                 self.unify(of, given)
             }
+            (Ty::Differential(of), Ty::Differential(given)) => self.unify(of, given),
             (Ty::Pointer(_, target), Ty::Pointer(_, given)) => self.unify(target, given),
             (Ty::Assoc(base, requirement), Ty::Assoc(given, given_requirement))
                 if requirement == given_requirement =>

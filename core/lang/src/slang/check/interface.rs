@@ -276,8 +276,8 @@ impl<'a> Checker<'a> {
             match bounding {
                 Some(Bounding::Interface(interface)) => {
                     let bound = self.program.interfaces[interface.id].bound;
-                    // That it has tangents is what it says here.
-                    let asked = Bound { differentiable: false, ..bound };
+                    // That it has tangents, or is a pointer, is what it says here.
+                    let asked = Bound { differentiable: false, pointer: false, ..bound };
                     if asked.admits(&self.program, &self.program.members[members].this) {
                         let also = self.program.also_claimed(&interface);
                         for interface in std::iter::once(interface).chain(also) {
@@ -290,6 +290,9 @@ impl<'a> Checker<'a> {
                 }
                 Some(Bounding::Builtin(bound)) if bound.differentiable => {
                     self.program.differentiable.push(members);
+                }
+                Some(Bounding::Builtin(bound)) if bound.pointer => {
+                    self.program.pointers.push((members, base.span));
                 }
                 Some(Bounding::Builtin(bound)) if bound != Bound::ANY => {
                     self.unsupported("structs that conform to the interfaces of numbers", base.span);
@@ -517,6 +520,7 @@ pub struct First {
     pub requirements: usize,
     pub extensions: usize,
     pub conformances: usize,
+    pub pointers: usize,
     pub aliases: usize,
     pub constants: usize,
 }
@@ -530,6 +534,7 @@ impl First {
             requirements: program.requirements.len(),
             extensions: program.extensions.len(),
             conformances: program.conformances.len(),
+            pointers: program.pointers.len(),
             aliases: program.aliases.len(),
             constants: program.constants.len(),
         }
@@ -636,9 +641,6 @@ impl Context<'_, '_> {
                 Some(Symbol::Refused) => self.broken = true,
                 Some(Symbol::Struct(_)) => {
                     self.unsupported("structs that inherit structs", last);
-                }
-                None if name == "IDifferentiablePtrType" => {
-                    self.unsupported("differentiable pointers", last);
                 }
                 None if self.refuse_function_interface(name, last) => {}
                 None if FOREIGN.contains(&name) => {

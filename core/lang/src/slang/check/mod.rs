@@ -15,6 +15,7 @@ pub mod count;
 mod declared_operator;
 mod default;
 mod derivative;
+mod differential_pointer;
 pub mod entry;
 mod enums;
 mod expr;
@@ -30,6 +31,7 @@ mod interface;
 mod lambda;
 mod link;
 mod locals;
+mod lost_static;
 mod member;
 pub mod memory;
 mod operator;
@@ -177,6 +179,7 @@ pub fn check<'a>(std: Program<'a>, units: &'a [Unit], asked: &'a Requests) -> Ch
     checker.refuse_large_meetings();
     let all = [imported, functions.clone()].concat();
     checker.refuse_recursion(&all);
+    checker.refuse_lost_statics();
     checker.drop_callers_of_broken();
     checker.drop_all_if_an_initial_is_broken();
     let plain =
@@ -229,6 +232,7 @@ impl<'a> Checker<'a> {
             self.constant(id, Span::NONE);
         }
         self.check_conformances(first.conformances);
+        self.check_pointers(first);
         self.note_given_derivatives(first.functions);
         self.refuse_endless_values(first.structs);
     }

@@ -39,6 +39,11 @@ impl Program<'_> {
         }
     }
 
+    /// `Optional<T>`
+    pub fn optional_of(&self, held: &Ty) -> Option<Ty> {
+        Some(Ty::Struct(self.std_struct("Optional")?, [Arg::Type(held.clone())].into()))
+    }
+
     /// Whether it is the type of `none`.
     pub fn is_none(&self, ty: &Ty) -> bool {
         matches!(ty, Ty::Struct(id, args) if args.is_empty() && self.std_struct("none_t") == Some(*id))

@@ -5,9 +5,8 @@ use super::context::Context;
 use super::convert::{SPLAT_COST, implicit_cost};
 use super::hir::Expr;
 use super::infer::infer;
-use super::program::{FnId, Function, Role, Signature};
+use super::program::{FnId, Role, Signature};
 use super::types::{Subst, Ty};
-use crate::slang::ast;
 use pullback_base::{Code, Diagnostic, Span};
 use pullback_ir::Direction;
 use std::sync::Arc;
@@ -28,24 +27,14 @@ impl Context<'_, '_> {
     /// The function to call and what its generic parameters stand for; an error and `None` when there is none, or
     /// more than one.
     pub fn choose(&mut self, set: &FunctionSet, args: &[Expr], span: Span) -> Option<(FnId, Subst)> {
-        if let Some(&first) = set.candidates.first()
-            && !set.candidates.iter().any(|&id| self.may_call(id))
-        {
-            let Function { visibility, ast, role, .. } = &self.checker.program.functions[first];
-            let text = if *role == Role::Constructor { &ast.name.text } else { &set.name };
-            let (visibility, name) = (*visibility, ast::Name { text: text.clone(), span: ast.name.span });
-            self.report_hidden(visibility, &name, span);
+        if self.refuse_hidden_functions(set, span) {
             return None;
         }
         let mut fits: Vec<Fit> = Vec::new();
         let mut misfits: Vec<(FnId, String)> = Vec::new();
         for &function in &set.candidates {
-            if !self.may_call(function) {
-                let program = &self.checker.program;
-                misfits.push((
-                    function,
-                    format!("is {}", program.limit(program.functions[function].visibility)),
-                ));
+            if let Some(limit) = self.limit(function) {
+                misfits.push((function, limit));
                 continue;
             }
             let signature = self.checker.signature_in(set, function);
@@ -70,11 +59,6 @@ impl Context<'_, '_> {
             return None;
         }
         Some((chosen.function, chosen.subst))
-    }
-
-    fn may_call(&self, function: FnId) -> bool {
-        let program = &self.checker.program;
-        program.admits(program.functions[function].visibility, self.scope)
     }
 
     fn fit(

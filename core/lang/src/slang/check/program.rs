@@ -472,6 +472,8 @@ pub struct Program<'a> {
     pub erased: Vec<Ty>,
     /// The structs and extensions that say `IDifferentiable`.
     pub differentiable: Vec<MembersId>,
+    /// Those that say `IDifferentiablePtrType`, and where.
+    pub pointers: Vec<(MembersId, Span)>,
     pub structs: IdVec<StructId, Struct<'a>>,
     pub enums: IdVec<EnumId, Enum<'a>>,
     pub properties: IdVec<PropertyId, Property>,
@@ -567,7 +569,7 @@ impl Program<'_> {
             Ty::Enum(_) | Ty::Pointer(..) | Ty::Atomic(_) => 1,
             Ty::Buffer(..) => 2,
             Ty::Struct(id, args) if args.is_empty() => self.structs[*id].leaves,
-            Ty::Struct(..) | Ty::Pair(_) | Ty::Differential(_) => {
+            Ty::Struct(..) | Ty::Pair(..) | Ty::Differential(_) => {
                 *steps = steps.saturating_sub(1);
                 if *steps == 0 {
                     return u64::MAX;
@@ -582,7 +584,7 @@ impl Program<'_> {
     pub fn fields_of(&self, ty: &Ty) -> Arc<[Field]> {
         let (id, args) = match ty {
             Ty::Struct(id, args) => (id, args),
-            Ty::Pair(of) => return self.pair_fields(of),
+            Ty::Pair(pairing, of) => return self.pair_fields(*pairing, of),
             Ty::Differential(of) => return self.differential_fields(of),
             _ => return Arc::default(),
         };
@@ -624,7 +626,7 @@ impl Program<'_> {
             Ty::Void => "void".into(),
             Ty::Enum(id) => self.enums[*id].name.to_string(),
             Ty::Interface(interface) => self.show_interface(interface),
-            Ty::Pair(of) => format!("DifferentialPair<{}>", self.show(of)),
+            Ty::Pair(pairing, of) => format!("{}<{}>", pairing.name(), self.show(of)),
             Ty::Differential(of) => format!("{}.Differential", self.show(of)),
             Ty::Assoc(base, requirement) => {
                 format!("{}.{}", self.show(base), self.requirements[*requirement].name)

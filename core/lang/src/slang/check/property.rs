@@ -202,7 +202,7 @@ impl Context<'_, '_> {
             }
         });
         let object = Box::new(args.remove(0));
-        let accessors = Accessors { get: get_callee, set, args, ty: ty.clone() };
+        let accessors = Accessors { get: get_callee, set, args };
         Expr { kind: ExprKind::Pick(object, Pick::Property(Box::new(accessors))), ty, span }
     }
 

@@ -10,7 +10,7 @@ use super::memory::BufferKind;
 use super::pointer::PointerAccess;
 use super::program::{AliasId, GenericKind, InterfaceRef, Lazy, MembersId, ScopeId, Symbol};
 use super::suggest::nearest;
-use super::types::{Arg, Bound, Elem, Shape, Subst, Ty, type_from_name};
+use super::types::{Arg, Bound, Elem, Pairing, Shape, Subst, Ty, type_from_name};
 use crate::slang::ast::{self, GenericArg, TypeExpr, TypeExprKind};
 use pullback_base::{Code, Diagnostic, Span};
 use std::sync::Arc;
@@ -85,8 +85,7 @@ const TENSOR_TYPES: [&str; 16] = [
 
 /// Types that Slang has and the checker does not know yet: better refused by name than called unknown.
 fn is_known_foreign_type(name: &str) -> bool {
-    const STEMS: [&str; 19] = [
-        "DifferentialPtrPair",
+    const STEMS: [&str; 18] = [
         "Texture",
         "RWTexture",
         "Buffer",
@@ -414,8 +413,8 @@ impl Context<'_, '_> {
         if matches!(name, "ConstantBuffer" | "ParameterBlock" | "TextureBuffer") {
             return Some(self.block_type(name, args, span));
         }
-        if name == "DifferentialPair" {
-            return Some(self.pair_type(args, span));
+        if let Some(pairing) = Pairing::from_name(name) {
+            return Some(self.pair_type(pairing, args, span));
         }
         if name == "Differential" {
             let this = self.self_ty()?;

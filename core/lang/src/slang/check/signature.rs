@@ -195,7 +195,9 @@ impl<'a> Checker<'a> {
                 interfaces.extend(asked);
                 return true;
             }
-            if bound != Bound::ANY {
+            // Interfaces tell by themselves whether their types have tangents or are pointers.
+            let told = asked.iter().map(|interface| self.program.interfaces[interface.id].bound);
+            if bound.scalars.is_some() || bound != told.fold(Bound::ANY, Bound::and) {
                 self.unsupported("constraints of associated types by interfaces of numbers", constraint.span);
                 return false;
             }

@@ -28,8 +28,8 @@ pub enum Ty {
     Enum(EnumId),
     /// A value of any type that conforms.
     Interface(InterfaceRef),
-    /// `DifferentialPair<T>`
-    Pair(Arc<Ty>),
+    /// `DifferentialPair<T>` and `DifferentialPtrPair<T>`
+    Pair(Pairing, Arc<Ty>),
     /// The tangents' type that a struct gets, or that a generic type has: fields with tangents, each as its tangent.
     Differential(Arc<Ty>),
     /// `T.Name`: what the conformance of a type that is not known yet says of an associated type.
@@ -40,6 +40,15 @@ pub enum Ty {
     Atomic(Scalar),
     /// The address of a value in device memory; `Void` where nothing is told of what is there.
     Pointer(PointerAccess, Arc<Ty>),
+}
+
+/// What stands beside a value in a pair.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Pairing {
+    /// Its tangent or cotangent.
+    Tangent,
+    /// Where the derivatives are of what a pointer leads to.
+    Pointer,
 }
 
 /// What a number's components are.
@@ -165,10 +174,10 @@ impl Ty {
             Ty::Interface(interface) => Ty::Interface(interface.subst(program, subst)),
             Ty::Assoc(base, requirement) => program.project(base.rebuilt(program, subst), *requirement),
             Ty::Buffer(kind, element) => Ty::Buffer(*kind, Arc::new(element.rebuilt(program, subst))),
-            Ty::Pair(of) => Ty::Pair(of.rebuilt(program, subst).into()),
+            Ty::Pair(pairing, of) => Ty::Pair(*pairing, of.rebuilt(program, subst).into()),
             Ty::Differential(of) => {
                 let of = of.rebuilt(program, subst);
-                if of.is_error() { Ty::Error } else { program.differential(&of).unwrap_or(Ty::Error) }
+                if of.is_error() { Ty::Error } else { program.any_differential(&of).unwrap_or(Ty::Error) }
             }
             Ty::Pointer(access, target) => Ty::Pointer(*access, Arc::new(target.rebuilt(program, subst))),
             Ty::Error | Ty::Void | Ty::Struct(..) | Ty::Enum(_) | Ty::Atomic(_) => self.clone(),
@@ -245,11 +254,15 @@ pub struct Bound {
     pub differentiable: bool,
     /// And `void`: it is what a function gives.
     pub or_void: bool,
+    /// Only types of differentiable pointers.
+    pub pointer: bool,
 }
 
 impl Bound {
-    pub const ANY: Bound = Bound { scalars: None, scalar_only: false, differentiable: false, or_void: false };
+    pub const ANY: Bound =
+        Bound { scalars: None, scalar_only: false, differentiable: false, or_void: false, pointer: false };
     const DIFFERENTIABLE: Bound = Bound { differentiable: true, ..Bound::ANY };
+    const POINTER: Bound = Bound { pointer: true, ..Bound::ANY };
 
     /// The builtin interface of that name.
     pub fn from_name(name: &str) -> Option<Bound> {
@@ -272,6 +285,7 @@ impl Bound {
             // The library's own.
             "__Result" => return Some(Bound { or_void: true, ..Bound::ANY }),
             "IDifferentiable" => return Some(Bound::DIFFERENTIABLE),
+            "IDifferentiablePtrType" => return Some(Bound::POINTER),
             "IDefaultInitializable" => return Some(Bound::ANY),
             _ => return None,
         };
@@ -288,6 +302,7 @@ impl Bound {
             scalar_only: self.scalar_only || other.scalar_only,
             differentiable: self.differentiable || other.differentiable,
             or_void: self.or_void || other.or_void,
+            pointer: self.pointer || other.pointer,
         }
     }
 
@@ -299,6 +314,9 @@ impl Bound {
 
     pub fn admits(self, program: &Program<'_>, ty: &Ty) -> bool {
         if self.differentiable && program.differential(ty).is_none() {
+            return false;
+        }
+        if self.pointer && program.pointer_differential(ty).is_none() {
             return false;
         }
         let Some(allowed) = self.scalars else {

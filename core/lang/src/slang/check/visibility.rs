@@ -1,10 +1,11 @@
 //! Who may name a declaration: `public`, `internal`, `private`.
 
 use super::Checker;
+use super::call::FunctionSet;
 use super::collect::Place;
 use super::context::Context;
 use super::global::GlobalType;
-use super::program::{Lazy, MembersId, Program, ScopeId, Symbol};
+use super::program::{FnId, Function, Lazy, MembersId, Program, Role, ScopeId, Symbol};
 use super::types::Ty;
 use crate::slang::ast::{self, Decl, DeclKind, ModifierKind};
 use crate::slang::modules::Unit;
@@ -128,6 +129,26 @@ impl Context<'_, '_> {
         let hidden = !program.admits(visibility, self.scope);
         if hidden {
             let name = name.clone();
+            self.report_hidden(visibility, &name, span);
+        }
+        hidden
+    }
+
+    /// Why a function may not be named here, if it may not.
+    pub fn limit(&self, function: FnId) -> Option<String> {
+        let program = &self.checker.program;
+        let visibility = program.functions[function].visibility;
+        (!program.admits(visibility, self.scope)).then(|| format!("is {}", program.limit(visibility)))
+    }
+
+    /// Reports functions of which none may be named here; whether it is so.
+    pub fn refuse_hidden_functions(&mut self, set: &FunctionSet, span: Span) -> bool {
+        let Some(&first) = set.candidates.first() else { return false };
+        let hidden = set.candidates.iter().all(|&function| self.limit(function).is_some());
+        if hidden {
+            let Function { visibility, ast, role, .. } = &self.checker.program.functions[first];
+            let text = if *role == Role::Constructor { &ast.name.text } else { &set.name };
+            let (visibility, name) = (*visibility, ast::Name { text: text.clone(), span: ast.name.span });
             self.report_hidden(visibility, &name, span);
         }
         hidden

@@ -104,7 +104,7 @@ impl FunctionLowerer<'_, '_> {
         self.ssa.begin_switch(id);
         for (conforming, number) in program.numbered(&interface) {
             self.ssa.begin_case(Some(vec![i64::from(number)]));
-            let to = self.ty(&conforming);
+            let to = self.stored_ty(&conforming);
             let inner = self.reinterpreted(bytes, &to);
             let whole = self.erased(inner, &conforming, ty);
             self.ssa.write(object, whole);

@@ -1,12 +1,13 @@
 //! Derivatives: what the IR says of how a function differentiates, calls of derivatives, sums of tangents.
 
 use super::function::FunctionLowerer;
+use super::view::View;
 use super::{Lowerer, Task};
 use crate::slang::check::hir::{Call, Callee, Expr, TangentOp};
 use crate::slang::check::program::{FnId, GlobalId, GlobalKind};
 use crate::slang::check::types::{Arg, Subst, Ty};
 use crate::ssa::Var;
-use pullback_base::{bug, ids::Id};
+use pullback_base::{Scalar, bug, ids::Id};
 use pullback_ir::{
     DerivativeMode, DerivativeParam, Derivatives, Derived, Differentiable, Direction, FuncId, Function,
     FunctionBuilder, FunctionKind, Op, Tangent, Type, Value,
@@ -45,11 +46,11 @@ impl Lowerer<'_> {
             return known.clone();
         }
         let derivatives = match self.queue[id.index()].0.clone() {
-            Task::Instance(of, args) | Task::Tracked(of, args) => {
-                let mut derivatives = self.derivatives_of(of, &args);
-                self.note_given(id, &(of, args), &mut derivatives);
+            Task::Instance(instance, view) => self.viewing(view, |this| {
+                let mut derivatives = this.derivatives_of(instance.0, &instance.1);
+                this.note_given(id, &instance, &mut derivatives);
                 derivatives
-            }
+            }),
             Task::Derived(derived) => self.derivatives(derived.of).of_derivative(derived.mode),
             Task::Outermost(..) | Task::Kernel(_) | Task::Adapter(_) => bug!("lower", "nothing calls {id}"),
         };
@@ -146,7 +147,15 @@ impl Lowerer<'_> {
                     next += self.leaf_count(&room.ty);
                 }
             }
-            (Ty::Struct(..) | Ty::Pair(_) | Ty::Differential(_), _) => {
+            (Ty::Struct(..), _) if let Some(held) = self.program.held(ty) => {
+                let Some(dual) = self.program.held(dual) else {
+                    bug!("lower", "tangents {dual:?} of {ty:?}")
+                };
+                self.push_tangents(held, Some((dual, start)), out);
+                // Whether there is a value, there is a tangent.
+                out.push(Some(start + self.leaf_count(dual)));
+            }
+            (Ty::Struct(..) | Ty::Pair(..) | Ty::Differential(_), _) => {
                 let duals = self.program.fields_of(dual);
                 let starts: Vec<u32> = duals
                     .iter()
@@ -181,7 +190,7 @@ impl FunctionLowerer<'_, '_> {
             }
             _ => {
                 let (id, generics) = self.lowerer.callee(callee, &self.subst);
-                self.lowerer.tracked(id, generics)
+                self.lowerer.viewing(View::DIFFERENTIATED, |this| this.instance(id, generics))
             }
         }
     }
@@ -193,17 +202,32 @@ impl FunctionLowerer<'_, '_> {
         let (written, hidden) = derivatives.params.split_at(derivatives.params.len() - derivatives.hidden);
         let directions: Vec<Direction> = written.iter().map(|param| param.direction).collect();
         let writing = derivatives.params.iter().filter(|param| param.direction.writes());
-        let results = derivatives.result.iter().chain(writing.map(|param| &param.value));
-        let results: Vec<Type> = results.map(|value| value.ty.clone()).collect();
+        let given: Vec<&Differentiable> =
+            derivatives.result.iter().chain(writing.map(|param| &param.value)).collect();
+        let results: Vec<Type> = given.iter().map(|value| value.ty.clone()).collect();
         let args = self.arguments(&call.args, &directions);
         let mut values = self.argument_values(&args);
+        let read = written.iter().filter(|param| param.direction.reads());
+        for (value, taken) in values.iter_mut().zip(read) {
+            *value = self.fitted(*value, &taken.value.ty);
+            *value = self.without_tangents(*value, &taken.value);
+        }
         let vars = self.hidden_args(call, &mut values);
         let mut results = self.ssa.call(callee, &results, &values);
         let vars = vars.into_iter().zip(hidden).filter(|(_, param)| param.direction.writes());
         let vars: Vec<Var> = vars.map(|(var, _)| var).collect();
         let globals = results.split_off(results.len() - vars.len());
+        for (value, given) in results.iter_mut().zip(given) {
+            *value = self.without_tangents(*value, given);
+        }
         vars.into_iter().zip(globals).for_each(|(var, value)| self.ssa.write(var, value));
         self.take_results(call.detached, derivatives.result.is_some(), &args, results)
+    }
+
+    /// What a derivative takes or gives, without the tangents that its type does not have.
+    fn without_tangents(&mut self, value: Value, shape: &Differentiable) -> Value {
+        let is_cut = self.lowerer.view.tracks && shape.tangent.is_none();
+        if is_cut { self.detached(value) } else { value }
     }
 
     /// Adds the globals that the primal uses to the arguments; where they are.
@@ -225,8 +249,11 @@ impl FunctionLowerer<'_, '_> {
     fn linear(&mut self, op: TangentOp, a: Value, b: Value) -> Value {
         let ty = self.ssa.ty(b).clone();
         if let Some(scalar) = ty.scalar() {
-            if !scalar.is_float() {
-                return b;
+            match op {
+                // One of two tangents of a value that may be missing is there.
+                TangentOp::Add if scalar == Scalar::Bool => return self.ssa.op(Op::Or, &[a, b]),
+                _ if !scalar.is_float() => return b,
+                _ => {}
             }
             return match op {
                 TangentOp::Add => self.ssa.op(Op::Add, &[a, b]),

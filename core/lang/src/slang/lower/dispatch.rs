@@ -17,7 +17,7 @@ impl Lowerer<'_> {
         let field = |name: &str, ty: Type| Field { name: name.into(), ty, no_diff: false };
         let mut fields = vec![field("tag", Type::Scalar(Scalar::U32))];
         for (index, ty) in self.program.conforming(interface).iter().enumerate() {
-            let ty = self.ty(ty, &Subst::default());
+            let ty = self.stored_ty(ty, &Subst::default());
             fields.push(field(&format!("as_{}", index + 1), ty));
         }
         fields
@@ -143,13 +143,13 @@ impl FunctionLowerer<'_, '_> {
         let given = self.lowerer.signature(witness);
         let subst: Subst = given.generics.iter().copied().zip(generics.iter().cloned()).collect();
         let given_ty = given.result.subst(program, &subst);
-        let mut results = self.call_function(witness, generics, &given_ty, &values).into_iter();
+        let mut results = self.call_function(witness, generics, &values).into_iter();
         let mut next = || match results.next() {
             Some(value) => value,
             None => bug!("lower", "a call lost a result"),
         };
         if let Some(result) = self.result {
-            let value = erase(self.lowerer, &mut self.ssa, next(), &given_ty, &frame.result_ty);
+            let value = self.erased(next(), &given_ty, &frame.result_ty);
             self.ssa.write(result, value);
         }
         let changes_object = takes_object && role == (Role::Method { mutating: true });
@@ -158,7 +158,11 @@ impl FunctionLowerer<'_, '_> {
         for var in object.into_iter().chain(written) {
             let value = next();
             let whole = match var == frame.this {
-                true => self.ssa.op(Op::Insert(field), &[frame.object, value]),
+                true => {
+                    let union = self.ssa.ty(frame.object).clone();
+                    let value = self.as_element(value, &union, field);
+                    self.ssa.op(Op::Insert(field), &[frame.object, value])
+                }
                 false => value,
             };
             self.ssa.write(var, whole);
@@ -219,6 +223,13 @@ impl FunctionLowerer<'_, '_> {
     pub fn erased(&mut self, value: Value, from: &Ty, to: &Ty) -> Value {
         let program = self.lowerer.program;
         let (from, to) = (from.subst(program, &self.subst), to.subst(program, &self.subst));
+        let value = match to {
+            Ty::Interface(_) => {
+                let stored = self.stored_ty(&from);
+                self.fitted(value, &stored)
+            }
+            _ => value,
+        };
         erase(self.lowerer, &mut self.ssa, value, &from, &to)
     }
 }

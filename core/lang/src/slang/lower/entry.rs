@@ -129,7 +129,7 @@ pub fn outermost(lowerer: &mut Lowerer<'_>, id: FnId, generics: &[Arg], name: &s
     let uniforms = this.lowerer.uniforms(&used);
     this.global_params(&uniforms);
     this.start_globals(&used);
-    let results = this.result_types(id);
+    let results = this.lowerer.passed_types(&(id, generics.to_vec())).given;
     let values = this.call_instance(id, generics.to_vec(), results, &args);
     this.ssa.function_mut().interface = Some(interface);
     let results: Vec<_> = values.into_iter().map(|value| this.ssa.declare_with(value, None)).collect();

@@ -2,6 +2,7 @@
 
 use super::function::FunctionLowerer;
 use super::place::Place;
+use super::signature::Passed;
 use crate::slang::check::hir::{Call, Callee, Expr, ExprKind, Pick};
 use crate::slang::check::program::{FnId, Lazy, Role};
 use crate::slang::check::types::{Arg, Subst, Ty};
@@ -36,7 +37,13 @@ impl FunctionLowerer<'_, '_> {
         }
     }
 
+    /// The value of an expression, as values of its type are here.
     pub fn expr(&mut self, expr: &Expr) -> Value {
+        let value = self.plain_expr(expr);
+        self.in_form(value, &expr.ty)
+    }
+
+    fn plain_expr(&mut self, expr: &Expr) -> Value {
         match &expr.kind {
             ExprKind::Literal(literal) => {
                 let scalar = self.lowerer.program.scalar_of(&expr.ty).unwrap_or(Scalar::I32);
@@ -82,7 +89,7 @@ impl FunctionLowerer<'_, '_> {
             }
             ExprKind::Address(place) => self.address(place),
             ExprKind::SizeOf(ty) => {
-                let bytes = pullback_ir::layout::layout(&self.ty(ty)).size_bytes;
+                let bytes = pullback_ir::layout::layout(&self.stored_ty(ty)).size_bytes;
                 self.ssa.constant(Constant::int(Scalar::U32, bytes as i64))
             }
             ExprKind::Action(action, args) => match self.action(*action, args) {
@@ -94,7 +101,7 @@ impl FunctionLowerer<'_, '_> {
                     return value;
                 }
                 let ty = self.ty(&expr.ty);
-                self.ssa.zero(&ty)
+                self.blank(&ty)
             }
             ExprKind::Op(op, args) => {
                 let args: SmallVec<[Value; 3]> = args.iter().map(|arg| self.expr(arg)).collect();
@@ -116,13 +123,22 @@ impl FunctionLowerer<'_, '_> {
             }
             ExprKind::Reinterpret(inner) => {
                 let value = self.expr(inner);
-                let to = self.ty(&expr.ty);
+                let from = self.stored_ty(&inner.ty);
+                let value = self.fitted(value, &from);
+                let to = self.stored_ty(&expr.ty);
                 self.reinterpreted(value, &to)
             }
             ExprKind::Object { id, bytes } => self.object(id, bytes, &expr.ty),
             ExprKind::Construct(elements) => {
-                let elements: Vec<Value> = elements.iter().map(|element| self.expr(element)).collect();
-                let ty = self.ty(&expr.ty);
+                let paired = self.is_paired(&expr.ty);
+                let ty = if paired { self.stored_ty(&expr.ty) } else { self.ty(&expr.ty) };
+                let elements: Vec<Value> = (0..)
+                    .zip(elements)
+                    .map(|(index, element)| {
+                        let element = self.expr(element);
+                        self.as_element(element, &ty, index)
+                    })
+                    .collect();
                 self.ssa.op(Op::Construct(ty), &elements)
             }
             ExprKind::Tangent(op, args) => self.tangent(*op, args),
@@ -132,11 +148,13 @@ impl FunctionLowerer<'_, '_> {
                 let part = if self.stands_in_memory(base) {
                     let place = self.place(expr);
                     self.read_place(&place)
+                } else if self.is_paired(&base.ty) {
+                    self.pick_of_pointer(base, pick, &expr.ty)
                 } else {
                     let base = self.expr(base);
                     self.pick(base, pick)
                 };
-                if hidden { self.detached(part) } else { part }
+                if hidden { self.cut(part, &base.ty) } else { part }
             }
             ExprKind::Call(call) => match self.call(call, &expr.ty) {
                 Some(value) => value,
@@ -152,6 +170,7 @@ impl FunctionLowerer<'_, '_> {
             ExprKind::Update { place, old, value, gives_old } => {
                 let place = self.place(place);
                 let before = self.read_place(&place);
+                let before = self.in_form(before, &expr.ty);
                 self.vars[old.index()] = Some(self.ssa.declare_with(before, None));
                 let after = self.expr(value);
                 self.write_place(&place, after);
@@ -348,21 +367,23 @@ impl FunctionLowerer<'_, '_> {
         let mut values = self.argument_values(&args);
         let hidden = self.hidden_arguments(call, id, &generics);
         let read = directions.iter().zip(&hidden).filter(|(direction, _)| direction.reads());
-        for (value, _) in values.iter_mut().zip(read).filter(|(_, (_, hidden))| **hidden) {
-            *value = self.detached(*value);
+        for (value, (_, hidden)) in values.iter_mut().zip(read) {
+            if let Some(ty) = hidden {
+                *value = self.cut(*value, ty);
+            }
         }
         let results = match &function.op {
             Some(op) => vec![self.intrinsic(op, &values, result)],
-            None => self.call_function(id, generics, result, &values),
+            None => self.call_function(id, generics, &values),
         };
         let is_hidden = self.hides_result(call, result);
-        let gives = (*result != Ty::Void).then_some(is_hidden);
+        let gives = (*result != Ty::Void).then(|| is_hidden.then(|| result.clone()));
         let written = directions.iter().zip(hidden).filter(|(direction, _)| direction.writes());
         let hidden = gives.into_iter().chain(written.map(|(_, hidden)| hidden));
         let results = results
             .into_iter()
             .zip(hidden)
-            .map(|(value, hidden)| if hidden { self.detached(value) } else { value })
+            .map(|(value, hidden)| hidden.map_or(value, |ty| self.cut(value, &ty)))
             .collect();
         self.take_results(call.detached, *result != Ty::Void, &args, results)
     }
@@ -395,7 +416,7 @@ impl FunctionLowerer<'_, '_> {
     ) -> Option<Value> {
         let mut results = results.into_iter().map(|value| (detached, value));
         let mut next = |this: &mut Self| match results.next() {
-            Some((true, value)) => this.detached(value),
+            Some((true, value)) => this.constant(value),
             Some((false, value)) => value,
             None => bug!("lower", "a call lost a result"),
         };
@@ -422,7 +443,7 @@ impl FunctionLowerer<'_, '_> {
     fn default_value(&mut self, ty: &Ty) -> Option<Value> {
         let program = self.lowerer.program;
         if let Some((id, generics)) = program.default_constructor(ty) {
-            return self.call_function(id, generics, ty, &[]).pop();
+            return self.call_function(id, generics, &[]).pop();
         }
         let given: Vec<Option<Value>> = match ty {
             Ty::Struct(id, args) => {
@@ -445,10 +466,13 @@ impl FunctionLowerer<'_, '_> {
             _ => return None,
         };
         given.iter().any(Option::is_some).then(|| {
-            let to = self.lowerer.ty(ty, &Subst::default());
-            let mut whole = self.ssa.zero(&to);
+            let none = Subst::default();
+            let paired = self.lowerer.is_paired(ty, &none);
+            let to = if paired { self.lowerer.stored_ty(ty, &none) } else { self.lowerer.ty(ty, &none) };
+            let mut whole = self.blank(&to);
             for (index, value) in (0..).zip(given) {
                 if let Some(value) = value {
+                    let value = self.as_element(value, &to, index);
                     whole = self.ssa.op(Op::Insert(index), &[whole, value]);
                 }
             }
@@ -470,27 +494,20 @@ impl FunctionLowerer<'_, '_> {
     }
 
     /// A call with evaluated arguments: the value, then what it writes.
-    pub fn call_callee(&mut self, callee: &Callee, result: &Ty, args: &[Value]) -> Vec<Value> {
+    pub fn call_callee(&mut self, callee: &Callee, args: &[Value]) -> Vec<Value> {
         let (id, generics) = self.lowerer.callee(callee, &self.subst);
-        self.call_function(id, generics, result, args)
+        self.call_function(id, generics, args)
     }
 
-    pub fn call_function(&mut self, id: FnId, generics: Vec<Arg>, result: &Ty, args: &[Value]) -> Vec<Value> {
-        let program = self.lowerer.program;
-        let function = &program.functions[id];
-        let signature = self.lowerer.signature(id);
-        let own: Subst = signature.generics.iter().copied().zip(generics.iter().cloned()).collect();
-        let mut results = Vec::new();
-        if *result != Ty::Void {
-            results.push(self.ty(result));
-        }
-        if let (Role::Method { mutating: true }, Some(owner)) = (function.role, function.owner) {
-            results.push(self.lowerer.this_ty(owner, &own));
-        }
-        for param in signature.params.iter().filter(|param| param.direction.writes()) {
-            results.push(self.lowerer.ty(&param.ty, &own));
-        }
-        self.call_instance(id, generics, results, args)
+    pub fn call_function(&mut self, id: FnId, generics: Vec<Arg>, args: &[Value]) -> Vec<Value> {
+        let instance = (id, generics);
+        let Passed { taken, given } = self.lowerer.passed_types(&instance);
+        let (id, generics) = instance;
+        let mut args = args.to_vec();
+        // An object that alone tells what runs comes before what that takes.
+        let before = args.len() - taken.len();
+        self.fit_all(&mut args[before..], &taken);
+        self.call_instance(id, generics, given, &args)
     }
 }
 

@@ -1,6 +1,7 @@
 //! One function: parameters, body, results.
 
 use super::Lowerer;
+use super::view::View;
 use crate::slang::check::hir::{Body, LocalId};
 use crate::slang::check::is_constant;
 use crate::slang::check::program::{FnId, GlobalId, GlobalKind, Role};
@@ -59,7 +60,7 @@ pub fn lower(lowerer: &mut Lowerer<'_>, id: FnId, args: &[Arg], name: &str) -> F
     let globals = lowerer.globals_of(id, args);
     let is_outermost = globals.iter().all(|&id| lowerer.global_kind(id) == GlobalKind::Uniform)
         && lowerer.program.entries.iter().all(|entry| entry.function != id);
-    let interface = lowerer.interface(id, args).filter(|_| is_outermost && !lowerer.tracks);
+    let interface = lowerer.interface(id, args).filter(|_| is_outermost && lowerer.view == View::default());
     let subst = signature.generics.iter().copied().zip(args.iter().cloned()).collect();
     let builder = FunctionBuilder::new(name, FunctionKind::Plain);
     let mut function = FunctionLowerer::new(lowerer, builder, body, subst);
@@ -89,6 +90,11 @@ pub fn lower(lowerer: &mut Lowerer<'_>, id: FnId, args: &[Arg], name: &str) -> F
         if direction.writes() {
             results.push(var);
         }
+    }
+    if role == Role::Constructor && function.is_paired(&signature.result) {
+        let ty = function.ty(&signature.result);
+        let blank = function.blank(&ty);
+        function.ssa.write(results[0], blank);
     }
     if is_constant {
         function.constants.clone_from(&results);
@@ -131,7 +137,7 @@ impl FunctionLowerer<'_, '_> {
         let var = if direction.reads() {
             let mut value = self.ssa.param(ty, &decl.name);
             if no_diff {
-                value = self.detached(value);
+                value = self.constant(value);
             }
             self.ssa.declare_with(value, Some(&decl.name))
         } else {
@@ -157,11 +163,17 @@ impl FunctionLowerer<'_, '_> {
         if self.ssa.ty(value).has_float() { self.ssa.op(Op::Detach, &[value]) } else { value }
     }
 
+    /// What `no_diff` makes of a value: no derivative, and no pairs of pointers.
+    pub fn constant(&mut self, value: Value) -> Value {
+        let value = self.detached(value);
+        self.unpaired(value)
+    }
+
     /// Takes the derivatives from the results that carry none, where the function ends.
     pub fn detach_constants(&mut self) {
         for var in self.constants.clone() {
             let value = self.ssa.read(var);
-            let value = self.detached(value);
+            let value = self.constant(value);
             self.ssa.write(var, value);
         }
     }

@@ -1,6 +1,8 @@
 //! Custom derivatives: the IR functions that are given for the derivatives of another one.
 
 use super::function::FunctionLowerer;
+use super::signature::Passed;
+use super::view::View;
 use super::{Lowerer, Task};
 use crate::slang::check::program::{FnId, GivenPart, GlobalId, GlobalKind};
 use crate::slang::check::types::Arg;
@@ -12,7 +14,7 @@ use pullback_ir::{DerivativeMode, Derivatives, Direction, FuncId, Function, Func
 /// A function around one that is given for another function: it takes the globals that the other function takes.
 #[derive(Clone)]
 pub struct Adapter {
-    of: FuncId,
+    pub of: FuncId,
     primal: Instance,
     part: GivenPart,
     by: Instance,
@@ -25,19 +27,26 @@ impl Lowerer<'_> {
     pub fn note_given(&mut self, of: FuncId, instance: &Instance, derivatives: &mut Derivatives) {
         let program = self.program;
         let decl = program.functions[instance.0].decl;
-        let is_tracked = self.is_tracked(of);
-        let outer = std::mem::replace(&mut self.tracks, is_tracked);
         let all = program.given_for(instance.0, &instance.1);
+        let pointers = self.passed_pointers(instance);
+        let has = |mode: DerivativeMode| all.iter().any(|(part, _)| part.role() == mode.into());
+        let (has_forward, has_backward) = (has(DerivativeMode::Forward), has(DerivativeMode::Backward));
+        let only_forms_pairs = pointers.given && !has_backward && !derivatives.has_tangents();
+        if !self.view.pairs && pointers.passed && (has_forward || has_backward) {
+            // What is given takes them in pairs, which nobody gives here.
+            derivatives.given_only = !only_forms_pairs;
+            return;
+        }
         for (part, by) in all.clone() {
             match part {
                 GivenPart::Derivative(DerivativeMode::Forward) => {
-                    derivatives.forward = Some(self.given_function(of, instance, part, by));
+                    derivatives.forward = Some(self.given_function(of, instance, part, by, derivatives));
                 }
                 GivenPart::Derivative(DerivativeMode::Backward) => {
-                    derivatives.backward = Some(self.given_function(of, instance, part, by));
+                    derivatives.backward = Some(self.given_function(of, instance, part, by, derivatives));
                 }
                 GivenPart::Substitute => {
-                    derivatives.substitute = Some(self.given_function(of, instance, part, by));
+                    derivatives.substitute = Some(self.given_function(of, instance, part, by, derivatives));
                 }
                 GivenPart::Apply => {
                     let context = all.iter().find(|(part, _)| *part == GivenPart::Context);
@@ -47,7 +56,14 @@ impl Lowerer<'_> {
                 GivenPart::Context => {}
             }
         }
-        self.tracks = outer;
+        if let Some(forward) = derivatives.forward.filter(|_| pointers.given) {
+            self.pair_forming.insert(of, forward);
+            if only_forms_pairs {
+                // In both modes it gives these, and nothing else.
+                derivatives.forward = None;
+                return;
+            }
+        }
         let is_missing = |&mode: &DerivativeMode| derivatives.custom(mode).is_none();
         let modes = [DerivativeMode::Forward, DerivativeMode::Backward];
         let missing = modes.into_iter().find(is_missing);
@@ -57,12 +73,21 @@ impl Lowerer<'_> {
     }
 
     /// The given function itself, where it takes and gives the globals that it would as that part of `of`.
-    fn given_function(&mut self, of: FuncId, instance: &Instance, part: GivenPart, by: Instance) -> FuncId {
+    fn given_function(
+        &mut self,
+        of: FuncId,
+        instance: &Instance,
+        part: GivenPart,
+        by: Instance,
+        derivatives: &Derivatives,
+    ) -> FuncId {
         let (wanted, taken) = (self.passed(instance), self.passed(&by));
         let loses_statics = part == GivenPart::Derivative(DerivativeMode::Backward)
             && taken.iter().any(|&global| self.global_kind(global) == GlobalKind::Static);
-        if wanted == taken && !loses_statics {
-            return self.instance(by.0, by.1);
+        let view = given_view(part, self.view);
+        let same_types = self.viewing(view, |this| this.passed_types(&by)) == part_types(derivatives, part);
+        if wanted == taken && same_types && !loses_statics {
+            return self.viewing(view, |this| this.instance(by.0, by.1));
         }
         self.adapted(of, instance, part, by, None)
     }
@@ -80,11 +105,6 @@ impl Lowerer<'_> {
         self.enqueue(Task::Adapter(adapter), &name)
     }
 
-    /// What is given for an instance is differentiated by whom that is.
-    fn is_tracked(&self, of: FuncId) -> bool {
-        matches!(self.queue[of.index()].0, Task::Tracked(..))
-    }
-
     /// The globals that a function takes as parameters.
     fn passed(&mut self, (id, args): &Instance) -> Vec<GlobalId> {
         let globals = self.globals_of(*id, args);
@@ -97,34 +117,31 @@ impl Lowerer<'_> {
     }
 }
 
+/// How what is given is seen. A derivative is called with what it takes; a substitute is differentiated like its function.
+fn given_view(part: GivenPart, of: View) -> View {
+    View { pairs: of.pairs && part == GivenPart::Substitute, ..of }
+}
+
 pub fn adapter(lowerer: &mut Lowerer<'_>, adapter: Adapter, name: &str) -> Function {
-    let Adapter { of, primal, part, by: (by, generics), context } = adapter;
-    lowerer.tracks = lowerer.is_tracked(of);
+    let Adapter { of, primal, part, by, context } = adapter;
     let derivatives = lowerer.derivatives(of);
     let globals = lowerer.globals_of(primal.0, &primal.1);
-    let (mut params, mut results) = match part {
-        GivenPart::Derivative(mode) => derivatives.signature(mode),
-        GivenPart::Substitute => primal_signature(&derivatives),
-        GivenPart::Apply | GivenPart::Context => derivatives.backward_signature(),
-    };
-    params.truncate(params.len() - derivatives.hidden);
-    let span = lowerer.program.functions[by].ast.name.span;
+    let Passed { taken, given } = part_types(&derivatives, part);
+    let span = lowerer.program.functions[by.0].ast.name.span;
     let mut function = super::entry::start(lowerer, name, FunctionKind::Plain, span);
-    let args: Vec<Value> = params.into_iter().map(|ty| function.ssa.param(ty, "")).collect();
+    let args: Vec<Value> = taken.into_iter().map(|ty| function.ssa.param(ty, "")).collect();
     let mut statics = function.global_params(&globals);
-    let values = match context {
-        Some(context) => {
-            statics.clear();
-            function.apply_and_ask((by, generics), context, &derivatives, &args)
-        }
-        None => {
-            match part {
-                GivenPart::Derivative(DerivativeMode::Backward) => statics.clear(),
-                _ => results.truncate(results.len() - statics.len()),
-            }
-            function.call_instance(by, generics, results, &args)
-        }
+    if matches!(part, GivenPart::Derivative(DerivativeMode::Backward) | GivenPart::Apply) {
+        statics.clear();
+    }
+    let outer = function.lowerer.view;
+    function.lowerer.view = given_view(part, outer);
+    let mut values = match context {
+        Some(context) => function.apply_and_ask(by, context, &derivatives, &args),
+        None => function.call_function(by.0, by.1, &args),
     };
+    function.lowerer.view = outer;
+    function.fit_all(&mut values, &given);
     let given: Vec<Var> = values.into_iter().map(|value| function.ssa.declare_with(value, None)).collect();
     function.ssa.finish(&[given, statics].concat())
 }
@@ -133,7 +150,7 @@ impl FunctionLowerer<'_, '_> {
     /// The backward derivative by `__apply`: computes the value and a context, and asks the context for the cotangents.
     fn apply_and_ask(
         &mut self,
-        (apply, generics): Instance,
+        apply: Instance,
         (ask, ask_generics): Instance,
         derivatives: &Derivatives,
         args: &[Value],
@@ -143,10 +160,7 @@ impl FunctionLowerer<'_, '_> {
         for (param, &arg) in written.iter().zip(args) {
             primals.push(if param.value.tangent.is_some() { self.ssa.extract(arg, 0) } else { arg });
         }
-        let signature = self.lowerer.signature(apply);
-        let own = signature.generics.iter().copied().zip(generics.iter().cloned()).collect();
-        let tuple = self.lowerer.ty(&signature.result, &own);
-        let applied = self.call_instance(apply, generics, vec![tuple], &primals)[0];
+        let applied = self.call_function(apply.0, apply.1, &primals)[0];
         let mut asked = vec![self.ssa.extract(applied, 1)];
         asked.extend(&args[written.len()..]);
         let tangents = written.iter().filter_map(|param| Some(param.value.tangent.as_ref()?.ty.clone()));
@@ -157,6 +171,22 @@ impl FunctionLowerer<'_, '_> {
             .map(|((param, primal), d)| self.ssa.op(Op::Construct(param.value.pair()), &[primal, d]))
             .collect()
     }
+}
+
+/// What a part of the derivatives takes and gives, the globals aside.
+fn part_types(derivatives: &Derivatives, part: GivenPart) -> Passed {
+    let (mut taken, mut given) = match part {
+        GivenPart::Derivative(mode) => derivatives.signature(mode),
+        GivenPart::Substitute => primal_signature(derivatives),
+        GivenPart::Apply | GivenPart::Context => derivatives.backward_signature(),
+    };
+    taken.truncate(taken.len() - derivatives.hidden);
+    if matches!(part, GivenPart::Derivative(DerivativeMode::Forward) | GivenPart::Substitute) {
+        let hidden = &derivatives.params[derivatives.params.len() - derivatives.hidden..];
+        let statics = hidden.iter().filter(|param| param.direction.writes()).count();
+        given.truncate(given.len() - statics);
+    }
+    Passed { taken, given }
 }
 
 fn primal_signature(derivatives: &Derivatives) -> (Vec<Type>, Vec<Type>) {

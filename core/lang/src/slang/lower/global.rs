@@ -55,7 +55,7 @@ impl Lowerer<'_> {
 
     pub fn global_type(&mut self, id: GlobalId) -> Type {
         match &self.program.globals[id].declared {
-            Lazy::Done(declared) => self.ty(&declared.ty, &Subst::default()),
+            Lazy::Done(declared) => self.stored_ty(&declared.ty, &Subst::default()),
             _ => bug!("lower", "`{}` has no type", self.program.globals[id].name),
         }
     }
@@ -275,13 +275,5 @@ impl FunctionLowerer<'_, '_> {
             self.ssa.write(var, value);
         }
         values
-    }
-
-    /// The types of what a function gives, in order, at the generic arguments that hold here.
-    pub fn result_types(&mut self, id: FnId) -> Vec<Type> {
-        let signature = self.lowerer.signature(id);
-        let written = signature.params.iter().filter(|param| param.direction.writes()).map(|param| &param.ty);
-        let result = Some(&signature.result).filter(|ty| **ty != Ty::Void);
-        result.into_iter().chain(written).map(|ty| self.ty(ty)).collect()
     }
 }

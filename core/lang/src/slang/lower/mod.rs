@@ -12,22 +12,26 @@ mod given;
 mod global;
 mod memory;
 mod place;
+mod pointer_pair;
 mod shared;
+mod signature;
 mod stmt;
 mod tracked;
+mod view;
 
 #[cfg(test)]
 mod tests;
 
+use self::view::View;
 use super::check::count::Count;
 use super::check::entry::Entry;
 use super::check::hir::{Body, Expr, ExprKind};
 use super::check::memory::BufferForm;
 use super::check::pointer::PointerAccess;
 use super::check::program::{FnId, GlobalKind, Lazy, MembersId, Program, Role, Signature};
-use super::check::types::{Arg, Elem, Shape, Subst, Ty};
+use super::check::types::{Arg, Elem, Pairing, Shape, Subst, Ty};
 use super::check::{Checked, Instance, is_differentiable};
-use pullback_base::{Scalar, bug, ids::Id};
+use pullback_base::{Scalar, Span, bug, ids::Id};
 use pullback_ir::derivative::pair_type;
 use pullback_ir::{
     Constant, Derivatives, Derived, Direction, Field, FuncId, Interface, InterfaceParam, Module, Type,
@@ -49,9 +53,10 @@ pub fn lower(checked: &Checked<'_>) -> Module {
         globals: global::Globals::default(),
         derivatives: BTreeMap::new(),
         derived: FxHashMap::default(),
-        tracked: FxHashMap::default(),
-        losing: FxHashMap::default(),
-        tracks: false,
+        needed: FxHashMap::default(),
+        pair_forming: FxHashMap::default(),
+        view: View::default(),
+        cut_types: FxHashMap::default(),
     };
     let plain = checked.functions.iter().filter(|&&id| lowerer.signature(id).generics.is_empty());
     let plain: Vec<Instance> = plain.map(|&id| (id, Vec::new())).collect();
@@ -72,12 +77,18 @@ pub fn lower(checked: &Checked<'_>) -> Module {
     while module.functions.len() < lowerer.queue.len() {
         let next = FuncId::from_index(module.functions.len());
         let (task, name) = lowerer.queue[module.functions.len()].clone();
-        lowerer.tracks = matches!(task, Task::Tracked(..));
+        lowerer.view = lowerer.view_of(next);
         let function = match task {
-            Task::Instance(id, args) | Task::Tracked(id, args) => match lowerer.dispatched(id, &args) {
-                Some(dispatch) => dispatch::lower(&mut lowerer, id, &args, &name, dispatch),
-                None => function::lower(&mut lowerer, id, &args, &name),
-            },
+            Task::Instance((id, args), _) => {
+                let title = lowerer.public_name(id, &args);
+                let mut function = match (lowerer.pair_forming.get(&next), lowerer.dispatched(id, &args)) {
+                    (Some(&forward), _) => pointer_pair::formed(&mut lowerer, next, forward, id, &name),
+                    (None, Some(dispatch)) => dispatch::lower(&mut lowerer, id, &args, &name, dispatch),
+                    (None, None) => function::lower(&mut lowerer, id, &args, &name),
+                };
+                function.title = Some(title);
+                function
+            }
             Task::Outermost(id, args) => entry::outermost(&mut lowerer, id, &args, &name),
             Task::Kernel(index) => {
                 let (kernel, point) =
@@ -90,6 +101,7 @@ pub fn lower(checked: &Checked<'_>) -> Module {
         };
         module.add(function);
     }
+    module.cut_types = lowerer.cut_types;
     for (id, derivatives) in lowerer.derivatives {
         module.functions[id].derivatives = Some(Box::new(derivatives));
     }
@@ -100,10 +112,8 @@ pub fn lower(checked: &Checked<'_>) -> Module {
 /// What an IR function is made of.
 #[derive(Clone)]
 enum Task {
-    /// A function with its generic arguments.
-    Instance(FnId, Vec<Arg>),
-    /// The same for `fwd_diff` and `bwd_diff`, where that differs.
-    Tracked(FnId, Vec<Arg>),
+    /// A function with its generic arguments, as seen so.
+    Instance(Instance, View),
     /// A function for users around one that needs `static` variables.
     Outermost(FnId, Vec<Arg>),
     /// The kernel of the entry point of that number.
@@ -119,20 +129,22 @@ struct Lowerer<'c> {
     bodies: &'c FxHashMap<FnId, Arc<Body>>,
     /// Instances of generic functions that users call.
     asked: &'c [Instance],
-    instances: FxHashMap<(FnId, Vec<Arg>), FuncId>,
+    instances: FxHashMap<(Instance, View), FuncId>,
     /// In the order of their ids; those past the module's length are still to be lowered.
     queue: Vec<(Task, Arc<str>)>,
     /// How the functions differentiate of which derivatives are asked or given.
     derivatives: BTreeMap<FuncId, Derivatives>,
     derived: FxHashMap<Derived, FuncId>,
-    tracked: FxHashMap<Instance, FuncId>,
-    /// Whether an instance that the language differentiates differs.
-    losing: FxHashMap<Instance, bool>,
-    /// What is being lowered is what the language differentiates.
-    tracks: bool,
+    /// In which views an instance differs.
+    needed: FxHashMap<Instance, View>,
+    /// For functions that give pointers in pairs what makes these.
+    pair_forming: FxHashMap<FuncId, FuncId>,
+    /// That of what is being lowered.
+    view: View,
+    cut_types: FxHashMap<Span, Arc<str>>,
     names: FxHashSet<Arc<str>>,
-    /// Struct types by what the checker calls them.
-    structs: FxHashMap<Ty, Type>,
+    /// Struct types by what the checker calls them, and whether pointers in them are pairs.
+    structs: FxHashMap<(Ty, bool), Type>,
     globals: global::Globals,
 }
 
@@ -149,25 +161,6 @@ impl<'c> Lowerer<'c> {
             Some(body) => body,
             None => bug!("lower", "`{}` has no body", self.program.functions[id].qualified),
         }
-    }
-
-    /// The IR function of these generic arguments, for who is being lowered.
-    fn instance(&mut self, id: FnId, args: Vec<Arg>) -> FuncId {
-        if self.tracks { self.tracked(id, args) } else { self.plain_instance(id, args) }
-    }
-
-    fn plain_instance(&mut self, id: FnId, args: Vec<Arg>) -> FuncId {
-        if let Some(&known) = self.instances.get(&(id, args.clone())) {
-            return known;
-        }
-        let name = self.instance_name(id, &args);
-        let func = self.enqueue(Task::Instance(id, args.clone()), &name);
-        let has_given = self.has_given(id, &args);
-        self.instances.insert((id, args), func);
-        if has_given {
-            self.derivatives(func);
-        }
-        func
     }
 
     /// The IR function of a task, to be lowered, by that name or one like it.
@@ -201,8 +194,10 @@ impl<'c> Lowerer<'c> {
         unique
     }
 
+    /// The type of values of a type, here.
     fn ty(&mut self, ty: &Ty, subst: &Subst) -> Type {
         match ty.subst(self.program, subst) {
+            ty @ Ty::Struct(..) if self.is_paired(&ty, &Subst::default()) => self.paired(&ty),
             Ty::Number(Elem::Scalar(scalar), shape) => match shape {
                 Shape::Scalar => Type::Scalar(scalar),
                 Shape::Vector(n) => Type::Vector(scalar, known(&n) as u8),
@@ -213,17 +208,20 @@ impl<'c> Lowerer<'c> {
             Ty::Array(element, count) => Type::array(self.ty(&element, subst), known(&count)),
             ty @ Ty::Interface(_) => self.structure(ty),
             ty @ (Ty::Struct(..) | Ty::Differential(_)) => self.structure(ty),
-            Ty::Pair(of) => {
-                let tangent = self.program.differential(&of).unwrap_or(Ty::Error);
-                let (of, tangent) = (self.ty(&of, &Subst::default()), self.ty(&tangent, &Subst::default()));
-                pair_type(&of, &tangent)
+            Ty::Pair(pairing, of) => {
+                let dual = self.program.dual(pairing, &of).unwrap_or(Ty::Error);
+                let [of, dual] = [of.as_ref(), &dual].map(|ty| self.stored_ty(ty, &Subst::default()));
+                match pairing {
+                    Pairing::Tangent => pair_type(&of, &dual),
+                    Pairing::Pointer => pointer_pair::pair_type(of, dual),
+                }
             }
             Ty::Enum(id) => match self.program.enums[id].tag {
                 Some(tag) => Type::Scalar(tag),
                 None => bug!("lower", "`{}` has no tag", self.program.enums[id].name),
             },
             Ty::Buffer(kind, element) => {
-                let element = self.ty(&element, subst);
+                let element = self.stored_ty(&element, subst);
                 let field = |name: &str, ty| Field { name: name.into(), ty, no_diff: false };
                 let (name, size) = match kind.form {
                     BufferForm::Structured | BufferForm::Typed => ("StructuredBuffer", "count"),
@@ -234,23 +232,28 @@ impl<'c> Lowerer<'c> {
             Ty::Atomic(scalar) => Type::Scalar(scalar),
             // Bytes, where nothing is told of what is there.
             Ty::Pointer(_, target) if *target == Ty::Void => Type::pointer(Type::Scalar(Scalar::U8)),
-            Ty::Pointer(_, target) => Type::pointer(self.ty(&target, subst)),
+            Ty::Pointer(_, target) => Type::pointer(self.stored_ty(&target, subst)),
             other => bug!("lower", "{other:?} is no type of a value"),
         }
     }
 
     fn structure(&mut self, ty: Ty) -> Type {
-        if let Some(ty) = self.structs.get(&ty) {
+        let key = (ty, self.view.pairs);
+        if let Some(ty) = self.structs.get(&key) {
             return ty.clone();
         }
-        let fields = match &ty {
+        let ty = &key.0;
+        let fields = match ty {
             Ty::Interface(interface) => self.union(interface),
-            _ => self.fields(&ty),
+            _ => self.fields(ty),
         };
         let mut name = String::new();
-        push_type_name(&mut name, &ty, self.program);
-        let structure = Type::structure(&name, fields);
-        self.structs.insert(ty, structure.clone());
+        push_type_name(&mut name, ty, self.program);
+        let mut structure = Type::structure(&name, fields);
+        if self.view.pairs && structure != self.stored_ty(ty, &Subst::default()) {
+            structure = Type::structure(&(name + ".paired"), self.fields(ty));
+        }
+        self.structs.insert(key, structure.clone());
         structure
     }
 
@@ -378,8 +381,9 @@ fn push_type_name(out: &mut String, ty: &Ty, program: &Program<'_>) {
             out.push('.');
             push_type_name(out, element, program);
         }
-        Ty::Pair(of) => {
-            out.push_str("DifferentialPair.");
+        Ty::Pair(pairing, of) => {
+            out.push_str(pairing.name());
+            out.push('.');
             push_type_name(out, of, program);
         }
         Ty::Differential(of) => {

@@ -5,7 +5,6 @@ use super::memory::Memory;
 use super::shared::Shared;
 use crate::slang::check::hir::{Accessors, Expr, ExprKind, Pick};
 use crate::slang::check::program::GlobalKind;
-use crate::slang::check::types::Ty;
 use crate::ssa::Var;
 use pullback_base::bug;
 use pullback_ir::{AtomicOp, Op, Type, Value};
@@ -24,11 +23,19 @@ enum Root {
 }
 
 enum Step {
-    Element { index: u32, detached: bool },
+    /// The first part of a pair of pointers. What is no pair stands for itself.
+    Pointer,
+    Element {
+        index: u32,
+        detached: bool,
+    },
     Index(Value),
     Swizzle(SmallVec<[u8; 4]>),
     Components(SmallVec<[(u8, u8); 4]>),
-    Property { accessors: Box<Accessors>, args: Vec<Value> },
+    Property {
+        accessors: Box<Accessors>,
+        args: Vec<Value>,
+    },
 }
 
 /// The type of what an index picks, be there no elements.
@@ -51,11 +58,14 @@ impl FunctionLowerer<'_, '_> {
             }
             ExprKind::Global(id) => Root::Var(self.global(*id)),
             ExprKind::Memory(access) => {
-                let ty = self.ty(&expr.ty);
+                let ty = self.stored_ty(&expr.ty);
                 Root::Memory(self.access(access, &ty))
             }
             ExprKind::Pick(base, pick) => {
                 let mut place = self.place(base);
+                if self.is_paired(&base.ty) && !matches!(pick, Pick::Property(_)) {
+                    self.narrow(&mut place, Step::Pointer);
+                }
                 let step = self.step(pick);
                 self.narrow(&mut place, step);
                 return place;
@@ -111,6 +121,8 @@ impl FunctionLowerer<'_, '_> {
             (Root::Shared(shared), Step::Index(index)) => {
                 place.root = Root::Shared(self.shared_at(shared, index));
             }
+            // No pairs lie there.
+            (Root::Memory(_) | Root::Shared(_), Step::Pointer) => {}
             (_, step) => place.steps.push(step),
         }
     }
@@ -144,6 +156,7 @@ impl FunctionLowerer<'_, '_> {
         }
         let whole = if place.steps.is_empty() { value } else { self.read_root(&place.root) };
         let whole = self.replaced(whole, &place.steps, value);
+        let whole = self.as_root(&place.root, whole);
         self.write_root(&place.root, whole);
     }
 
@@ -168,6 +181,19 @@ impl FunctionLowerer<'_, '_> {
             }
             self.write_root(&at, component);
         }
+    }
+
+    /// The value as it stands there: no pairs do in memory and in globals.
+    fn as_root(&mut self, root: &Root, value: Value) -> Value {
+        if !self.lowerer.view.pairs {
+            return value;
+        }
+        let ty = match root {
+            Root::Var(var) => self.ssa.var_ty(*var).clone(),
+            Root::Memory(memory) => self.pointee(memory.pointer),
+            Root::Shared(shared) => shared.ty.clone(),
+        };
+        self.fitted(value, &ty)
     }
 
     fn write_root(&mut self, root: &Root, value: Value) {
@@ -214,8 +240,9 @@ impl FunctionLowerer<'_, '_> {
         match step {
             Step::Element { index, detached } => {
                 let value = self.ssa.extract(base, *index);
-                if *detached { self.detached(value) } else { value }
+                if *detached { self.constant(value) } else { value }
             }
+            Step::Pointer => self.primal_part(base),
             Step::Index(index) => match self.ssa.ty(base).clone() {
                 // No index is inside.
                 Type::Array(element, 0) => self.ssa.zero(&element),
@@ -223,7 +250,7 @@ impl FunctionLowerer<'_, '_> {
             },
             Step::Property { accessors, args } => {
                 let args: Vec<Value> = std::iter::once(base).chain(args.iter().copied()).collect();
-                self.call_callee(&accessors.get, &accessors.ty, &args)[0]
+                self.call_callee(&accessors.get, &args)[0]
             }
             Step::Swizzle(picks) => self.ssa.op(Op::Swizzle(picks.clone()), &[base]),
             Step::Components(picks) => {
@@ -258,16 +285,26 @@ impl FunctionLowerer<'_, '_> {
             self.replaced(old, rest, value)
         };
         match step {
-            Step::Element { index, .. } => self.ssa.op(Op::Insert(*index), &[base, part]),
-            Step::Index(index) => match self.ssa.ty(base) {
-                Type::Array(_, 0) => base,
-                _ => self.ssa.op(Op::ElementSet, &[base, *index, part]),
-            },
+            Step::Pointer => self.with_primal_part(base, part),
+            Step::Element { index, .. } => {
+                let whole = self.ssa.ty(base).clone();
+                let part = self.as_element(part, &whole, *index);
+                self.ssa.op(Op::Insert(*index), &[base, part])
+            }
+            Step::Index(index) => {
+                let whole = self.ssa.ty(base).clone();
+                // No index is inside.
+                if matches!(whole, Type::Array(_, 0)) {
+                    return base;
+                }
+                let part = self.as_element(part, &whole, 0);
+                self.ssa.op(Op::ElementSet, &[base, *index, part])
+            }
             Step::Property { accessors, args } => {
                 let Some(set) = &accessors.set else { bug!("lower", "a property without a setter") };
                 let args = std::iter::once(base).chain(args.iter().copied()).chain([part]);
                 let args: Vec<Value> = args.collect();
-                self.call_callee(set, &Ty::Void, &args).first().copied().unwrap_or(base)
+                self.call_callee(set, &args).first().copied().unwrap_or(base)
             }
             Step::Swizzle(picks) => {
                 let mut whole = base;

@@ -12,7 +12,7 @@ use pullback_ir::{AtomicOp, Effect, Op, SharedId, Type, Value};
 /// A part of a `groupshared` variable.
 #[derive(Clone)]
 pub struct Shared {
-    ty: Type,
+    pub ty: Type,
     /// The first of its slots.
     slot: usize,
     /// Where it lies in each of them, counted in parts of its type. Negative: nowhere.

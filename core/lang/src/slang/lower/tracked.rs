@@ -3,78 +3,16 @@
 //! all that a function computes, follow every float; so a function that both differentiate may have an instance for each.
 //! Lambdas carry what they capture, whatever they are passed as.
 
+use super::Lowerer;
 use super::function::FunctionLowerer;
-use super::{Lowerer, Task};
 use crate::slang::check::hir::{Call, Callee};
 use crate::slang::check::program::FnId;
-use crate::slang::check::recursion::each_callee;
-use crate::slang::check::repeat::each_written;
 use crate::slang::check::types::{Arg, Subst, Ty};
-use pullback_ir::{FuncId, Value};
+use pullback_ir::{Op, Value};
 
 impl Lowerer<'_> {
-    /// The instance that the language differentiates.
-    pub fn tracked(&mut self, id: FnId, args: Vec<Arg>) -> FuncId {
-        if !self.loses(id, &args) {
-            return self.plain_instance(id, args);
-        }
-        if let Some(&known) = self.tracked.get(&(id, args.clone())) {
-            return known;
-        }
-        let name = format!("{}.tracked", self.instance_name(id, &args));
-        let has_given = self.has_given(id, &args);
-        let func = self.enqueue(Task::Tracked(id, args.clone()), &name);
-        self.tracked.insert((id, args), func);
-        if has_given {
-            self.derivatives(func);
-        }
-        func
-    }
-
-    /// Whether something in the function, or in what it calls, has floats without tangents.
-    fn loses(&mut self, id: FnId, args: &[Arg]) -> bool {
-        let key = (id, args.to_vec());
-        if let Some(&known) = self.losing.get(&key) {
-            return known;
-        }
-        // What is given for a function may call it.
-        self.losing.insert(key.clone(), false);
-        let loses = self.finds_lost(id, args);
-        self.losing.insert(key, loses);
-        loses
-    }
-
-    fn finds_lost(&mut self, id: FnId, args: &[Arg]) -> bool {
-        if let Some(dispatch) = self.dispatched(id, args) {
-            let object = dispatch.object_ty();
-            return self.hides(&object, &Subst::default())
-                || dispatch.answers.iter().any(|(id, args)| self.loses(*id, args));
-        }
-        let program = self.program;
-        if program.functions[id].is_std || program.functions[id].op.is_some() {
-            return false;
-        }
-        let signature = self.signature(id);
-        let subst: Subst = signature.generics.iter().copied().zip(args.iter().cloned()).collect();
-        if signature.params.iter().any(|param| self.hides(&param.ty, &subst)) {
-            return true;
-        }
-        let mut in_body = false;
-        each_written(program, &self.body(id).block, &subst, &mut |expr, subst| {
-            let mut callees: Vec<&Callee> = Vec::new();
-            each_callee(program, expr, &mut |callee| callees.push(callee));
-            in_body = in_body
-                || self.hides(&expr.ty, subst)
-                || callees.into_iter().any(|callee| {
-                    let (id, generics) = self.callee(callee, subst);
-                    self.loses(id, &generics)
-                });
-        });
-        in_body || program.given_for(id, args).into_iter().any(|(_, (id, args))| self.loses(id, &args))
-    }
-
     /// Whether values of the type have floats, but no tangents as the code says it.
-    fn hides(&mut self, ty: &Ty, subst: &Subst) -> bool {
+    pub fn hides(&mut self, ty: &Ty, subst: &Subst) -> bool {
         // A generic function is as the one that it stands for.
         let known = ty.subst(self.program, subst);
         let ty = if self.program.is_function(ty) { &known } else { ty };
@@ -92,18 +30,28 @@ impl Lowerer<'_> {
 impl FunctionLowerer<'_, '_> {
     /// The value as one of that type, which may hide its tangents.
     pub fn viewed(&mut self, value: Value, ty: &Ty) -> Value {
-        if self.hides(ty) { self.detached(value) } else { value }
+        if self.hides(ty) { self.cut(value, ty) } else { value }
+    }
+
+    /// The value without the derivative that its type has no room for.
+    pub fn cut(&mut self, value: Value, ty: &Ty) -> Value {
+        if !self.ssa.ty(value).has_float() {
+            return value;
+        }
+        let name = self.lowerer.program.show(ty);
+        self.lowerer.cut_types.entry(self.ssa.span()).or_insert(name.into());
+        self.ssa.op(Op::Cut, &[value])
     }
 
     /// Whether a type without tangents is to carry none here.
     pub fn hides(&mut self, ty: &Ty) -> bool {
-        self.lowerer.tracks && self.lowerer.hides(ty, &self.subst)
+        self.lowerer.view.tracks && self.lowerer.hides(ty, &self.subst)
     }
 
-    /// For each argument of a call whether its tangents are hidden: as the caller says its type, or as the callee does.
-    pub fn hidden_arguments(&mut self, call: &Call, id: FnId, generics: &[Arg]) -> Vec<bool> {
-        if !self.lowerer.tracks || self.lowerer.program.functions[id].is_std {
-            return vec![false; call.args.len()];
+    /// For each argument of a call the type that hides its tangents, if one does: as the caller says it, or as the callee does.
+    pub fn hidden_arguments(&mut self, call: &Call, id: FnId, generics: &[Arg]) -> Vec<Option<Ty>> {
+        if !self.lowerer.view.tracks || self.lowerer.program.functions[id].is_std {
+            return vec![None; call.args.len()];
         }
         let signature = self.lowerer.signature(id);
         let own = || signature.generics.iter().copied().zip(generics.iter().cloned()).collect();
@@ -116,8 +64,8 @@ impl FunctionLowerer<'_, '_> {
         for (index, arg) in call.args.iter().enumerate() {
             let declared = index.checked_sub(before).map(|index| &signature.params[index].ty);
             let declared = declared.map(|ty| ty.subst(self.lowerer.program, &seen));
-            let in_callee = declared.is_some_and(|ty| self.lowerer.hides(&ty, &own));
-            hidden.push(in_callee || self.hides(&arg.ty));
+            let in_callee = declared.filter(|ty| self.lowerer.hides(ty, &own));
+            hidden.push(in_callee.or_else(|| self.hides(&arg.ty).then(|| arg.ty.clone())));
         }
         hidden
     }
