@@ -4,8 +4,9 @@ use crate::lanes;
 use pullback_interp::{Complex64, InterpError, Number, Value};
 use pullback_ir::{Constant, FuncId, Module, Scalar, Verified};
 
-/// Complex steps have no cancellation, so this may be as small as one likes.
-const STEP: f64 = 1e-30;
+/// Complex steps have no cancellation, so this may be as small as one likes: small enough that what an unstable loop makes of it on
+/// its way is small still.
+const STEP: f64 = 1e-200;
 
 /// Constants as values; floats by `of`.
 pub fn values<N: Number>(

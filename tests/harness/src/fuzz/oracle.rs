@@ -21,6 +21,8 @@ const SLOTS: [u32; 4] = [1, 2, 3, 8];
 const AGREEMENT: f64 = 1e-9;
 /// Where a program magnifies rounding errors, both sides may differ by as much as this change of the inputs makes.
 const NUDGE: f64 = 1e-13;
+/// Larger derivatives may have been larger still on their way, where a complex step of them was no small one.
+const MOST_SLOPE: f64 = 1e100;
 /// Above this size second derivatives take longer than they are worth.
 const MAX_VALUES_OF_SECOND: usize = 4000;
 
@@ -130,7 +132,7 @@ pub(super) fn compiled(text: &str) -> Result<(Case, Subject), Failure> {
 }
 
 impl Program {
-    /// A random point at which derivatives are finite.
+    /// A random point at which derivatives are finite, and known.
     fn point(&self, random: &mut Random) -> Result<Option<Point>, Failure> {
         let subject = &self.subject;
         let lane = lanes::generic_lane(&subject.param_scalars(), DOMAIN, random);
@@ -146,7 +148,11 @@ impl Program {
         };
         let (v, w) = (direction(&subject.params), direction(&subject.results));
         let (values, slopes) = match along(&self.case.module, subject.id, &lane, &[], &subject.params, &v) {
-            Ok((values, slopes)) if values.iter().chain(&slopes).all(|x| x.is_finite()) => (values, slopes),
+            Ok((values, slopes))
+                if values.iter().all(|x| x.is_finite()) && slopes.iter().all(|x| x.abs() < MOST_SLOPE) =>
+            {
+                (values, slopes)
+            }
             Ok(_) | Err(InterpError::StepLimit) => return Ok(None),
             Err(error) => return Err(Failure::new("primal: does not run", error.to_string())),
         };
