@@ -108,6 +108,10 @@ impl<'a> Site<'a> {
                 ("reverse mode does not run again what lanes compute together", "this")
             }
             Effect::Load if useful && self.activity.knows_memory(args[0]) => return None,
+            Effect::Atomic(_) | Effect::SharedAtomic(..) if useful => (
+                "what an atomic operation gives has no derivative: which lane came first decides",
+                "the result depends on what this gives",
+            ),
             _ if useful => {
                 ("a value loaded from memory has no known derivative", "the result depends on this load")
             }
