@@ -308,38 +308,28 @@ impl Parser<'_> {
         let value = self.expr_or_error()?;
         self.close(TokenKind::RParen, open);
         let open = self.expect(TokenKind::LBrace, "and the cases of `switch`")?.span;
-        let mut cases: Vec<Case> = Vec::new();
-        loop {
-            if self.eat(TokenKind::RBrace) {
-                break;
-            }
-            if self.is(TokenKind::Eof) {
-                self.unclosed_brace(open);
-                break;
-            }
-            let start = self.span();
-            if let Some(label) = self.case_label()? {
+        let cases = self.labelled(
+            open,
+            |parser, cases: &mut Vec<Case>| {
+                let start = parser.span();
+                let Some(label) = parser.case_label()? else { return Ok(false) };
                 match cases.last_mut().filter(|case| case.body.is_empty()) {
                     Some(case) => {
                         case.labels.push(label);
-                        case.span = self.since(case.span);
+                        case.span = parser.since(case.span);
                     }
                     None => {
-                        let span = self.since(start);
+                        let span = parser.since(start);
                         cases.push(Case { labels: vec![label], body: Vec::new(), span });
                     }
                 }
-                continue;
-            }
-            if cases.is_empty() {
-                self.expected("`case` or `default`");
-            }
-            let stmt = self.stmt_or_error();
-            if let Some(case) = cases.last_mut() {
+                Ok(true)
+            },
+            |parser, case, stmt| {
                 case.body.push(stmt);
-                case.span = self.since(case.span);
-            }
-        }
+                case.span = parser.since(case.span);
+            },
+        )?;
         Ok(StmtKind::Switch { value, cases })
     }
 
@@ -347,15 +337,15 @@ impl Parser<'_> {
     fn target_switch(&mut self, asks: TargetQuestion) -> Parsed<StmtKind> {
         let span = self.bump().span;
         let open = self.bump().span;
-        let mut cases: Vec<TargetCase> = Vec::new();
-        while !self.eat(TokenKind::RBrace) {
-            if self.is(TokenKind::Eof) {
-                self.unclosed_brace(open);
-                break;
-            }
-            let name = if self.eat_word(word::CASE) { Some(self.name("a target's name")?) } else { None };
-            if name.is_some() || self.eat_word(word::DEFAULT) {
-                self.expect(TokenKind::Colon, "after this label")?;
+        let cases = self.labelled(
+            open,
+            |parser, cases: &mut Vec<TargetCase>| {
+                let name =
+                    if parser.eat_word(word::CASE) { Some(parser.name("a target's name")?) } else { None };
+                if name.is_none() && !parser.eat_word(word::DEFAULT) {
+                    return Ok(false);
+                }
+                parser.expect(TokenKind::Colon, "after this label")?;
                 if cases.last().is_none_or(|case| !case.body.is_empty()) {
                     cases.push(TargetCase { names: Vec::new(), is_default: false, body: Vec::new() });
                 }
@@ -363,6 +353,28 @@ impl Parser<'_> {
                     case.is_default |= name.is_none();
                     case.names.extend(name);
                 }
+                Ok(true)
+            },
+            |_, case, stmt| case.body.push(stmt),
+        )?;
+        Ok(StmtKind::TargetSwitch(TargetSwitch { asks, cases, span }))
+    }
+
+    /// The cases of a switch up to its closing brace. `label` reads a label into them, if there is one here; `add` puts a statement into
+    /// the last of them.
+    fn labelled<C>(
+        &mut self,
+        open: Span,
+        mut label: impl FnMut(&mut Self, &mut Vec<C>) -> Parsed<bool>,
+        mut add: impl FnMut(&mut Self, &mut C, Stmt),
+    ) -> Parsed<Vec<C>> {
+        let mut cases = Vec::new();
+        while !self.eat(TokenKind::RBrace) {
+            if self.is(TokenKind::Eof) {
+                self.unclosed_brace(open);
+                break;
+            }
+            if label(self, &mut cases)? {
                 continue;
             }
             if cases.is_empty() {
@@ -370,10 +382,10 @@ impl Parser<'_> {
             }
             let stmt = self.stmt_or_error();
             if let Some(case) = cases.last_mut() {
-                case.body.push(stmt);
+                add(self, case, stmt);
             }
         }
-        Ok(StmtKind::TargetSwitch(TargetSwitch { asks, cases, span }))
+        Ok(cases)
     }
 
     /// `case x:` or `default:`, when there is one here.
