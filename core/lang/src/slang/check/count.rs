@@ -3,6 +3,7 @@
 use super::conform::Unsettled;
 use super::constant::fold;
 use super::hir::{Callee, Expr, ExprKind, Literal};
+use super::operator::symbol;
 use super::program::{Lazy, Program, RequirementId};
 use super::types::{Arg, ParamId, Subst, Ty};
 use pullback_base::{Scalar, Span};
@@ -434,25 +435,6 @@ impl Program<'_> {
         };
         if alone { shown } else { format!("({shown})") }
     }
-}
-
-fn symbol(op: &Op) -> Option<&'static str> {
-    Some(match op {
-        Op::Div => "/",
-        Op::Rem => "%",
-        Op::Shl => "<<",
-        Op::Shr => ">>",
-        Op::And => "&",
-        Op::Or => "|",
-        Op::Xor => "^",
-        Op::Eq => "==",
-        Op::Ne => "!=",
-        Op::Lt => "<",
-        Op::Le => "<=",
-        Op::Gt => ">",
-        Op::Ge => ">=",
-        _ => return None,
-    })
 }
 
 /// The whole number that an expression stands for, or the place of the first part that is none. `known` is asked for the values of

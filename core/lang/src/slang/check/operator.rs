@@ -54,6 +54,11 @@ fn ir_op(op: BinaryOp) -> Op {
     }
 }
 
+/// The operator that an op is written with.
+pub fn symbol(op: &Op) -> Option<&'static str> {
+    BinaryOp::ALL.into_iter().find(|&written| ir_op(written) == *op).map(BinaryOp::text)
+}
+
 impl Context<'_, '_> {
     pub fn binary(&mut self, op: BinaryOp, left: Expr, right: Expr, op_span: Span, span: Span) -> Expr {
         if left.is_error() || right.is_error() {
