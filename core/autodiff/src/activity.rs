@@ -3,6 +3,7 @@
 use crate::calls::{Calls, Custom};
 use crate::mutation::{Bug, on};
 use crate::rules::{Rule, rule};
+use crate::touched::Place;
 use pullback_ir::visit::each_stmt;
 use pullback_ir::{Block, Effect, FuncId, Function, Op, Roots, Stmt, StmtKind, Type, Value};
 use rustc_hash::FxHashSet;
@@ -88,6 +89,11 @@ impl Activity {
     /// The parameter that an address comes from, active or not.
     pub fn memory_of(&self, address: Value) -> Option<Value> {
         self.memory.roots.root(address)
+    }
+
+    /// The memory that a called function touches.
+    pub fn memory_at(&self, place: Place<usize>, args: &[Value]) -> Place<Value> {
+        place.seen(|arg| self.memory_of(args[arg]))
     }
 
     /// The active parameter that the address comes from: what is there has a derivative.

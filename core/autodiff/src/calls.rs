@@ -1,5 +1,6 @@
 //! Calls that differentiation meets: of functions whose derivatives their authors gave. All others are expanded before.
 
+use crate::touched::{Place, Touched};
 use pullback_base::{Code, Diagnostic, Diagnostics, bug};
 use pullback_ir::visit::each_stmt;
 use pullback_ir::{
@@ -38,9 +39,9 @@ pub(crate) struct Custom {
     pub results: Vec<bool>,
     /// For each leaf of the results whether the type of its derivatives repeats it.
     repeated: Vec<bool>,
-    /// Whether the function itself, or one that it calls, touches memory: to read it, to write it.
-    pub loads: bool,
-    pub writes: bool,
+    /// What the function touches, and what its derivative does. Parameters are the call's arguments in both.
+    pub touched: Touched,
+    pub derivative_touched: Touched,
     /// Whether the derivative runs for each call, even if no cotangent comes: it writes memory, or nothing that the
     /// function gives could have a cotangent.
     pub is_always_swept: bool,
@@ -72,7 +73,7 @@ impl<'a> Primal<'a> {
                 return Err(refused);
             }
             if !missing {
-                let calls = Calls::of(&function, module, mode);
+                let calls = Calls::of(&function, module, mode)?;
                 return Ok((function, calls));
             }
             let mut next = function.into_owned();
@@ -132,14 +133,15 @@ pub(crate) fn not_given(callee: &Function, mode: DerivativeMode) -> Diagnostic {
 }
 
 impl Calls {
-    fn of(function: &Function, module: &Module, mode: DerivativeMode) -> Self {
-        let mut customs = FxHashMap::default();
+    fn of(function: &Function, module: &Module, mode: DerivativeMode) -> Result<Self, Diagnostics> {
+        let mut callees = FxHashSet::default();
         each_stmt(&function.body, &mut |stmt| {
             if let StmtKind::Call { callee, .. } = stmt.kind {
-                customs.entry(callee).or_insert_with(|| Custom::of(callee, module, mode));
+                callees.insert(callee);
             }
         });
-        Self(customs)
+        let customs = callees.into_iter().map(|callee| Ok((callee, Custom::of(callee, module, mode)?)));
+        customs.collect::<Result<_, _>>().map(Self)
     }
 
     pub fn get(&self, callee: FuncId) -> &Custom {
@@ -155,7 +157,7 @@ impl Calls {
 }
 
 impl Custom {
-    fn of(callee: FuncId, module: &Module, mode: DerivativeMode) -> Self {
+    fn of(callee: FuncId, module: &Module, mode: DerivativeMode) -> Result<Self, Diagnostics> {
         let function = &module.functions[callee];
         let Some(derivatives) = function.derivatives.as_deref().cloned() else {
             bug!("autodiff", "`{}` has no derivatives", function.name)
@@ -170,22 +172,35 @@ impl Custom {
             derivatives.result.iter().chain(written.map(|param| &param.value)).collect();
         let results: Vec<bool> = given.iter().flat_map(|value| value.active_leaves()).collect();
         let repeated = given.iter().flat_map(|value| value.repeated_leaves()).collect();
-        let (loads, writes) = touches(callee, module);
-        let is_always_swept = !results.contains(&true) || touches(derivative, module).1;
+        let touched = Touched::of(callee, module)?;
+        let args_of_derivative = derivatives.primal_args(mode);
+        let derivative_touched = Touched::of(derivative, module)?.seen(|param| args_of_derivative[param]);
+        let has_effect = !derivative_touched.writes.is_empty() || derivative_touched.is_joint;
+        let is_always_swept = !results.contains(&true) || has_effect;
         let values = derivatives.params.iter().map(|param| &param.value).chain(&derivatives.result);
         let mut tangents = values.filter_map(|value| value.tangent.as_ref());
         let has_parts_of_nothing = tangents.any(|tangent| tangent.parts().contains(&None));
-        Self {
+        Ok(Self {
             derivative,
             args,
             results,
             repeated,
-            loads,
-            writes,
+            touched,
+            derivative_touched,
             is_always_swept,
             has_parts_of_nothing,
             derivatives,
-        }
+        })
+    }
+
+    /// The memory from which both the function and its derivative read: a write in between would come between them. What
+    /// the derivative reads alone is its author's: what the function or others have left for it there.
+    pub fn reread(&self) -> impl Iterator<Item = Place<usize>> {
+        let (primal, derivative) = (&self.touched.loads, &self.derivative_touched.loads);
+        let meet = |one: &Place<usize>, other: &Place<usize>| {
+            one == other || [one, other].contains(&&Place::Somewhere)
+        };
+        derivative.iter().filter(move |place| primal.iter().any(|other| meet(place, other))).copied()
     }
 
     /// The results that have derivatives.
@@ -212,24 +227,4 @@ impl Custom {
 
 fn marked<'v>(values: &'v [Value], marks: &[bool]) -> impl Iterator<Item = &'v Value> {
     values.iter().zip(marks).filter(|(_, marked)| **marked).map(|(value, _)| value)
-}
-
-/// Whether a function, or one that it calls, reads memory, and whether it writes it.
-fn touches(id: FuncId, module: &Module) -> (bool, bool) {
-    let (mut loads, mut writes) = (false, false);
-    let (mut open, mut seen) = (vec![id], FxHashSet::default());
-    while let Some(id) = open.pop().filter(|_| !(loads && writes)) {
-        if !seen.insert(id) {
-            continue;
-        }
-        each_stmt(&module.functions[id].body, &mut |stmt| match &stmt.kind {
-            StmtKind::Effect { effect, .. } => {
-                writes |= effect.writes();
-                loads |= !effect.writes();
-            }
-            StmtKind::Call { callee, .. } => open.push(*callee),
-            _ => {}
-        });
-    }
-    (loads, writes)
 }

@@ -2,6 +2,7 @@
 
 use crate::activity::Activity;
 use crate::need::Values;
+use crate::touched::Place;
 use pullback_base::{Code, Diagnostic, Diagnostics};
 use pullback_ir::{Effect, Function, Stmt, StmtKind, Value, visit};
 use rustc_hash::FxHashSet;
@@ -35,20 +36,12 @@ pub(crate) fn refused(function: &Function, activity: &Activity, rerun: Option<Re
 #[derive(Clone, Copy)]
 pub(crate) struct Rerun<'a> {
     pub values: &'a Values,
-    /// Whether what is written by one pointer parameter is reached by no other.
-    pub distinct_memory: bool,
+    /// As in [`crate::VjpRequest`].
+    pub distinct_params: &'a [bool],
 }
 
-/// Memory that an access may touch.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Memory {
-    /// What is reached from a pointer parameter.
-    Of(Value),
-    /// Any that pointers lead to.
-    Somewhere,
-    /// What lanes of a group share.
-    Shared,
-}
+/// Memory as the function knows it: by its pointer parameters.
+type Memory = Place<Value>;
 
 struct Site<'a> {
     function: &'a Function,
@@ -57,39 +50,73 @@ struct Site<'a> {
     rerun: Option<Rerun<'a>>,
     /// What is read again.
     reloads: FxHashSet<Memory>,
+    /// What both functions that are called and their given derivatives read.
+    reread: FxHashSet<Memory>,
+    /// What is read again while the sweep goes on, not before it: in a region that is swept.
+    late_reloads: FxHashSet<Memory>,
     /// A condition is asked once more than there are trips, and by each loop that a loop becomes.
     in_heads: FxHashSet<*const Stmt>,
+    in_swept_regions: FxHashSet<*const Stmt>,
 }
 
 impl<'a> Site<'a> {
     fn of(function: &'a Function, activity: &'a Activity, rerun: Option<Rerun<'a>>) -> Self {
-        let mut site =
-            Self { function, activity, rerun, reloads: FxHashSet::default(), in_heads: FxHashSet::default() };
+        let mut site = Self {
+            function,
+            activity,
+            rerun,
+            reloads: FxHashSet::default(),
+            reread: FxHashSet::default(),
+            late_reloads: FxHashSet::default(),
+            in_heads: FxHashSet::default(),
+            in_swept_regions: FxHashSet::default(),
+        };
+        visit::each_stmt(&function.body, &mut |stmt| {
+            if !activity.is_swept(&stmt.kind) {
+                return;
+            }
+            let enter = |block, into: &mut FxHashSet<*const Stmt>| {
+                visit::each_stmt(block, &mut |stmt| {
+                    into.insert(std::ptr::from_ref(stmt));
+                });
+            };
+            if let StmtKind::Loop { head, .. } = &stmt.kind {
+                enter(head, &mut site.in_heads);
+            }
+            stmt.kind.blocks().iter().for_each(|block| enter(block, &mut site.in_swept_regions));
+        });
         visit::each_stmt(&function.body, &mut |stmt| match &stmt.kind {
             StmtKind::Effect { result, effect, args } if site.is_rerun(result.as_slice()) => {
-                site.reloads.insert(site.memory(*effect, args));
+                site.reload(stmt, [site.memory(*effect, args)]);
             }
-            StmtKind::Call { results, callee, .. }
-                if site.is_rerun(results) && activity.custom(*callee).loads =>
-            {
-                site.reloads.extend([Memory::Somewhere, Memory::Shared]);
-            }
-            StmtKind::Loop { head, .. } if activity.is_swept(&stmt.kind) => {
-                visit::each_stmt(head, &mut |stmt| {
-                    site.in_heads.insert(std::ptr::from_ref(stmt));
-                });
+            StmtKind::Call { results, callee, args } => {
+                let custom = activity.custom(*callee);
+                if site.is_rerun(results) {
+                    let loads = custom.touched.loads.iter();
+                    site.reload(stmt, loads.map(|&place| activity.memory_at(place, args)));
+                }
+                if activity.is_swept(&stmt.kind) {
+                    let loads = custom.reread();
+                    site.reread.extend(loads.map(|place| activity.memory_at(place, args)));
+                }
             }
             _ => {}
         });
         site
     }
 
-    fn memory(&self, effect: Effect, args: &[Value]) -> Memory {
-        match args.first() {
-            _ if effect.shared().is_some() => Memory::Shared,
-            Some(&address) => self.activity.memory_of(address).map_or(Memory::Somewhere, Memory::Of),
-            None => Memory::Somewhere,
+    fn reload(&mut self, stmt: &Stmt, from: impl IntoIterator<Item = Memory>) {
+        let is_late = self.in_swept_regions.contains(&std::ptr::from_ref(stmt));
+        for memory in from {
+            self.reloads.insert(memory);
+            if is_late {
+                self.late_reloads.insert(memory);
+            }
         }
+    }
+
+    fn memory(&self, effect: Effect, args: &[Value]) -> Memory {
+        Place::of(effect, args, |address| self.activity.memory_of(address))
     }
 
     fn is_rerun(&self, results: &[Value]) -> bool {
@@ -152,34 +179,59 @@ impl<'a> Site<'a> {
             let message = "a part of a derivative belongs to no part of its value, and would be lost";
             return Some((message, "called here"));
         }
-        if !custom.writes {
-            return None;
+        if custom.touched.is_joint && self.is_rerun(stmt.kind.results()) {
+            return Some(("reverse mode does not run again what lanes compute together", "called here"));
         }
-        if self.activity.has_active_memory() {
+        let memory = |places: &FxHashSet<Place<usize>>| {
+            places.iter().map(|&place| self.activity.memory_at(place, args)).collect::<Vec<_>>()
+        };
+        let writes = memory(&custom.touched.writes);
+        if writes.iter().any(|&memory| self.may_be_active(memory)) {
             let message = "a derivative by a whole array does not flow past this write to memory";
             return Some((message, "what is called may change the array"));
         }
-        [Memory::Somewhere, Memory::Shared].into_iter().find_map(|memory| self.write(stmt, memory))
+        if let Some(refusal) = writes.into_iter().find_map(|memory| self.write(stmt, memory)) {
+            return Some(refusal);
+        }
+        let is_swept = self.rerun.is_some() && self.activity.is_swept(&stmt.kind);
+        let mut changed = memory(&custom.derivative_touched.writes).into_iter();
+        let changes = changed.any(|memory| self.meets(&self.late_reloads, memory));
+        (is_swept && changes).then_some((
+            "reverse mode loads again from memory, which a derivative that was given may change",
+            "the derivative of what is called here writes to memory",
+        ))
     }
 
     /// Whether two accesses may touch the same.
     fn may_meet(&self, one: Memory, other: Memory) -> bool {
         match (one, other) {
-            (Memory::Shared, other) | (other, Memory::Shared) => other == Memory::Shared,
-            (Memory::Of(one), Memory::Of(other)) => {
-                one == other || self.rerun.is_some_and(|rerun| !rerun.distinct_memory)
+            (Place::Shared, other) | (other, Place::Shared) => other == Place::Shared,
+            (Place::Of(one), Place::Of(other)) => {
+                one == other || !(self.is_distinct(one) && self.is_distinct(other))
             }
             _ => true,
         }
     }
 
+    fn is_distinct(&self, root: Value) -> bool {
+        let is_marked = |rerun: Rerun<'_>| {
+            let mut params = self.function.params.iter().zip(rerun.distinct_params);
+            params.any(|(&param, &distinct)| param == root && distinct)
+        };
+        self.rerun.is_none_or(is_marked)
+    }
+
     /// Whether derivatives by the memory are asked for.
     fn may_be_active(&self, memory: Memory) -> bool {
         match memory {
-            Memory::Of(root) => self.activity.active_memory(root).is_some(),
-            Memory::Somewhere => self.activity.has_active_memory(),
-            Memory::Shared => false,
+            Place::Of(root) => self.activity.active_memory(root).is_some(),
+            Place::Somewhere => self.activity.has_active_memory(),
+            Place::Shared => false,
         }
+    }
+
+    fn meets(&self, others: &FxHashSet<Memory>, memory: Memory) -> bool {
+        others.iter().any(|&other| self.may_meet(other, memory))
     }
 
     /// Why a write keeps reverse mode from running values again.
@@ -190,8 +242,14 @@ impl<'a> Site<'a> {
                 "this write gives it",
             ));
         }
-        if self.reloads.iter().any(|&reloaded| self.may_meet(reloaded, memory)) {
+        if self.meets(&self.reloads, memory) {
             return Some(("reverse mode loads again from memory, which this may change", "this write"));
+        }
+        if self.meets(&self.reread, memory) {
+            return Some((
+                "a derivative that was given reads memory, which this may change before",
+                "this write",
+            ));
         }
         let in_head = self.rerun.is_some() && self.in_heads.contains(&std::ptr::from_ref(stmt));
         in_head.then_some(("reverse mode does not go through a write in a loop's condition", "this write"))

@@ -350,8 +350,14 @@ impl Wrapper<'_> {
         }
         let flat = Primal { function: flat, module: Some(self.module) };
         // The signature tells what has a derivative: memory is not of it.
+        // Globals that are written lead each to memory of its own.
+        let hidden = derivatives.params[written..].iter().filter(|param| param.direction.reads());
+        let hidden: usize = hidden.map(|param| param.value.ty.leaves().len()).sum();
+        let first_hidden = active.len() - hidden;
+        let distinct_params = (0..active.len()).map(|leaf| leaf >= first_hidden).collect();
         let plain = VjpRequest::new(active, seeded);
-        let request = VjpRequest { convention: self.convention, constant_memory: true, ..plain };
+        let request =
+            VjpRequest { convention: self.convention, constant_memory: true, distinct_params, ..plain };
         let derived = vjp(flat, &request)?;
         primals.extend(seeds);
         let mut cotangents = self.paste(&derived, primals).into_iter();

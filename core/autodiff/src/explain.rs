@@ -91,7 +91,7 @@ pub fn explain<'a>(primal: impl Into<Primal<'a>>, request: &VjpRequest) -> Expla
     let activity = Activity::of(&function, calls, params, results, request.constant_memory);
     let plans = LoopPlans::new(&function, &activity, request.loops);
     let values = &need::rerun(&function.body, &activity, &plans);
-    let rerun = Rerun { values, distinct_memory: request.distinct_memory };
+    let rerun = Rerun { values, distinct_params: &request.distinct_params };
     let refused = effects::refused(&function, &activity, Some(rerun));
     block(&function, &function.body, &activity, &plans, 0, &mut loops);
     Explanation { loops, refused }

@@ -41,6 +41,7 @@ mod reverse;
 mod rules;
 mod site;
 mod slice;
+mod touched;
 mod unpaired;
 
 use calls::Calls;
@@ -76,8 +77,8 @@ pub struct VjpRequest {
     pub loops: LoopOptions,
     /// Whether memory that no active pointer leads to is constant. Otherwise a result that depends on it is refused.
     pub constant_memory: bool,
-    /// Whether what is written by one pointer parameter is reached by no other.
-    pub distinct_memory: bool,
+    /// For each parameter whether no other of these leads to the same memory, where either is written.
+    pub distinct_params: Vec<bool>,
 }
 
 /// Which tangents a [`jvp`] takes.
@@ -109,6 +110,7 @@ impl JvpRequest {
 impl VjpRequest {
     /// The cotangents of these parameters alone from those of these results, by the default convention.
     pub fn new(active_params: Vec<bool>, seeded_results: Vec<bool>) -> Self {
+        let distinct_params = vec![false; active_params.len()];
         Self {
             active_params,
             seeded_results,
@@ -116,7 +118,7 @@ impl VjpRequest {
             convention: Convention::default(),
             loops: LoopOptions::default(),
             constant_memory: false,
-            distinct_memory: false,
+            distinct_params,
         }
     }
 }

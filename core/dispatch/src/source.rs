@@ -51,7 +51,8 @@ impl Source {
 
     fn told(&self, request: &VjpRequest) -> VjpRequest {
         let request = request.clone();
-        VjpRequest { convention: self.convention, constant_memory: true, distinct_memory: true, ..request }
+        let distinct_params = vec![true; request.active_params.len()];
+        VjpRequest { convention: self.convention, constant_memory: true, distinct_params, ..request }
     }
 
     fn primal<'a>(&'a self, function: &'a Function) -> Primal<'a> {

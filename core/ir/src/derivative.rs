@@ -164,6 +164,35 @@ impl Derivatives {
         }
     }
 
+    /// For each leaf of the derivative's parameters the argument of the function that comes in there, counted in leaves
+    /// of all; `None` for a tangent or a cotangent.
+    pub fn primal_args(&self, mode: DerivativeMode) -> Vec<Option<usize>> {
+        let mut out = Vec::new();
+        let mut next = 0;
+        let seed = |value: Option<&Differentiable>, out: &mut Vec<Option<usize>>| {
+            let tangent = value.and_then(|value| value.tangent.as_ref());
+            out.extend(tangent.iter().flat_map(|tangent| tangent.ty.leaves()).map(|_| None));
+        };
+        let result = self.result.as_ref().filter(|_| mode == DerivativeMode::Backward);
+        for (index, param) in self.params.iter().enumerate() {
+            if index == self.params.len() - self.hidden {
+                seed(result, &mut out);
+            }
+            if param.direction.reads() {
+                let leaves = param.value.ty.leaves().len();
+                out.extend((next..next + leaves).map(Some));
+                next += leaves;
+            } else if mode == DerivativeMode::Forward {
+                continue;
+            }
+            seed(Some(&param.value), &mut out);
+        }
+        if self.hidden == 0 {
+            seed(result, &mut out);
+        }
+        out
+    }
+
     /// The derivative of that mode that the author gave.
     pub fn custom(&self, mode: DerivativeMode) -> Option<FuncId> {
         match mode {

@@ -35,7 +35,7 @@ pub(crate) fn derive(primal: &Function, calls: Calls, request: &VjpRequest) -> R
         Activity::of(primal, calls, &request.active_params, &request.seeded_results, request.constant_memory);
     let plans = LoopPlans::new(primal, &activity, request.loops);
     let values = &need::rerun(&primal.body, &activity, &plans);
-    let rerun = Rerun { values, distinct_memory: request.distinct_memory };
+    let rerun = Rerun { values, distinct_params: &request.distinct_params };
     let mut refused = effects::refused(primal, &activity, Some(rerun));
     refused.extend(unpaired::refused(primal, &activity, DerivativeMode::Backward));
     if refused.has_errors() {

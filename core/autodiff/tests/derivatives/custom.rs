@@ -364,3 +364,80 @@ fn a_pointer_without_a_second_half_is_refused_where_a_derivative_meets_it() {
     let pairs = "the derivatives given to `load` take differentiable pointers in pairs";
     assert_eq!(tangents("only", "%2", "%10").map_err(message), Err(pairs.to_owned()));
 }
+
+/// `look(table, sums, x) = table[0] * x`; its derivative adds to `sums`, and reads `table` again.
+const LOOKED_UP: &str = "
+func @look(%0 table: ptr<f64>, %1 sums: ptr<f64>, %2 x: f64) -> (f64) {
+  derivatives (in ptr<f64>, in ptr<f64>, in f64 ~ f64 [0]) -> f64 ~ f64 [0] backward @look_backward
+  %3: f64 = load %0
+  %4: f64 = mul %3, %2
+  yield %4
+}
+func @look_backward(%0: ptr<f64>, %1: ptr<f64>, %2: struct DifferentialPair { p: f64, d: f64 }, %3: f64) -> (struct DifferentialPair { p: f64, d: f64 }) {
+  %4: f64 = extract.0 %2
+  %5: f64 = load %0
+  %6: f64 = mul %5, %3
+  %7: f64 = mul %4, %3
+  atomic_add %1, %7
+  %8: struct DifferentialPair { p: f64, d: f64 } = construct struct DifferentialPair { p: f64, d: f64 } %4, %6
+  yield %8
+}
+func @once(%0 table: ptr<f64>, %1 sums: ptr<f64>, %2 x: f64) -> (f64) {
+  %3: f64 = load SUMS
+  %4: f64 = mul %3, %2
+  %5: f64 = call @look TABLE, SUMS, %4
+  yield %5
+}
+func @looped(%0 table: ptr<f64>, %1 sums: ptr<f64>, %2 x: f64) -> (f64) {
+  %3: i32 = const i32 0
+  %4: i32 = const i32 1
+  %5: i32 = const i32 3
+  %6: i32, %7: f64 = loop (%8: i32 = %3, %9: f64 = %2) while {
+    %10: bool = lt %8, %5
+    yield %10
+  } do {
+    %11: i32 = add %8, %4
+    %12: f64 = load TABLE
+    %13: f64 = mul %12, %9
+    %14: f64 = sin %13
+    %15: f64 = call @look TABLE, SUMS, %14
+    yield %11, %15
+  }
+  yield %7
+}
+func @overwritten(%0 table: ptr<f64>, %1 sums: ptr<f64>, %2 x: f64) -> (f64) {
+  %3: f64 = call @look TABLE, SUMS, %2
+  %4: f64 = const f64 0
+  store %0, %4
+  yield %3
+}
+";
+
+/// What is said of the gradient of a function whose pointer parameters may be one, or not.
+fn said_of_looking_up(name: &str, table: &str, sums: &str, distinct: bool) -> Vec<String> {
+    let module = module(&LOOKED_UP.replace("TABLE", table).replace("SUMS", sums));
+    let function = taken(&module, name);
+    let plain = VjpRequest::new(vec![false, false, true], vec![true]);
+    let request = VjpRequest { constant_memory: true, distinct_params: vec![distinct; 3], ..plain };
+    let derived = vjp(Primal { function: &function, module: Some(&module) }, &request);
+    let found = derived.err().map_or_else(Vec::new, |found| found.into_vec());
+    found.iter().map(|diagnostic| diagnostic.message.to_string()).collect()
+}
+
+#[test]
+fn a_given_derivative_may_write_what_no_later_replay_loads() {
+    let changed = "reverse mode loads again from memory, which a derivative that was given may change";
+    assert_eq!(said_of_looking_up("looped", "%0", "%1", true), [""; 0]);
+    assert_eq!(said_of_looking_up("looped", "%0", "%1", false), [changed]);
+    assert_eq!(said_of_looking_up("looped", "%0", "%0", true), [changed]);
+    // All is loaded again before the sweep begins.
+    assert_eq!(said_of_looking_up("once", "%0", "%0", true), [""; 0]);
+}
+
+#[test]
+fn a_write_between_a_call_and_its_derivative_is_refused_where_both_read() {
+    let between = "a derivative that was given reads memory, which this may change before";
+    assert_eq!(said_of_looking_up("overwritten", "%0", "%1", true), [between]);
+    assert_eq!(said_of_looking_up("overwritten", "%1", "%0", true), [""; 0]);
+    assert_eq!(said_of_looking_up("overwritten", "%1", "%0", false), [between]);
+}

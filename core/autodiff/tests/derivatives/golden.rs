@@ -73,7 +73,7 @@ fn only_what_one_gradient_needs_is_computed() {
         convention: Convention::Torch,
         loops: LoopOptions::default(),
         constant_memory: false,
-        distinct_memory: false,
+        distinct_params: vec![false; 4],
     };
     check(
         &vjp(&parse_one(POLYNOMIAL), &request).expect("has a VJP"),

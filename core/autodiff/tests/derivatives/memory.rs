@@ -12,7 +12,8 @@ fn marks(types: &[Type]) -> Vec<bool> {
 
 fn pullback(f: &Function, keep_results: bool) -> Result<Function, Diagnostics> {
     let plain = VjpRequest::new(marks(&f.param_types()), marks(&f.results));
-    vjp(f, &VjpRequest { keep_results, distinct_memory: true, ..plain })
+    let distinct_params = vec![true; f.params.len()];
+    vjp(f, &VjpRequest { keep_results, distinct_params, ..plain })
 }
 
 /// Runs on numbers for scalar parameters, and on the arrays for pointers in order, which it changes.

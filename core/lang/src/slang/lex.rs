@@ -219,7 +219,10 @@ impl Lexer<'_> {
 
     /// Digits, fraction, exponent, then whatever letters follow: `number` judges them.
     fn number(&mut self) {
-        if self.peek(0) == b'0' && matches!(self.peek(1), b'x' | b'X' | b'b' | b'B' | b'o' | b'O') {
+        if self.peek(0) == b'0' && matches!(self.peek(1), b'x' | b'X') {
+            return self.hexadecimal();
+        }
+        if self.peek(0) == b'0' && matches!(self.peek(1), b'b' | b'B' | b'o' | b'O') {
             return self.skip_word();
         }
         self.skip_digits();
@@ -233,6 +236,23 @@ impl Lexer<'_> {
                 self.at += 1 + sign;
                 self.skip_digits();
             }
+        }
+        self.skip_word();
+    }
+
+    /// `0xFF`, and `0x1.8p-3`: a fraction only where an exponent follows.
+    fn hexadecimal(&mut self) {
+        let digits = |from: &[u8]| from.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        self.at += 2;
+        self.at += digits(&self.bytes[self.at..]);
+        if self.peek(0) == b'.' {
+            let fraction = digits(&self.bytes[self.at + 1..]);
+            if matches!(self.peek(1 + fraction), b'p' | b'P') {
+                self.at += 1 + fraction;
+            }
+        }
+        if matches!(self.peek(0), b'p' | b'P') && matches!(self.peek(1), b'+' | b'-') {
+            self.at += 2;
         }
         self.skip_word();
     }

@@ -16,6 +16,9 @@ pub fn parse(text: &str) -> Result<Number, &'static str> {
         Some("0o" | "0O") => Some(8),
         _ => None,
     };
+    if radix == Some(16) && text.contains(['p', 'P']) {
+        return hexadecimal_float(&text[2..]);
+    }
     if let Some(radix) = radix {
         return int(&text[2..], radix);
     }
@@ -66,14 +69,50 @@ fn float(text: &str) -> Result<Number, &'static str> {
         }
         end = exponent;
     }
-    let suffix = match text[end..].to_ascii_lowercase().as_str() {
-        "" => FloatSuffix::None,
-        "f" => FloatSuffix::F32,
-        "h" | "hf" => FloatSuffix::F16,
-        "l" | "lf" => FloatSuffix::F64,
-        _ => return Err("not a suffix of a float; there are `f`, `h`, `l`, `lf`"),
-    };
+    let suffix = float_suffix(&text[end..])?;
     let value: f64 = text[..end].parse().map_err(|_| "not a number")?;
+    if value.is_finite() { Ok(Number::Float(value, suffix)) } else { Err("too large for any float type") }
+}
+
+fn float_suffix(text: &str) -> Result<FloatSuffix, &'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "" => Ok(FloatSuffix::None),
+        "f" => Ok(FloatSuffix::F32),
+        "h" | "hf" | "fh" => Ok(FloatSuffix::F16),
+        "l" | "lf" | "fl" => Ok(FloatSuffix::F64),
+        _ => Err("not a suffix of a float; there are `f`, `h`, `l`, `lf`"),
+    }
+}
+
+/// `1.8p-3`: a mantissa in base 16, times a power of two.
+fn hexadecimal_float(text: &str) -> Result<Number, &'static str> {
+    let Some((mantissa, rest)) = text.split_once(['p', 'P']) else { return Err("expected an exponent") };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err("expected digits");
+    }
+    let significant = digits.trim_start_matches('0');
+    // All that is below the 53 bits of a double must be zero, so no digit is rounded away.
+    let mantissa = match significant.trim_end_matches('0') {
+        "" => 0,
+        short => u64::from_str_radix(short, 16).map_err(|_| "has more digits than a double")?,
+    };
+    let dropped = significant.len() - significant.trim_end_matches('0').len();
+    if mantissa.checked_ilog2().is_some_and(|top| top - mantissa.trailing_zeros() > 52) {
+        return Err("has more digits than a double");
+    }
+    let sign = usize::from(rest.starts_with(['+', '-']));
+    let end = sign + rest[sign..].bytes().take_while(u8::is_ascii_digit).count();
+    if end == sign {
+        return Err("the exponent has no digits");
+    }
+    let exponent: i32 = rest[..end].parse().map_err(|_| "the exponent is too large")?;
+    let places = 4 * (dropped as i64 - fraction.len() as i64) + i64::from(exponent);
+    let suffix = float_suffix(&rest[end..])?;
+    // Two factors: one alone may leave the range that both together are in.
+    let half = places.clamp(-2200, 2200) as i32 / 2;
+    let value = mantissa as f64 * 2f64.powi(half) * 2f64.powi(places.clamp(-2200, 2200) as i32 - half);
     if value.is_finite() { Ok(Number::Float(value, suffix)) } else { Err("too large for any float type") }
 }
 
@@ -101,6 +140,11 @@ mod tests {
             (".25", Float(0.25, FloatSuffix::None)),
             ("2.", Float(2.0, FloatSuffix::None)),
             ("1e-3", Float(1e-3, FloatSuffix::None)),
+            ("0x1.8p1", Float(3.0, FloatSuffix::None)),
+            ("0xAp-2f", Float(2.5, FloatSuffix::F32)),
+            ("0x1.fffffffffffffp1023l", Float(f64::MAX, FloatSuffix::F64)),
+            ("0x0.0p0", Float(0.0, FloatSuffix::None)),
+            ("1.5fh", Float(1.5, FloatSuffix::F16)),
         ];
         for (text, number) in cases {
             assert_eq!(parse(text), Ok(number), "{text}");
@@ -118,6 +162,9 @@ mod tests {
             ("1.0e", "exponent"),
             ("99999999999999999999", "64 bits"),
             ("1e999", "too large"),
+            ("0x1p9999", "too large"),
+            ("0x1p", "exponent"),
+            ("0x1.00000000000001p0", "more digits"),
         ] {
             let message = parse(text).expect_err(text);
             assert!(message.contains(part), "{text}: {message}");

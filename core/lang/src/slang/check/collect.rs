@@ -88,9 +88,9 @@ impl<'a> Checker<'a> {
                 let prefix = format!("{}{}.", place.prefix, namespace.name.text);
                 self.collect(&namespace.decls, Place { scope, prefix: &prefix, ..place });
             }
-            DeclKind::Using(name) => match self.program.lookup(place.scope, &name.text) {
-                Some(Symbol::Namespace(scope)) => self.program.scopes[place.scope].using.push(scope),
-                _ => self.error(
+            DeclKind::Using(name) => match self.namespace(place.scope, &name.text) {
+                Some(scope) => self.program.scopes[place.scope].using.push(scope),
+                None => self.error(
                     Code::UnknownName,
                     format!("no namespace named `{}` is in scope", name.text),
                     name.span,
@@ -103,6 +103,20 @@ impl<'a> Checker<'a> {
             | DeclKind::ModuleName(_)
             | DeclKind::Implementing(_) => {}
             other => self.refuse(other, decl, place),
+        }
+    }
+
+    /// The namespace of a dotted name.
+    fn namespace(&self, from: ScopeId, path: &str) -> Option<ScopeId> {
+        let mut names = path.split('.');
+        let mut found = self.program.lookup(from, names.next()?);
+        for name in names {
+            let Some(Symbol::Namespace(scope)) = found else { return None };
+            found = self.program.member(scope, name);
+        }
+        match found {
+            Some(Symbol::Namespace(scope)) => Some(scope),
+            _ => None,
         }
     }
 

@@ -404,7 +404,7 @@ impl Program<'_> {
         for &param in &members.generics {
             // `where T == float`: the type need not tell it.
             if let (false, Some(stated)) = (subst.contains_key(&param), self.stood_for(param)) {
-                subst.insert(param, Arg::Type(stated.clone()));
+                subst.insert(param, Arg::Type(stated.subst(self, &subst)));
             }
         }
         let fits = |&param: &ParamId| {

@@ -2,10 +2,11 @@
 
 use super::context::Context;
 use super::count::Count;
+use super::differential_pointer::INCOMPLETE_POINTER_PAIR;
 use super::hir::{Expr, ExprKind};
 use super::program::Symbol;
 use super::resolve::UNSIZED;
-use super::types::{Shape, Ty};
+use super::types::{Pairing, Shape, Ty};
 use crate::slang::ast;
 use pullback_base::{Code, Diagnostic, Span};
 use std::sync::Arc;
@@ -93,7 +94,8 @@ impl Context<'_, '_> {
         }
     }
 
-    /// Takes values from the list for one aggregate; inner braces may be left out. What the list does not give is zero.
+    /// Takes values from the list for one aggregate; inner braces may be left out. What the list does not give is zero, but
+    /// for where the derivatives of a pointer are.
     fn fill(&mut self, list: &mut List<'_>, ty: &Ty, span: Span, outermost: bool) -> Expr {
         let element_types: Vec<Ty> = match ty {
             Ty::Struct(..) | Ty::Pair(..) | Ty::Differential(_) => {
@@ -127,6 +129,14 @@ impl Context<'_, '_> {
             if list.peek().is_some() && self.refuse_hidden(&Symbol::Field(index as u32), Some(ty), span) {
                 list.at = list.items.len();
                 return Expr::error(span);
+            }
+            if let (Ty::Pair(Pairing::Pointer, _), 1, None) = (ty, index, list.peek()) {
+                return self.error(
+                    Code::TypeMismatch,
+                    INCOMPLETE_POINTER_PAIR,
+                    span,
+                    "only the pointer is here",
+                );
             }
             let value = match list.peek() {
                 None if matches!(ty, Ty::Struct(..)) => self.initial_field(ty, index, span),

@@ -2,6 +2,7 @@
 
 use super::call::FunctionSet;
 use super::context::Context;
+use super::differential_pointer::INCOMPLETE_POINTER_PAIR;
 use super::hir::{self, Expr, ExprKind};
 use super::infer::in_order;
 use super::member::Item;
@@ -410,7 +411,7 @@ impl Context<'_, '_> {
         let tangent = self.dual_type(pairing, of, span);
         let (least, message) = match pairing {
             Pairing::Tangent => (1, "a pair is made of a value and its tangent"),
-            Pairing::Pointer => (2, "a pair is made of a pointer and where its derivatives are"),
+            Pairing::Pointer => (2, INCOMPLETE_POINTER_PAIR),
         };
         if !(least..=2).contains(&args.len()) {
             return self.error(Code::TypeMismatch, message, span, "here");

@@ -7,6 +7,9 @@ use super::program::{Program, Symbol};
 use super::types::{Bound, Elem, Pairing, Ty};
 use pullback_base::{Code, Diagnostic, Span};
 
+/// What is said of a pair without its second part.
+pub const INCOMPLETE_POINTER_PAIR: &str = "a pair is made of a pointer and where its derivatives are";
+
 impl Pairing {
     const ALL: [Pairing; 2] = [Pairing::Tangent, Pairing::Pointer];
 

@@ -12,19 +12,23 @@ use pullback_base::{Code, Diagnostic, Scalar, Span};
 impl<'a> Checker<'a> {
     pub fn collect_enum(&mut self, decl: &ast::Decl, ast: &'a ast::Enum, place: Place<'_>) {
         let scope = self.program.new_scope(Some(place.scope));
-        let unscoped = decl.attributes.iter().any(|attribute| &*attribute.name.text == "UnscopedEnum");
+        let has = |name: &str| decl.attributes.iter().any(|attribute| &*attribute.name.text == name);
+        let is_anonymous = ast.name.text.is_empty();
+        let unscoped = is_anonymous || has("UnscopedEnum");
+        let name = if is_anonymous { "(anonymous enum)" } else { &*ast.name.text };
         let id = self.program.enums.push(Enum {
-            name: format!("{}{}", place.prefix, ast.name.text).into(),
+            name: format!("{}{name}", place.prefix).into(),
             ast,
             scope,
             visibility: place.visibility,
             tag: None,
             values: Vec::new(),
             unscoped,
+            is_flags: has("Flags"),
             broken: false,
             span: ast.name.span,
         });
-        if !ast.name.text.is_empty() {
+        if !is_anonymous {
             self.declare(place.scope, &ast.name, Symbol::Enum(id));
         }
         for (case, number) in ast.cases.iter().zip(0..) {
@@ -61,7 +65,8 @@ impl<'a> Checker<'a> {
             }
         };
         context.checker.program.enums[id].tag = Some(tag);
-        let mut next: i128 = 0;
+        let is_flags = context.checker.program.enums[id].is_flags;
+        let mut next = i128::from(is_flags);
         for case in &ast.cases {
             if let Some(value) = &case.value {
                 let value = context.expr(value);
@@ -83,7 +88,7 @@ impl<'a> Checker<'a> {
                 );
             }
             context.checker.program.enums[id].values.push(next);
-            next += 1;
+            next = if is_flags { 2 * next } else { next + 1 };
         }
         let broken = context.broken;
         self.program.enums[id].broken = broken;

@@ -20,6 +20,18 @@ enum Group {
     Order,
 }
 
+impl Group {
+    /// The interface whose types the operators take and give.
+    fn asked(self) -> Option<&'static str> {
+        match self {
+            Group::Arithmetic => Some("IArithmetic"),
+            Group::Bits => Some("ILogical"),
+            Group::Shift => Some("IInteger"),
+            Group::Equality | Group::Order => None,
+        }
+    }
+}
+
 fn group(op: BinaryOp) -> Group {
     use BinaryOp::*;
     match op {
@@ -132,6 +144,12 @@ impl Context<'_, '_> {
     /// The type in which an operator computes, if it takes these operands.
     fn operand_type(&self, op: BinaryOp, left: &Expr, right: &Expr) -> Option<Ty> {
         let group = group(op);
+        if let Some(interface) = group.asked()
+            && left.ty == right.ty
+            && matches!(left.ty, Ty::Assoc(..))
+        {
+            return self.admits(interface, &left.ty).then(|| left.ty.clone());
+        }
         let joined = match group {
             // A shift's result has the left side's components, in the shape of both.
             Group::Shift => {

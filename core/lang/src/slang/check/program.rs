@@ -248,6 +248,8 @@ pub struct Enum<'a> {
     pub values: Vec<i128>,
     /// `[UnscopedEnum]`: the cases are names beside the enum too, and convert to integers.
     pub unscoped: bool,
+    /// Each case without a value has twice that of the one before it.
+    pub is_flags: bool,
     pub broken: bool,
     pub span: Span,
 }

@@ -88,7 +88,7 @@ pub fn lower(lowerer: &mut Lowerer<'_>, id: FnId, args: &[Arg], name: &str, disp
     let result_ty = signature.result.subst(program, &function.subst);
     function.result = (result_ty != Ty::Void).then(|| {
         let ty = function.ty(&result_ty);
-        function.ssa.declare(ty, None)
+        function.declare(ty, None)
     });
     let mut params: Vec<(Var, Direction)> = Vec::new();
     // A method that a parameter chooses an instance of has its own object before the parameters.
@@ -106,7 +106,7 @@ pub fn lower(lowerer: &mut Lowerer<'_>, id: FnId, args: &[Arg], name: &str, disp
             let value = function.ssa.param(ty, &param.name);
             function.ssa.declare_with(value, Some(&param.name))
         } else {
-            function.ssa.declare(ty, Some(&param.name))
+            function.declare(ty, Some(&param.name))
         };
         params.push((var, param.direction));
     }

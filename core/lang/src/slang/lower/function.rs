@@ -69,7 +69,7 @@ pub fn lower(lowerer: &mut Lowerer<'_>, id: FnId, args: &[Arg], name: &str) -> F
     let mut results = Vec::new();
     if role != Role::Constructor && signature.result != Ty::Void {
         let ty = function.ty(&signature.result);
-        let var = function.ssa.declare(ty, None);
+        let var = function.declare(ty, None);
         function.result = Some(var);
         results.push(var);
         if signature.result_no_diff {
@@ -90,11 +90,6 @@ pub fn lower(lowerer: &mut Lowerer<'_>, id: FnId, args: &[Arg], name: &str) -> F
         if direction.writes() {
             results.push(var);
         }
-    }
-    if role == Role::Constructor && function.is_paired(&signature.result) {
-        let ty = function.ty(&signature.result);
-        let blank = function.blank(&ty);
-        function.ssa.write(results[0], blank);
     }
     if is_constant {
         function.constants.clone_from(&results);
@@ -141,7 +136,7 @@ impl FunctionLowerer<'_, '_> {
             }
             self.ssa.declare_with(value, Some(&decl.name))
         } else {
-            self.ssa.declare(ty, Some(&decl.name))
+            self.declare(ty, Some(&decl.name))
         };
         self.vars[local.index()] = Some(var);
         var

@@ -222,6 +222,15 @@ impl FunctionLowerer<'_, '_> {
         self.unpaired(zero)
     }
 
+    /// A variable without a value yet: a pointer in it is made of parts.
+    pub fn declare(&mut self, ty: Type, name: Option<&str>) -> Var {
+        if !holds_pairs(&ty) {
+            return self.ssa.declare(ty, name);
+        }
+        let blank = self.blank(&ty);
+        self.ssa.declare_with(blank, name)
+    }
+
     /// The value with its pointers alone: the second parts of pairs are lost.
     pub fn unpaired(&mut self, value: Value) -> Value {
         let ty = self.ssa.ty(value).clone();

@@ -30,7 +30,7 @@ impl FunctionLowerer<'_, '_> {
                     }
                     None => {
                         let ty = self.ty(&decl.ty);
-                        self.ssa.declare(ty, Some(&decl.name))
+                        self.declare(ty, Some(&decl.name))
                     }
                 };
                 self.vars[local.index()] = Some(var);

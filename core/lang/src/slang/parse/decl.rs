@@ -65,6 +65,9 @@ impl Parser<'_> {
         if self.eat(TokenKind::Semicolon) {
             return;
         }
+        if self.block_of_declarations(place, out) {
+            return;
+        }
         let at = self.at;
         let result = self.nested(|parser| {
             let head = parser.head()?;
@@ -76,6 +79,26 @@ impl Parser<'_> {
                 self.bump();
             }
         }
+    }
+
+    /// `__transparent_block { ... }` and `__file_decl { ... }`, whose declarations are as if they stood here, and
+    /// `__ignored_block { ... }`, which nothing reads; whether there is one.
+    fn block_of_declarations(&mut self, place: Place, out: &mut Vec<Decl>) -> bool {
+        if self.kind_ahead(1) != TokenKind::LBrace {
+            return false;
+        }
+        if self.is_word(word::IGNORED_BLOCK) {
+            self.at = self.skip_balanced(self.at + 1);
+            return true;
+        }
+        let is_open = self.is_word(word::TRANSPARENT_BLOCK) || self.is_word(word::FILE_DECL);
+        if is_open {
+            self.bump();
+            if let Ok(members) = self.members(place) {
+                out.extend(members);
+            }
+        }
+        is_open
     }
 
     pub(super) fn head(&mut self) -> Parsed<Head> {
@@ -321,7 +344,11 @@ impl Parser<'_> {
     fn enumeration(&mut self, head: Head) -> Parsed<Decl> {
         self.bump();
         self.eat_word(word::CLASS);
-        let name = self.name("the enum's name")?;
+        // Without a name its cases are names of the scope around.
+        let name = match self.kind() {
+            TokenKind::LBrace | TokenKind::Colon => Name { text: "".into(), span: self.previous() },
+            _ => self.name("the enum's name")?,
+        };
         let tag = if self.eat(TokenKind::Colon) { Some(self.ty("the enum's type")?) } else { None };
         let open = self.expect(TokenKind::LBrace, "and the enum's cases")?.span;
         let mut cases = Vec::new();
