@@ -23,11 +23,12 @@ const PROGRAMS: [&str; 4] = [
      float4 mix(float4x4 m, float4 v, inout float2x2 q) { q[1].x += m._m00; q = mul(q, transpose(q)); float4 c[2] = { v, mul(m, v) }; while (any(c[0] > c[1])) c[0] -= 1; return lerp(c[0], c[1].wzyx, saturate(v.x)); }\n",
 ];
 
-/// Whether a text compiles; what it became verifies in any case, and soon.
+/// Whether a text compiles; what it became verifies in any case, and soon: what takes milliseconds takes seconds on a machine that does
+/// ten other things, and what hangs takes longer.
 fn compiles(text: &str) -> bool {
     let start = Instant::now();
     let compiled = compile(Language::Slang, "t.slang", text, &Options::default());
-    assert!(start.elapsed() < Duration::from_secs(2), "slow:\n{text}");
+    assert!(start.elapsed() < Duration::from_secs(20), "slow:\n{text}");
     if let Err(errors) = pullback_ir::verify(compiled.module) {
         panic!("{errors:?} in\n{text}");
     }

@@ -60,6 +60,8 @@ pub enum DeclKind {
     /// `extension Type : Bases { ... }`.
     Extension(Extension),
     Enum(Enum),
+    /// `static_assert(condition, "why");`
+    Assertion(Vec<Expr>),
     /// `typedef float4 Color;` and `typealias Color = float4;`.
     TypeAlias(TypeAlias),
     /// `associatedtype Name : Bounds;`.
@@ -108,6 +110,16 @@ pub struct Function {
     pub lambdas: Vec<Lambda>,
 }
 
+/// The name of the last parameter of a function that throws, which the parser adds: what it has thrown, of type `__Thrown<E>`.
+pub const THROWN: &str = "__thrown";
+
+impl Function {
+    pub fn throws(&self) -> bool {
+        let last = self.params.last().and_then(|param| param.name.as_ref());
+        last.is_some_and(|name| &*name.text == THROWN)
+    }
+}
+
 /// `(float x) => a * x` as the struct that it is a value of: what it captures are its fields.
 #[derive(Clone, Debug)]
 pub struct Lambda {
@@ -145,6 +157,8 @@ pub struct Var {
     /// Array suffixes after the name are folded in: `float a[2][3]` has the type of `a[i][j]`,
     /// array of 2 of array of 3. `None` for `let x = ...` and `var x = ...`.
     pub ty: Option<TypeExpr>,
+    /// `uint low : 4;`, which the parser makes a property of. Only members have them.
+    pub bits: Option<u32>,
     pub init: Option<Expr>,
     pub semantics: Vec<Semantic>,
 }
@@ -440,6 +454,15 @@ pub enum StmtKind {
         value: Expr,
         cases: Vec<Case>,
     },
+    /// `do { ... } catch (e : E) { ... }`
+    DoCatch {
+        body: Box<Stmt>,
+        catches: Vec<Catch>,
+    },
+    /// `throw e;`
+    Throw(Expr),
+    /// `defer ...`: runs where control leaves the block.
+    Defer(Box<Stmt>),
     /// `__target_switch { ... }`, or `__stage_switch`.
     TargetSwitch(TargetSwitch),
     /// `break;` or `break outer;`
@@ -451,6 +474,14 @@ pub enum StmtKind {
     Return(Option<Expr>),
     Empty,
     Error,
+}
+
+/// `catch (name : ty) { ... }`
+#[derive(Clone, Debug)]
+pub struct Catch {
+    pub name: Name,
+    pub ty: TypeExpr,
+    pub body: Stmt,
 }
 
 /// `if (x)` or `if (let y = x)`.
@@ -603,6 +634,8 @@ pub enum ExprKind {
     },
     /// `no_diff e`
     NoDiff(Box<Expr>),
+    /// `try f(x)`
+    Try(Box<Expr>),
     /// The lambda of the function around that has this number.
     Lambda(usize),
     /// Code in a target's own language, by the word that begins it.

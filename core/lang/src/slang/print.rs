@@ -104,6 +104,7 @@ impl Printer {
             DeclKind::Include(n) => self.line(format!("{head}include {}", n.text)),
             DeclKind::ModuleName(n) => self.line(format!("{head}module {}", n.text)),
             DeclKind::Implementing(n) => self.line(format!("{head}implementing {}", n.text)),
+            DeclKind::Assertion(args) => self.line(format!("{head}assert {}", list(args, ", ", expr))),
             DeclKind::Using(n) => self.line(format!("{head}using {}", n.text)),
         }
     }
@@ -178,6 +179,19 @@ impl Printer {
                         list(&case.names, " ", |name| name.text.to_string())
                     ));
                     self.inside(|out| case.body.iter().for_each(|stmt| out.stmt(stmt)));
+                }
+            }
+            StmtKind::Defer(body) => {
+                self.line("defer");
+                self.under(body);
+            }
+            StmtKind::Throw(error) => self.line(format!("throw {}", expr(error))),
+            StmtKind::DoCatch { body, catches } => {
+                self.line("do");
+                self.under(body);
+                for catch in catches {
+                    self.line(format!("catch {} : {}", catch.name.text, ty_text(&catch.ty)));
+                    self.under(&catch.body);
                 }
             }
             StmtKind::DoWhile { body, condition } => {
@@ -342,6 +356,7 @@ pub fn expr(e: &Expr) -> String {
         ExprKind::Derivative { mode, function } => format!("({mode:?} {})", expr(function)),
         ExprKind::Lambda(number) => format!("(lambda {number})"),
         ExprKind::Assembly(name) => name.text.to_string(),
+        ExprKind::Try(call) => format!("(try {})", expr(call)),
         ExprKind::NoDiff(value) => format!("(no_diff {})", expr(value)),
         ExprKind::Error => "?".into(),
     }

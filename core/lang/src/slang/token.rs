@@ -73,7 +73,7 @@ pub mod word {
         USING "using" IMPORT "import" INCLUDE_MODULE "__include" MODULE "module" IMPLEMENTING "implementing"
         CBUFFER "cbuffer" TBUFFER "tbuffer" OPERATOR "operator" GENERIC "__generic" WHERE "where"
         TYPENAME "typename" EACH "each" GET "get" SET "set" THROWS "throws"
-        IGNORED_BLOCK "__ignored_block" TRANSPARENT_BLOCK "__transparent_block" FILE_DECL "__file_decl"
+        IMPLICIT_CONVERSION "__implicit_conversion" STATIC_ASSERT "static_assert" IGNORED_BLOCK "__ignored_block" TRANSPARENT_BLOCK "__transparent_block" FILE_DECL "__file_decl"
         // Modifiers.
         IN "in" OUT "out" INOUT "inout" REF "ref" REF2 "__ref" CONSTREF "constref" CONSTREF2 "__constref"
         NO_DIFF "no_diff" UNIFORM "uniform" CONST "const" STATIC "static" GROUPSHARED "groupshared"

@@ -64,7 +64,7 @@ pub(super) fn check(
     }
     let loops = LoopOptions { slots: Some(1 + seed as u32 % 4), reversed: seed.is_multiple_of(3) };
     let request = VjpRequest {
-        distinct_memory: true,
+        distinct_params: vec![true; active.len()],
         keep_results: seed.is_multiple_of(2),
         loops: if seed.is_multiple_of(5) { LoopOptions::default() } else { loops },
         ..VjpRequest::new(active, form.subject.results.clone())

@@ -7,7 +7,8 @@ use pullback_base::{Code, Diagnostic};
 use pullback_ir::{DerivativeMode, LoopHints};
 
 /// Attributes that change nothing here, or are read elsewhere.
-const ACCEPTED: [&str; 29] = [
+const ACCEPTED: [&str; 30] = [
+    "__implicit",
     "NoDiffThis",
     "Differentiable",
     "BackwardDifferentiable",

@@ -56,7 +56,11 @@ impl Context<'_, '_> {
         {
             return self.static_assert(args, span);
         }
-        match self.item(callee) {
+        // What is tried is this call, not one that tells what is called.
+        let tried = self.tried.take();
+        let item = self.item(callee);
+        self.tried = tried;
+        match item {
             Item::Type(ty) => self.construct(&ty, args, span),
             Item::Functions(set) => self.call_function(set, args, span),
             Item::Builtin(builtin) => self.call_builtin(builtin, args, span),
@@ -86,7 +90,11 @@ impl Context<'_, '_> {
     }
 
     fn call_function(&mut self, set: FunctionSet, args: &[ast::Expr], span: Span) -> Expr {
-        let args = self.arguments_of(&set, args);
+        let Some(thrown) = self.thrown_argument(&set.candidates, span) else { return Expr::error(span) };
+        let outer = self.tried.take();
+        let mut args = self.arguments_of(&set, args);
+        self.tried = outer;
+        args.extend(thrown);
         if args.iter().any(Expr::is_error) {
             return self.silent_error(span);
         }

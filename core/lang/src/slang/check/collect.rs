@@ -54,6 +54,8 @@ impl<'a> Checker<'a> {
             DeclKind::Function(function) => {
                 self.collect_function(decl, function, place);
             }
+            // The arguments of an attribute: no values have such a type.
+            DeclKind::Struct(_) if declares_attribute(decl) => {}
             DeclKind::Struct(aggregate) => self.collect_struct(aggregate, place),
             DeclKind::Property(property) => self.collect_property(property, place),
             DeclKind::Subscript(subscript) => self.collect_subscript(subscript, decl.span, place),
@@ -88,6 +90,10 @@ impl<'a> Checker<'a> {
                 let prefix = format!("{}{}.", place.prefix, namespace.name.text);
                 self.collect(&namespace.decls, Place { scope, prefix: &prefix, ..place });
             }
+            DeclKind::Assertion(args) if place.owner.is_none() => {
+                self.assertions.push((place.scope, args, decl.span));
+            }
+            DeclKind::Assertion(_) => self.unsupported("assertions among members", decl.span),
             DeclKind::Using(name) => match self.namespace(place.scope, &name.text) {
                 Some(scope) => self.program.scopes[place.scope].using.push(scope),
                 None => self.error(
@@ -354,6 +360,10 @@ impl<'a> Checker<'a> {
             _ => Span::NONE,
         }
     }
+}
+
+fn declares_attribute(decl: &Decl) -> bool {
+    decl.attributes.iter().any(|attribute| &*attribute.name.text == "__AttributeUsage")
 }
 
 /// The operation a declaration of the standard library stands for: `[__op("sin")]`. The scalar of `convert` and

@@ -286,8 +286,14 @@ impl Program<'_> {
                 _ => Vec::new(),
             },
         };
+        let assumed = ty.as_param().into_iter().flat_map(|param| self.assumed_interfaces(param));
         let stated = self.stated(ty).into_iter().flat_map(|fact| fact.interfaces);
-        direct.into_iter().chain(stated).flat_map(|interface| self.with_bases(&interface, ty)).collect()
+        direct
+            .into_iter()
+            .chain(assumed)
+            .chain(stated)
+            .flat_map(|interface| self.with_bases(&interface, ty))
+            .collect()
     }
 
     /// What `where` says of an abstract type: at the parameter that tells it, or at an interface which that conforms to.
@@ -462,7 +468,8 @@ impl Program<'_> {
         }
     }
 
-    /// The constructor by which a value of one type is one of another without being asked: the library's, marked `[__implicit]`.
+    /// The constructor by which a value of one type is one of another without being asked: one marked
+    /// `__implicit_conversion(cost)`, or in the library `[__implicit]`.
     pub fn implicit_constructor(&self, from: &Ty, to: &Ty) -> Option<FnId> {
         let Ty::Struct(id, _) = to else { return None };
         let Symbol::Functions(candidates) = self.scopes[self.structs[*id].scope].names.get("__init")? else {
@@ -471,7 +478,7 @@ impl Program<'_> {
         let converts = |id: &FnId| {
             let function = &self.functions[*id];
             let marked = function.decl.attributes.iter().any(|it| &*it.name.text == "__implicit");
-            let signature = done(&function.signature).filter(|_| function.is_std && marked);
+            let signature = done(&function.signature).filter(|_| marked);
             let subst = function.owner.and_then(|owner| self.members_subst(owner, to));
             let (Some(signature), Some(subst)) = (signature, subst) else { return false };
             matches!(&signature.params[..], [param] if param.ty.subst(self, &subst) == *from)

@@ -85,6 +85,10 @@ pub fn evaluate(program: &Program<'_>, expr: &Expr, bound: &Subst) -> Result<Tre
     let part = |expr: &Expr| evaluate(program, expr, bound);
     match &expr.kind {
         ExprKind::Literal(literal) => scalar.map_or(fail, |scalar| Ok(Tree::Leaf(literal.constant(scalar)))),
+        ExprKind::SizeOf(ty) => match (program.size_bytes(&ty.subst(program, bound)), scalar) {
+            (Some(bytes), Some(scalar)) => Ok(Tree::Leaf(Literal::Int(bytes.into()).constant(scalar))),
+            _ => fail,
+        },
         ExprKind::Zero => zero(program, &expr.ty).ok_or(expr.span),
         ExprKind::Param(param) => match (bound.get(param), scalar) {
             (Some(Arg::Count(Count::Known(number))), Some(scalar)) => {

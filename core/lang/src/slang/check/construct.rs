@@ -107,6 +107,10 @@ impl Context<'_, '_> {
                 _ => return self.next_value(list, ty, span),
             },
         };
+        if self.shares_bits(ty) && list.peek().is_some() {
+            list.at = list.items.len();
+            return self.unsupported("initializer lists of structs with bit fields", span);
+        }
         if !outermost && let Some(item) = list.peek() {
             // A value of the whole aggregate stands for all of it.
             if let ast::ExprKind::InitList(_) = item.kind {
@@ -150,6 +154,12 @@ impl Context<'_, '_> {
             elements.push(value);
         }
         Expr { kind: ExprKind::Construct(elements), ty: ty.clone(), span }
+    }
+
+    fn shares_bits(&mut self, ty: &Ty) -> bool {
+        let is_shared = |name: &str| name.starts_with(crate::slang::parse::bit_field::SHARED);
+        matches!(ty, Ty::Struct(..))
+            && self.checker.program.fields_of(ty).iter().any(|field| is_shared(&field.name))
     }
 
     /// `float4 v = { a.xyz, 1 }`: parts that are vectors themselves.

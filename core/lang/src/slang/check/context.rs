@@ -5,6 +5,7 @@ use super::hir::{Body, Expr, ExprKind, Local, LocalId, Stmt, StmtKind};
 use super::lambda::Outer;
 use super::locals::Names;
 use super::program::{FnId, Role, ScopeId, Signature};
+use super::thrown::{Catches, Tried};
 use super::types::{ParamId, Ty};
 use crate::slang::ast;
 use pullback_base::{Code, Diagnostic, IdVec, Span};
@@ -16,6 +17,8 @@ pub struct Around {
     /// A `$for`, of which no loop is left: it is only here to refuse that.
     pub is_written_out: bool,
     pub label: Option<ast::Name>,
+    /// It is the body of a `do ... catch`, which errors leave, and no `break`.
+    pub catches: Option<Catches>,
 }
 
 pub struct Context<'c, 'a> {
@@ -35,6 +38,10 @@ pub struct Context<'c, 'a> {
     pub counters: Vec<ParamId>,
     /// The loops and switches around this place, the innermost last.
     pub around: Vec<Around>,
+    /// This is right behind a `try`.
+    pub tried: Option<Tried>,
+    /// This is in a `defer`.
+    pub is_deferred: bool,
     /// The label of the statement that is being checked, for the loop or `switch` it is.
     pub label: Option<ast::Name>,
     /// Something here was wrong, and reported: no code is made of it.
@@ -57,6 +64,8 @@ impl<'c, 'a> Context<'c, 'a> {
             infers_result: false,
             counters: Vec::new(),
             around: Vec::new(),
+            tried: None,
+            is_deferred: false,
             label: None,
             broken: false,
         }

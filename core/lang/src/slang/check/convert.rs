@@ -12,6 +12,8 @@ use pullback_base::{Code, Diagnostic, Scalar, Span};
 const WRAP_COST: u32 = 1000;
 /// What it costs an overload to forget which type a value has.
 const ERASE_COST: u32 = 1000;
+/// What it costs an overload to take a scoped enum for its integer.
+const SCOPED_ENUM_COST: u32 = 800;
 /// What a splat costs an overload: more than any change of a scalar's type.
 pub const SPLAT_COST: u32 = 2000;
 
@@ -20,6 +22,9 @@ pub fn implicit_cost(program: &Program<'_>, from: &Ty, to: &Ty) -> Option<u32> {
     match (from, to) {
         _ if from == to => Some(0),
         (Ty::Error, _) | (_, Ty::Error) => Some(0),
+        (from, to) if program.conditionally(from).is_some_and(|held| program.held(to) == Some(held)) => {
+            Some(1)
+        }
         (from, to) if let Some(held) = program.held(to) => match program.is_none(from) {
             true => Some(WRAP_COST),
             false => implicit_cost(program, from, held).map(|cost| cost + WRAP_COST),
@@ -33,9 +38,10 @@ pub fn implicit_cost(program: &Program<'_>, from: &Ty, to: &Ty) -> Option<u32> {
             };
             Some(elem_cost + shape_cost(program, *from_elem, from_shape, to_shape)?)
         }
-        // The cases of an unscoped enum are integers wherever one is needed.
-        (Ty::Enum(id), Ty::Number(..)) if program.enums[*id].unscoped => {
-            implicit_cost(program, &program.as_number(from), to).map(|cost| cost + 10)
+        // Enums convert to their integers; those of scoped ones only where one is asked for.
+        (Ty::Enum(id), Ty::Number(..)) => {
+            let cost = if program.enums[*id].unscoped { 10 } else { SCOPED_ENUM_COST };
+            implicit_cost(program, &program.as_number(from), to).map(|number| number + cost)
         }
         (Ty::Buffer(kind, element), Ty::Buffer(wanted, wanted_element)) if element == wanted_element => {
             kind.serves_as(*wanted).then_some(1)
@@ -142,6 +148,9 @@ impl Context<'_, '_> {
             return expr;
         }
         let span = expr.span;
+        if self.checker.program.conditionally(&expr.ty).is_some() {
+            return self.if_there(expr, span);
+        }
         if self.checker.program.held(to).is_some() {
             return self.wrapped(expr, to);
         }

@@ -468,6 +468,10 @@ pub fn counted(
             let from = program.scalar_of(&inner.ty).ok_or(expr.span)?;
             count.converted(from, scalar).ok_or(expr.span)
         }),
+        ExprKind::SizeOf(ty) => {
+            let bytes = program.size_bytes(ty).and_then(|bytes| i64::try_from(bytes).ok());
+            bytes.map(Count::Known).ok_or(expr.span)
+        }
         ExprKind::Op(op, args) => applied(op, &args.iter().collect::<Vec<_>>()),
         ExprKind::Call(call) => match &call.callee {
             Callee::Function { id, .. } if let Some(op) = &program.functions[*id].op => {

@@ -13,36 +13,38 @@ use pullback_ir::Op;
 use std::sync::Arc;
 
 impl Context<'_, '_> {
-    /// A value; anything else is an error.
     pub fn expr(&mut self, expr: &ast::Expr) -> Expr {
-        match self.item(expr) {
+        let item = self.item(expr);
+        self.value_in(item, expr.span)
+    }
+
+    /// A value; anything else is an error.
+    pub fn value_in(&mut self, item: Item, span: Span) -> Expr {
+        match item {
             Item::Value(value) => value,
-            Item::Type(ty) if ty.is_error() => self.silent_error(expr.span),
+            Item::Type(ty) if ty.is_error() => self.silent_error(span),
             Item::Type(ty) => {
                 let shown = self.show(&ty);
                 self.error(
                     Code::TypeMismatch,
                     format!("type `{shown}` where a value is needed"),
-                    expr.span,
+                    span,
                     "not a value",
                 )
             }
-            Item::Namespace(_) => self.error(
-                Code::TypeMismatch,
-                "a namespace where a value is needed",
-                expr.span,
-                "not a value",
-            ),
+            Item::Namespace(_) => {
+                self.error(Code::TypeMismatch, "a namespace where a value is needed", span, "not a value")
+            }
             Item::Builtin(Builtin { name, .. }) | Item::Functions(FunctionSet { name, .. }) => {
                 self.report(
                     Diagnostic::error(
                         Code::TypeMismatch,
                         format!("function `{name}` where a value is needed"),
                     )
-                    .at(expr.span, "not a value")
+                    .at(span, "not a value")
                     .help(format!("call it: `{name}(...)`")),
                 );
-                Expr::error(expr.span)
+                Expr::error(span)
             }
         }
     }
@@ -90,9 +92,11 @@ impl Context<'_, '_> {
                 let ty = self.resolve_value_type(ty);
                 Expr { kind: ExprKind::SizeOf(ty), ty: Ty::UINT, span }
             }
-            Ast::Is { .. } | Ast::As { .. } => self.unsupported("`is` and `as` expressions", span),
+            Ast::Is { value, ty } => self.is(value, ty, span),
+            Ast::As { value, ty } => self.as_(value, ty, span),
             Ast::Derivative { mode, function } => return self.derivative(*mode, function),
             Ast::Assembly(word) => self.unsupported(&format!("`{}` instructions", word.text), span),
+            Ast::Try(call) => self.try_(call, span),
             Ast::Lambda(number) => self.lambda(*number, span),
             Ast::Error => self.silent_error(span),
         })

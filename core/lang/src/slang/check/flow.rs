@@ -1,12 +1,17 @@
 //! How control leaves statements: whether it can reach their end, whether it leaves a loop.
 
-use super::hir::{Case, ExprKind, Literal, Loop, Stmt, StmtKind};
+use super::hir::{Case, Expr, ExprKind, Literal, Loop, Stmt, StmtKind};
+use super::recursion::walk;
 
 /// Whether control can reach the end of a function's body, or of a case.
 pub fn falls_through(stmts: &[Stmt]) -> bool {
     stmts.iter().all(|stmt| match &stmt.kind {
         StmtKind::Return(_) | StmtKind::Break(_) | StmtKind::Continue => false,
         StmtKind::Block(inner) => falls_through(inner),
+        // Any call in it may lead to any handler.
+        StmtKind::DoCatch(it) => {
+            falls_through(&it.body) || it.handlers.iter().any(|handler| falls_through(handler))
+        }
         StmtKind::If(_, then, otherwise) => falls_through(then) || falls_through(otherwise),
         StmtKind::Switch(_, cases) => {
             let has_default = cases.iter().any(|case| case.is_default);
@@ -22,7 +27,7 @@ pub fn falls_through(stmts: &[Stmt]) -> bool {
         }
         // There may be no turn.
         StmtKind::Loop(_) | StmtKind::Repeat(_) => true,
-        StmtKind::Let(..) | StmtKind::Expr(_) => true,
+        StmtKind::Let(..) | StmtKind::Expr(_) | StmtKind::Defer(_) => true,
     })
 }
 
@@ -48,6 +53,10 @@ fn any_break(stmts: &[Stmt], within: usize, holds: &dyn Fn(usize) -> bool) -> bo
             any_break(then, within, holds) || any_break(otherwise, within, holds)
         }
         StmtKind::Loop(looped) => any_break(&looped.body, within + 1, holds),
+        StmtKind::DoCatch(it) => {
+            any_break(&it.body, within + 1, holds)
+                || it.handlers.iter().any(|handler| any_break(handler, within, holds))
+        }
         StmtKind::Switch(_, cases) => cases.iter().any(|case| any_break(&case.body, within + 1, holds)),
         StmtKind::Repeat(repeat) => any_break(&repeat.body, within, holds),
         _ => false,
@@ -60,6 +69,7 @@ fn continues(stmts: &[Stmt]) -> bool {
         StmtKind::Block(inner) => continues(inner),
         StmtKind::If(_, then, otherwise) => continues(then) || continues(otherwise),
         StmtKind::Switch(_, cases) => cases.iter().any(|case| continues(&case.body)),
+        StmtKind::DoCatch(it) => continues(&it.body) || it.handlers.iter().any(|handler| continues(handler)),
         _ => false,
     })
 }
@@ -72,13 +82,22 @@ pub fn leaves_loop(body: &[Stmt]) -> bool {
 fn returns(stmts: &[Stmt]) -> bool {
     stmts.iter().any(|stmt| match &stmt.kind {
         StmtKind::Return(_) => true,
+        StmtKind::Let(_, Some(expr)) | StmtKind::Expr(expr) => may_throw(expr),
         StmtKind::Block(inner) => returns(inner),
+        StmtKind::DoCatch(it) => returns(&it.body) || it.handlers.iter().any(|handler| returns(handler)),
         StmtKind::If(_, then, otherwise) => returns(then) || returns(otherwise),
         StmtKind::Switch(_, cases) => cases.iter().any(|case| returns(&case.body)),
         StmtKind::Loop(looped) => returns(&looped.body),
         StmtKind::Repeat(repeat) => returns(&repeat.body),
         _ => false,
     })
+}
+
+/// Whether an expression may lead away from where it stands.
+fn may_throw(expr: &Expr) -> bool {
+    let mut throws = false;
+    walk(expr, &mut |part| throws |= matches!(part.kind, ExprKind::Attempt { .. }));
+    throws
 }
 
 /// The bodies that run when control enters a `switch` at a case: its own, and those it falls into.
@@ -114,6 +133,11 @@ fn size(stmts: &[Stmt]) -> usize {
         | StmtKind::Continue
         | StmtKind::Let(..)
         | StmtKind::Expr(_) => 0,
+        StmtKind::Defer(body) => size(body),
+        StmtKind::DoCatch(it) => {
+            let handlers = it.handlers.iter().map(|handler| size(handler));
+            handlers.fold(size(&it.body), usize::saturating_add)
+        }
     });
     sizes.fold(0, |sum, size| sum.saturating_add(size).saturating_add(1))
 }

@@ -20,6 +20,14 @@ struct B : IShape { struct Part : IPart { float size() { return 1; } }; float ar
 struct C : IMissing {}
 "#,
         expect![[r#"
+            warning[type-mismatch]: `float` becomes `int`: the fraction is lost
+              ┌─ t.slang:1:55
+              │
+            1 │ interface IShape { associatedtype Part : IPart; float area(float scale); static This make(); }
+              │                                                       ^^^^ converted here
+              │
+              = help: write `int(...)` if that is meant
+
             error[type-mismatch]: `A` does not conform to `IShape`
               ┌─ t.slang:3:12
               │
@@ -28,19 +36,6 @@ struct C : IMissing {}
             2 │ interface IPart { float size(); }
             3 │ struct A : IShape { typealias Part = float; float area(int scale) { return 1; } static A make() { A a; return a; } }
               │            ^^^^^^ `Part` is `float`, which does not conform to `IPart`
-              │
-              = help: declare it as the interface does
-
-            error[type-mismatch]: `A` does not conform to `IShape`
-              ┌─ t.slang:3:12
-              │
-            1 │ interface IShape { associatedtype Part : IPart; float area(float scale); static This make(); }
-              │                                                       ---- asked for here
-            2 │ interface IPart { float size(); }
-            3 │ struct A : IShape { typealias Part = float; float area(int scale) { return 1; } static A make() { A a; return a; } }
-              │            ^^^^^^                                 ---- `A.area(int scale) -> float` is not the same
-              │            │                                       
-              │            `IShape.area(float scale)` is missing
               │
               = help: declare it as the interface does
 

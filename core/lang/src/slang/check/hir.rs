@@ -49,6 +49,9 @@ pub enum StmtKind {
     If(Expr, Vec<Stmt>, Vec<Stmt>),
     Loop(Box<Loop>),
     Repeat(Box<Repeat>),
+    DoCatch(Box<DoCatch>),
+    /// Runs where control leaves the block that holds it, after those behind it.
+    Defer(Arc<[Stmt]>),
     Switch(Expr, Vec<Case>),
     /// Leaves the innermost loop or `switch`, or one around it: so many further out.
     Break(usize),
@@ -74,6 +77,16 @@ pub struct Repeat {
     pub from: Count,
     pub to: Count,
     pub body: Vec<Stmt>,
+}
+
+/// A body that errors leave: they set `which` to the number of the handler that then runs, from 1 on.
+#[derive(Debug)]
+pub struct DoCatch {
+    pub which: LocalId,
+    /// For each handler where its error goes.
+    pub errors: Vec<LocalId>,
+    pub body: Vec<Stmt>,
+    pub handlers: Vec<Vec<Stmt>>,
 }
 
 #[derive(Debug)]
@@ -187,6 +200,14 @@ pub enum ExprKind {
     Erase(Box<Expr>),
     /// The bytes of the value, as it lies in memory, as those of the expression's type.
     Reinterpret(Box<Expr>),
+    /// Whether a value of type `of` is one of type `ty`, or conforms to the interface that this is. Without a value the type is asked.
+    Is {
+        value: Option<Box<Expr>>,
+        of: Ty,
+        ty: Ty,
+    },
+    /// The value where it is one of the type that the expression's optional type holds, else none.
+    As(Box<Expr>),
     /// A value of an interface's type: the bytes as a value of the conforming type that has the number `id`.
     Object {
         id: Box<Expr>,
@@ -237,6 +258,12 @@ pub enum ExprKind {
     Assert {
         condition: Box<Expr>,
         message: Arc<str>,
+    },
+    /// A call, which puts what it has thrown into `thrown`: `failed` runs where there is any, and leads away.
+    Attempt {
+        call: Box<Expr>,
+        thrown: LocalId,
+        failed: Arc<[Stmt]>,
     },
     /// The sum of two tangents, or a number times a tangent.
     Tangent(TangentOp, Box<[Expr; 2]>),

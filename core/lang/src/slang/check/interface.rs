@@ -385,6 +385,7 @@ impl<'a> Checker<'a> {
             for requirement in self.program.interfaces[interface.id].requirements.clone() {
                 if let Some(why) = self.unmet(&this, &interface, requirement)
                     && !self.give_by_field(&this, &interface, requirement)
+                    && !(why.why.is_none() && self.give_by_call(&this, &interface, requirement))
                 {
                     self.report_unmet(&this, &interface, requirement, span, why);
                 }

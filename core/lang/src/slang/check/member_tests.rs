@@ -36,14 +36,6 @@ fn enums_keep_to_their_cases_and_their_range() {
               │
               = help: use a value of the type that is needed, or convert explicitly
 
-            error[type-mismatch]: the initializer needs `int`, not `Fruit`
-              ┌─ t.slang:5:26
-              │
-            5 │ int f(Fruit x) { int y = x; return y + Fruit.Aple; }
-              │                          ^ is `Fruit`
-              │
-              = help: convert it: `int(...)`
-
             error[unknown-name]: `Fruit` has no member `Aple`
               ┌─ t.slang:5:46
               │

@@ -14,6 +14,7 @@ mod convert;
 pub mod count;
 mod declared_operator;
 mod default;
+mod demand;
 mod derivative;
 mod differential_pointer;
 pub mod entry;
@@ -48,11 +49,15 @@ pub mod request;
 mod required;
 mod resolve;
 mod signature;
+mod size;
 mod stmt;
 pub mod suggest;
 mod switch;
+mod synthesized;
 mod target;
+pub mod thrown;
 mod tuple;
+mod type_test;
 pub mod types;
 mod visibility;
 mod wave;
@@ -109,6 +114,8 @@ pub struct Checker<'a> {
     wanted: Vec<FnId>,
     /// The names by which `__target_switch` knows where the program will run.
     targets: Vec<String>,
+    /// Assertions outside of functions, and where they stand.
+    assertions: Vec<(ScopeId, &'a [ast::Expr], Span)>,
     /// What was put off until all conformances are known.
     obligations: Vec<Obligation>,
     headers_done: bool,
@@ -201,6 +208,7 @@ impl<'a> Checker<'a> {
             bodies: FxHashMap::default(),
             wanted: Vec::new(),
             targets: Vec::new(),
+            assertions: Vec::new(),
             obligations: Vec::new(),
             headers_done: false,
             headers_broken: false,
@@ -231,6 +239,9 @@ impl<'a> Checker<'a> {
         for id in self.program.constants.ids().collect::<Vec<_>>() {
             self.constant(id, Span::NONE);
         }
+        for (scope, args, span) in std::mem::take(&mut self.assertions) {
+            context::Context::of_scope(self, scope).static_assert(args, span);
+        }
         self.check_conformances(first.conformances);
         self.check_pointers(first);
         self.note_given_derivatives(first.functions);
@@ -253,7 +264,9 @@ impl<'a> Checker<'a> {
         let signature = self.signature(id);
         let function = &self.program.functions[id];
         let Some(block) = &function.ast.body else { return };
+        let before = self.program.assumed.replace(id);
         let body = context::Context::of_function(self, id, &signature).check_function_body(block);
+        self.program.assumed = before;
         self.bodies.insert(id, body.filter(|_| !signature.broken).map(Arc::new));
     }
 

@@ -266,8 +266,10 @@ impl Context<'_, '_> {
             (UnaryOp::Not, Ty::Pointer(..)) => self.converted(value, &Ty::BOOL),
             _ => value,
         };
-        let Some((_, shape)) = value.ty.number() else {
-            return self.wrong_operands(op.text(), &value, None, span);
+        let shape = match (&value.ty, value.ty.number()) {
+            (_, Some((_, shape))) => shape,
+            (Ty::Assoc(..), None) => Shape::Scalar,
+            _ => return self.wrong_operands(op.text(), &value, None, span),
         };
         let bool = value.ty.known_scalar() == Some(Scalar::Bool);
         let int = Ty::Number(super::types::Elem::Scalar(Scalar::I32), shape.clone());

@@ -3,6 +3,7 @@
 //! The standard library declares both as structs; here is what the language says of them beyond that.
 
 use super::STD_SCOPE;
+use super::call::FunctionSet;
 use super::context::Context;
 use super::hir::{Expr, ExprKind, Literal, Local, Pick, Stmt, StmtKind};
 use super::program::{Program, ScopeId, StructId, Symbol};
@@ -39,6 +40,17 @@ impl Program<'_> {
         }
     }
 
+    /// `T` of a `Conditional<T, c>`.
+    pub fn conditionally<'t>(&self, ty: &'t Ty) -> Option<&'t Ty> {
+        match ty {
+            Ty::Struct(id, args) if self.std_struct("Conditional") == Some(*id) => match &args[..] {
+                [Arg::Type(held), _] => Some(held),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// `Optional<T>`
     pub fn optional_of(&self, held: &Ty) -> Option<Ty> {
         Some(Ty::Struct(self.std_struct("Optional")?, [Arg::Type(held.clone())].into()))
@@ -68,6 +80,20 @@ impl Context<'_, '_> {
         let value = self.converted(expr, &held);
         let has_value = Expr::literal(Literal::Bool(true), Ty::BOOL, span);
         Expr { kind: ExprKind::Construct(vec![value, has_value]), ty: to.clone(), span }
+    }
+
+    /// A conditional value as the optional one that its `get` gives.
+    pub fn if_there(&mut self, conditional: Expr, span: Span) -> Expr {
+        let ty = conditional.ty.clone();
+        let Some(Symbol::Functions(get)) = self.checker.program.member_of(&ty, "get") else {
+            return self.silent_error(span);
+        };
+        let (candidates, receiver) = (get.to_vec(), Some(Box::new(conditional)));
+        let set = FunctionSet { candidates, receiver, of: Some(ty), ..FunctionSet::named("get".into()) };
+        match self.choose(&set, &[], span) {
+            Some((get, subst)) => self.call_of(get, &subst, set.receiver, Vec::new(), span),
+            None => self.silent_error(span),
+        }
     }
 
     /// `x == none` and `x != none`

@@ -91,6 +91,9 @@ impl Context<'_, '_> {
         let types: Vec<Ty> = args.iter().map(|arg| arg.ty.clone()).collect();
         let outer = self.outer_of(set, id).ok_or("is a member of another type")?;
         let subst = infer(program, signature, outer, set.generics.as_deref(), &types)?;
+        if let Some(why) = program.unmet_demand(id, &subst) {
+            return Err(why);
+        }
         if set.generics.is_some() && signature.generics.len() == signature.outer {
             return Err("is not generic".into());
         }
@@ -133,6 +136,17 @@ impl Context<'_, '_> {
     }
 
     /// Whether a function takes these arguments.
+    /// As [`Context::choose`], where some candidate takes the arguments; else nothing is said.
+    pub fn chosen_quietly(&mut self, set: &FunctionSet, args: &[Expr]) -> Option<(FnId, Subst)> {
+        let takes = |&&id: &&FnId| {
+            let signature = self.checker.signature_in(set, id);
+            !signature.broken && self.fit(set, id, &signature, args).is_ok()
+        };
+        let span = set.receiver.as_ref().map_or(Span::NONE, |receiver| receiver.span);
+        let taking: Vec<FnId> = set.candidates.iter().filter(takes).copied().collect();
+        if taking.is_empty() { None } else { self.choose(set, args, span) }
+    }
+
     pub fn takes(&mut self, function: FnId, args: &[Expr]) -> bool {
         let signature = self.checker.signature(function);
         let set = FunctionSet::named("".into());

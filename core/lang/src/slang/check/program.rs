@@ -3,6 +3,7 @@
 
 use super::count::Count;
 use super::default::Initials;
+use super::demand::Demand;
 use super::entry::Entry;
 use super::global::GlobalType;
 use super::hir::{Callee, Expr};
@@ -487,6 +488,10 @@ pub struct Program<'a> {
     pub generics: IdVec<ParamId, Generic>,
     /// The numbers that whoever compiles gave to types behind interfaces.
     pub numbers: Vec<Number>,
+    /// What members ask of the generic parameters of the types around.
+    pub demands: FxHashMap<FnId, Vec<Demand>>,
+    /// The function whose demands are taken for granted: it is being checked.
+    pub assumed: Option<FnId>,
 }
 
 impl Program<'_> {
@@ -531,7 +536,7 @@ impl Program<'_> {
 
     pub fn bound(&self, param: ParamId) -> Bound {
         match &self.generics[param].kind {
-            GenericKind::Type { bound, .. } => *bound,
+            GenericKind::Type { bound, .. } => bound.and(self.assumed_bound(param)),
             GenericKind::Count { .. } => Bound::ANY,
         }
     }

@@ -107,6 +107,11 @@ pub fn each_part<'h>(stmts: &'h [Stmt], f: &mut dyn FnMut(&'h Expr), repeated: &
                 each_part(&looped.body, f, repeated);
             }
             StmtKind::Repeat(repeat) => repeated(repeat),
+            StmtKind::DoCatch(it) => {
+                each_part(&it.body, f, repeated);
+                it.handlers.iter().for_each(|handler| each_part(handler, f, repeated));
+            }
+            StmtKind::Defer(body) => each_part(body, f, repeated),
             StmtKind::Switch(value, cases) => {
                 walk(value, f);
                 cases.iter().for_each(|case| each_part(&case.body, f, repeated));
@@ -130,8 +135,14 @@ pub fn walk<'h>(expr: &'h Expr, f: &mut dyn FnMut(&'h Expr)) {
         | ExprKind::Erase(inner)
         | ExprKind::Address(inner)
         | ExprKind::Reinterpret(inner)
+        | ExprKind::As(inner)
         | ExprKind::Assert { condition: inner, .. }
         | ExprKind::Hold { value: inner, .. } => walk(inner, f),
+        ExprKind::Attempt { call, failed, .. } => {
+            walk(call, f);
+            each_expr(failed, f);
+        }
+        ExprKind::Is { value, .. } => value.iter().for_each(|value| walk(value, f)),
         ExprKind::Object { id, bytes } => [id, bytes].into_iter().for_each(|expr| walk(expr, f)),
         // Its types are of another declaration: who looks within takes its bindings into account.
         ExprKind::Under(..) => {}

@@ -79,7 +79,7 @@ impl Context<'_, '_> {
         let param = self.checker.program.generics.push(generic);
         let value = Arc::new(Expr { kind: ExprKind::Param(param), ty: Ty::INT, span });
         self.counters.push(param);
-        self.around.push(Around { is_loop: true, is_written_out: true, label: None });
+        self.around.push(Around { is_loop: true, is_written_out: true, label: None, catches: None });
         let body = self.scoped(|context| {
             let constant = Some(value);
             context.declare_given(Local { name, ty: Ty::INT, span, mutable: false, constant });

@@ -1,6 +1,7 @@
 //! What declarations say before any body is read: fields, signatures, constants.
 
 use super::context::Context;
+use super::count::Count;
 use super::hir::Expr;
 use super::interface::Bounding;
 use super::program::{
@@ -92,6 +93,7 @@ impl<'a> Checker<'a> {
         }
         let function = function.clone();
         self.program.functions[id].signature = Lazy::Busy;
+        let before = self.program.assumed.replace(id);
         let mut broken = attribute::check_function(self, function.decl, function.is_std);
         broken |= !self.resolve_generics(&function.ast.generics, &function.generics, function.scope);
         let mut context = Context::of_scope(self, function.scope);
@@ -115,6 +117,7 @@ impl<'a> Checker<'a> {
         broken |= context.broken;
         let result_no_diff = function.decl.modifiers.has(ModifierKind::NoDiff);
         let signature = Arc::new(Signature { generics, outer, params, result, result_no_diff, broken });
+        self.program.assumed = before;
         self.program.functions[id].signature = Lazy::Done(signature.clone());
         signature
     }
@@ -171,6 +174,12 @@ impl<'a> Checker<'a> {
             ast::ConstraintKind::Conforms(_) => None,
         };
         if equals.as_ref() == Some(&subject) {
+            return true;
+        }
+        if let (Some(param), ast::ConstraintKind::Conforms(bounds), Some(id)) =
+            (subject.as_param().filter(|param| !own.contains(param)), &constraint.kind, self.program.assumed)
+        {
+            self.demand(id, param, bounds);
             return true;
         }
         let Some(head) = subject.head().filter(|head| own.contains(head)) else {
@@ -361,6 +370,15 @@ impl Context<'_, '_> {
         Ty::param(id)
     }
 
+    /// `int values[]`: a generic number is the size, which the argument tells.
+    fn array_param(&mut self, element: Arc<Ty>, span: Span, generics: &mut Vec<ParamId>) -> Ty {
+        let kind = GenericKind::Count { ty: Ty::INT, default: None };
+        let name = "a size".into();
+        let id = self.checker.program.generics.push(Generic { name, kind, facts: Vec::new(), span });
+        generics.push(id);
+        Ty::Array(element, Count::param(id))
+    }
+
     fn param(&mut self, param: &ast::Param, generics: &mut Vec<ParamId>) -> Param {
         let modifiers = &param.modifiers;
         let direction = match (modifiers.has(ModifierKind::In), modifiers.has(ModifierKind::Out)) {
@@ -376,7 +394,12 @@ impl Context<'_, '_> {
             self.interface_param(&param.ty, generics)
         } else {
             let ty = self.resolve_value_type(&param.ty);
-            self.sized(ty, param.ty.span)
+            match ty {
+                Ty::Array(element, UNSIZED) if !launched => {
+                    self.array_param(element, param.ty.span, generics)
+                }
+                ty => self.sized(ty, param.ty.span),
+            }
         };
         let name = param.name.as_ref().map_or_else(|| "".into(), |name| name.text.clone());
         let default = param.default.as_ref().map(|default| {

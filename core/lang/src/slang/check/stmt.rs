@@ -87,6 +87,9 @@ impl Context<'_, '_> {
                 self.branch_attributes(&stmt.attributes);
                 self.switch(value, cases)
             }
+            Ast::Defer(body) => self.defer(body),
+            Ast::DoCatch { body, catches } => self.do_catch(body, catches),
+            Ast::Throw(error) => self.throw(error, span),
             Ast::TargetSwitch(switch) => self.target_switch(switch, span),
             Ast::Labelled(label, inner) => return self.labelled(label, inner, out),
             Ast::Break(label) => match self.break_(label.as_ref(), span) {
@@ -121,6 +124,16 @@ impl Context<'_, '_> {
         out.push(stmt);
     }
 
+    /// `defer ...`: no jump leaves it.
+    fn defer(&mut self, body: &ast::Stmt) -> StmtKind {
+        let around = std::mem::take(&mut self.around);
+        let is_outer = std::mem::replace(&mut self.is_deferred, true);
+        let body = self.nested(body);
+        self.is_deferred = is_outer;
+        self.around = around;
+        StmtKind::Defer(body.into())
+    }
+
     fn condition_of(&mut self, condition: &ast::Condition) -> Expr {
         match condition {
             ast::Condition::Expr(expr) => {
@@ -142,7 +155,7 @@ impl Context<'_, '_> {
     /// Begins what `break` can leave, under the label before it.
     pub fn enter(&mut self, is_loop: bool) {
         let label = self.label.take();
-        self.around.push(Around { is_loop, is_written_out: false, label });
+        self.around.push(Around { is_loop, is_written_out: false, label, catches: None });
     }
 
     /// `outer: for (...) ...`
@@ -167,16 +180,18 @@ impl Context<'_, '_> {
     /// `break;` and `break outer;`
     fn break_(&mut self, label: Option<&ast::Name>, span: Span) -> Option<StmtKind> {
         let Some(label) = label else {
-            if self.around.is_empty() {
+            let mut around = self.around.iter().rev().filter(|around| around.catches.is_none());
+            let Some(innermost) = around.next() else {
                 let message = "`break` outside of a loop";
                 self.error(Code::InvalidControlFlow, message, span, "nothing to leave here");
                 return None;
-            }
-            let is_written_out = self.around.last().is_some_and(|around| around.is_written_out);
+            };
+            let is_written_out = innermost.is_written_out;
             if self.leaves_written_out("break", is_written_out, span) {
                 return None;
             }
-            return Some(StmtKind::Break(0));
+            let mut left = self.around.iter().rev().filter(|around| !around.is_written_out);
+            return left.position(|around| around.catches.is_none()).map(StmtKind::Break);
         };
         let is_meant = |around: &Around| around.label.as_ref().is_some_and(|it| it.text == label.text);
         let left = self.around.iter().rev().filter(|around| !around.is_written_out);
@@ -202,6 +217,10 @@ impl Context<'_, '_> {
     }
 
     fn return_(&mut self, value: Option<&ast::Expr>, span: Span) -> StmtKind {
+        if self.is_deferred {
+            let message = "`return` in what is deferred";
+            self.error(Code::InvalidControlFlow, message, span, "control leaves the block already");
+        }
         if let (Some(value), Some(setter)) = (value, self.function)
             && self.checker.program.functions[setter].sets_through.is_some()
         {

@@ -223,7 +223,6 @@ fn what_is_not_supported_is_named() {
             type-mismatch: `S` does not conform to `I`
             unsupported-feature: entry points are not supported yet
             unsupported-feature: types like `Texture2D` are not supported yet
-            unsupported-feature: arrays of unknown size are not supported yet
             unsupported-feature: `f` has no body
             unknown-name: nothing named `A` is in scope (did you mean `a`?)
             unknown-name: attribute `Unknown` is not known, and ignored

@@ -31,6 +31,9 @@ impl FunctionLowerer<'_, '_> {
             }
             ExprKind::Comma(exprs) => exprs.iter().for_each(|expr| self.run(expr)),
             ExprKind::Assert { .. } => {}
+            ExprKind::Attempt { call, thrown, failed } => {
+                self.attempt(call, *thrown, failed, |this| this.run(call));
+            }
             _ => {
                 self.expr(expr);
             }
@@ -121,6 +124,11 @@ impl FunctionLowerer<'_, '_> {
                 let value = self.viewed(value, &expr.ty);
                 self.erased(value, &inner.ty, &expr.ty)
             }
+            ExprKind::Attempt { call, thrown, failed } => {
+                self.attempt(call, *thrown, failed, |this| this.expr(call))
+            }
+            ExprKind::Is { value, of, ty } => self.is(value.as_deref(), of, ty),
+            ExprKind::As(inner) => self.as_(inner, &expr.ty),
             ExprKind::Reinterpret(inner) => {
                 let value = self.expr(inner);
                 let from = self.stored_ty(&inner.ty);

@@ -2,7 +2,7 @@
 
 use super::Lowerer;
 use super::view::View;
-use crate::slang::check::hir::{Body, LocalId};
+use crate::slang::check::hir::{Body, LocalId, Stmt};
 use crate::slang::check::is_constant;
 use crate::slang::check::program::{FnId, GlobalId, GlobalKind, Role};
 use crate::slang::check::types::{Arg, Subst, Ty};
@@ -11,11 +11,15 @@ use pullback_base::{Span, bug, ids::Id};
 use pullback_ir::visit::each_span_mut;
 use pullback_ir::{Direction, Function, FunctionBuilder, FunctionKind, Op, Type, Value};
 use rustc_hash::FxHashMap;
+use std::sync::Arc;
 
 /// A loop or switch around a statement.
+#[derive(Clone, Copy)]
 pub struct Around {
     pub target: Target,
     pub is_loop: bool,
+    /// How much was deferred before it.
+    pub deferred: usize,
 }
 
 pub struct FunctionLowerer<'l, 'c> {
@@ -28,6 +32,8 @@ pub struct FunctionLowerer<'l, 'c> {
     /// Results that carry no derivative.
     pub constants: Vec<Var>,
     pub around: Vec<Around>,
+    /// What the blocks around do when control leaves them, outermost first.
+    pub deferred: Vec<Arc<[Stmt]>>,
     /// Uniforms and `static` variables, as this function has them.
     pub globals: FxHashMap<GlobalId, Var>,
 }
@@ -120,6 +126,7 @@ impl<'l, 'c> FunctionLowerer<'l, 'c> {
             result: None,
             constants: Vec::new(),
             around: Vec::new(),
+            deferred: Vec::new(),
             globals: FxHashMap::default(),
         }
     }

@@ -16,7 +16,9 @@ mod pointer_pair;
 mod shared;
 mod signature;
 mod stmt;
+mod thrown;
 mod tracked;
+mod type_test;
 mod view;
 
 #[cfg(test)]

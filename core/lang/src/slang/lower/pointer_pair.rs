@@ -222,9 +222,10 @@ impl FunctionLowerer<'_, '_> {
         self.unpaired(zero)
     }
 
-    /// A variable without a value yet: a pointer in it is made of parts.
+    /// A variable without a value yet: a pointer that it is, and whose parts are then set, is made of parts. Arrays and optional values
+    /// get theirs whole.
     pub fn declare(&mut self, ty: Type, name: Option<&str>) -> Var {
-        if !holds_pairs(&ty) {
+        if parts(&ty).is_none() {
             return self.ssa.declare(ty, name);
         }
         let blank = self.blank(&ty);

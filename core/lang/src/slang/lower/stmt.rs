@@ -10,12 +10,25 @@ use pullback_base::{bug, ids::Id};
 
 impl FunctionLowerer<'_, '_> {
     pub fn block(&mut self, stmts: &[Stmt]) {
+        let outer = self.deferred.len();
         for stmt in stmts {
             self.ssa.set_span(stmt.span);
             if !self.ssa.reach() {
-                return;
+                break;
             }
             self.stmt(stmt);
+        }
+        self.leave_to(outer);
+        self.deferred.truncate(outer);
+    }
+
+    /// Runs what was deferred since there were so many: control leaves the blocks that deferred it.
+    fn leave_to(&mut self, outer: usize) {
+        for at in (outer..self.deferred.len()).rev() {
+            if self.ssa.reach() {
+                let body = self.deferred[at].clone();
+                self.block(&body);
+            }
         }
     }
 
@@ -55,12 +68,14 @@ impl FunctionLowerer<'_, '_> {
                 self.subst.remove(&repeat.counter);
             }
             StmtKind::Switch(value, cases) => self.switch(value, cases),
+            StmtKind::DoCatch(it) => self.do_catch(it),
+            StmtKind::Defer(body) => self.deferred.push(body.clone()),
             StmtKind::Break(further_out) => {
-                let target = self.target(*further_out, false);
+                let target = self.leave(*further_out, false);
                 self.ssa.jump(Jump::Break(target));
             }
             StmtKind::Continue => {
-                let target = self.target(0, true);
+                let target = self.leave(0, true);
                 self.ssa.jump(Jump::Continue(target));
             }
             StmtKind::Return(value) => {
@@ -68,22 +83,26 @@ impl FunctionLowerer<'_, '_> {
                     let value = self.expr(value);
                     self.ssa.write(result, value);
                 }
+                self.leave_to(0);
                 self.detach_constants();
                 self.ssa.jump(Jump::Return);
             }
         }
     }
 
-    fn target(&self, further_out: usize, only_loops: bool) -> Target {
-        match self.around.iter().rev().filter(|around| around.is_loop || !only_loops).nth(further_out) {
-            Some(around) => around.target,
-            None => bug!("lower", "a jump without a target"),
-        }
+    /// Leaves the blocks within a loop or switch, to jump out of it.
+    fn leave(&mut self, further_out: usize, only_loops: bool) -> Target {
+        let mut around = self.around.iter().rev().filter(|around| around.is_loop || !only_loops);
+        let Some(Around { target, deferred, .. }) = around.nth(further_out).copied() else {
+            bug!("lower", "a jump without a target")
+        };
+        self.leave_to(deferred);
+        target
     }
 
     fn loop_(&mut self, looped: &Loop) {
         let target = self.ssa.begin_loop(looped.hints);
-        self.around.push(Around { target, is_loop: true });
+        self.around.push(Around { target, is_loop: true, deferred: self.deferred.len() });
         let condition = looped.condition.as_ref().filter(|condition| !is_true(condition));
         let first = condition.filter(|_| !looped.test_last).map(|condition| self.expr(condition));
         self.ssa.loop_body(first);
@@ -104,7 +123,7 @@ impl FunctionLowerer<'_, '_> {
     fn switch(&mut self, value: &Expr, cases: &[Case]) {
         let selector = self.expr(value);
         let target = self.ssa.begin_switch(selector);
-        self.around.push(Around { target, is_loop: false });
+        self.around.push(Around { target, is_loop: false, deferred: self.deferred.len() });
         let (mut values, mut is_default) = (Vec::new(), false);
         for (index, case) in cases.iter().enumerate() {
             values.extend_from_slice(&case.values);

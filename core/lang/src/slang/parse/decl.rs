@@ -5,6 +5,7 @@ use crate::slang::ast::{
     Aggregate, AssociatedType, Attribute, Buffer, Decl, DeclKind, Enum, EnumCase, Extension, FunctionRole,
     Generics, Modifier, ModifierKind, Modifiers, Name, Namespace, TypeAlias, TypeExpr, Var, VarKeyword,
 };
+use crate::slang::number::{self, Number};
 use crate::slang::token::{TokenKind, word};
 use pullback_base::Span;
 use std::sync::Arc;
@@ -56,7 +57,7 @@ impl Parser<'_> {
                 parser.declaration_or_error(place, &mut members);
             }
             parser.eat(TokenKind::Semicolon);
-            Ok(members)
+            parser.with_bit_fields(members)
         })
     }
 
@@ -88,7 +89,7 @@ impl Parser<'_> {
             return false;
         }
         if self.is_word(word::IGNORED_BLOCK) {
-            self.at = self.skip_balanced(self.at + 1);
+            self.skip_braces();
             return true;
         }
         let is_open = self.is_word(word::TRANSPARENT_BLOCK) || self.is_word(word::FILE_DECL);
@@ -99,6 +100,20 @@ impl Parser<'_> {
             }
         }
         is_open
+    }
+
+    /// Goes behind the `}` of the next `{`, whatever other brackets stand between.
+    fn skip_braces(&mut self) {
+        let mut depth = 0usize;
+        loop {
+            match self.bump().kind {
+                TokenKind::LBrace => depth += 1,
+                TokenKind::RBrace if depth <= 1 => return,
+                TokenKind::RBrace => depth -= 1,
+                TokenKind::Eof => return,
+                _ => {}
+            }
+        }
     }
 
     pub(super) fn head(&mut self) -> Parsed<Head> {
@@ -123,6 +138,11 @@ impl Parser<'_> {
             } else if self.is_word(word::DYN) && self.token_at(self.at + 1).is_word(word::INTERFACE) {
                 // All interfaces can be the type of values.
                 self.bump();
+            } else if self.is_word(word::IMPLICIT_CONVERSION) {
+                let span = self.bump().span;
+                let args = self.optional_args()?;
+                let name = Name { text: "__implicit".into(), span };
+                attributes.push(Attribute { name, args, span: self.since(span) });
             } else if self.is_word(word::GENERIC) {
                 self.bump();
                 self.generic_params(&mut generics)?;
@@ -217,6 +237,12 @@ impl Parser<'_> {
                 self.dotted(head, DeclKind::Implementing)?
             }
             word::USING if named => self.dotted(head, DeclKind::Using)?,
+            word::STATIC_ASSERT if next == TokenKind::LParen => {
+                self.bump();
+                let args = self.list(TokenKind::RParen)?;
+                self.semicolon("this assertion");
+                self.decl(head, DeclKind::Assertion(args))
+            }
             _ => return self.typed(head, place, out),
         };
         out.push(decl);
@@ -239,7 +265,15 @@ impl Parser<'_> {
             out.push(self.function(head, Some(ty), name, FunctionRole::Plain)?);
             return Ok(());
         }
-        self.declarators(head, Some(ty), VarKeyword::Typed, name, out)
+        let first = out.len();
+        self.declarators(head, Some(ty), VarKeyword::Typed, name, out)?;
+        let is_bit_field = |decl: &&Decl| matches!(&decl.kind, DeclKind::Var(Var { bits: Some(_), .. }));
+        match out[first..].iter().find(is_bit_field) {
+            Some(decl) if place != Place::Member => {
+                Err(self.unsupported(decl.span, "bit fields outside of structs", ""))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// `let x = 1, y : int = 2;`, the cursor at `let` or `var`.
@@ -297,10 +331,11 @@ impl Parser<'_> {
 
     /// What follows a variable's name: array suffixes or a type, semantics, the initializer.
     fn declarator(&mut self, base: Option<TypeExpr>, keyword: VarKeyword, name: Name) -> Parsed<Var> {
-        let mut semantics = Vec::new();
+        let (mut semantics, mut bits) = (Vec::new(), None);
         let ty = match base {
             Some(base) => {
                 let ty = self.name_suffixes(base)?;
+                bits = self.bits()?;
                 semantics = self.semantics()?;
                 Some(ty)
             }
@@ -308,7 +343,20 @@ impl Parser<'_> {
             None => None,
         };
         let init = if self.eat(TokenKind::Eq) { Some(self.initializer()?) } else { None };
-        Ok(Var { name, keyword, ty, init, semantics })
+        Ok(Var { name, keyword, ty, bits, init, semantics })
+    }
+
+    /// `: 4` of a bit field.
+    fn bits(&mut self) -> Parsed<Option<u32>> {
+        if !self.is(TokenKind::Colon) || self.kind_ahead(1) != TokenKind::Number {
+            return Ok(None);
+        }
+        self.bump();
+        let token = self.bump();
+        match number::parse(self.text(token)) {
+            Ok(Number::Int(bits, _)) => Ok(Some(bits.min(u64::from(u32::MAX)) as u32)),
+            _ => Err(self.syntax_error(token.span, "a bit field has a whole number of bits", "not one")),
+        }
     }
 
     fn aggregate(&mut self, mut head: Head, wrap: fn(Aggregate) -> DeclKind) -> Parsed<Decl> {

@@ -2,7 +2,7 @@
 
 use super::{Parsed, Parser, is_reserved};
 use crate::slang::ast::{
-    BinaryOp, DerivativeMode, Expr, ExprKind, Fix, MAX_HEIGHT, StepOp, TypeExpr, UnaryOp,
+    BinaryOp, DerivativeMode, Expr, ExprKind, Fix, MAX_HEIGHT, Name, StepOp, TypeExpr, UnaryOp,
 };
 use crate::slang::number::{self, Number};
 use crate::slang::token::{Token, TokenKind, word};
@@ -225,6 +225,11 @@ impl Parser<'_> {
                 let value = Box::new(self.nested(Self::unary)?);
                 return self.higher(self.height, start, ExprKind::NoDiff(value));
             }
+            TokenKind::Word if self.is_word(word::TRY) && self.kind_ahead(1) == TokenKind::Word => {
+                self.bump();
+                let call = Box::new(self.nested(Self::unary)?);
+                return self.higher(self.height, start, ExprKind::Try(call));
+            }
             TokenKind::LParen if self.begins_lambda() => return self.lambda(),
             TokenKind::LParen if self.begins_cast() => return self.cast(),
             TokenKind::Star | TokenKind::Amp => {
@@ -263,7 +268,7 @@ impl Parser<'_> {
             let (below, kind) = match self.kind() {
                 TokenKind::Dot | TokenKind::ColonColon => {
                     self.bump();
-                    let name = self.name("a member's name")?;
+                    let name = self.member_name()?;
                     (0, ExprKind::Member { base: Box::new(base), name })
                 }
                 TokenKind::LParen => {
@@ -285,7 +290,7 @@ impl Parser<'_> {
                 }
                 TokenKind::Arrow => {
                     self.bump();
-                    let name = self.name("a member's name")?;
+                    let name = self.member_name()?;
                     let target = self.higher(height, start, ExprKind::Deref(Box::new(base)))?;
                     base =
                         self.higher(self.height, start, ExprKind::Member { base: Box::new(target), name })?;
@@ -299,7 +304,7 @@ impl Parser<'_> {
     }
 
     /// `( a, b )`, `[ a ]`, `{ a, b, }`, a last comma or not, the cursor at the opening; the height becomes the highest's.
-    fn list(&mut self, closing: TokenKind) -> Parsed<Vec<Expr>> {
+    pub(super) fn list(&mut self, closing: TokenKind) -> Parsed<Vec<Expr>> {
         let open = self.bump().span;
         let mut items = Vec::new();
         let mut height = 0;
@@ -395,6 +400,14 @@ impl Parser<'_> {
             }
         }
         self.leaf(self.since(token.span), ExprKind::Assembly(name))
+    }
+
+    /// Behind a `.`: `operator()` is a name there too.
+    fn member_name(&mut self) -> Parsed<Name> {
+        match self.operator_name()? {
+            Some(name) => Ok(name),
+            None => self.name("a member's name"),
+        }
     }
 
     fn size_of(&mut self) -> Parsed<Expr> {

@@ -4,8 +4,8 @@ use super::decl::Head;
 use super::{Parsed, Parser};
 use crate::slang::ast::{
     Accessor, AccessorKind, Attribute, Block, Decl, DeclKind, Expr, ExprKind, Extension, Function,
-    FunctionRole, Generics, Lambda, Modifiers, Name, Param, PathSegment, Property, Semantic, Subscript,
-    TypeExpr, TypeExprKind,
+    FunctionRole, GenericArg, Generics, Lambda, Modifier, ModifierKind, Modifiers, Name, Param, PathSegment,
+    Property, Semantic, Subscript, THROWN, TypeExpr, TypeExprKind,
 };
 use crate::slang::token::{TokenKind, word};
 use pullback_base::Span;
@@ -72,9 +72,9 @@ impl Parser<'_> {
     ) -> Parsed<Decl> {
         let mut generics = std::mem::take(&mut head.generics);
         self.generic_params(&mut generics)?;
-        let params = self.params()?;
+        let mut params = self.params()?;
         if self.is_word(word::THROWS) {
-            return Err(self.unsupported(self.span(), "functions that throw", ""));
+            params.push(self.thrown()?);
         }
         if result.is_none() && self.eat(TokenKind::Arrow) {
             // `-> no_diff float` says of the result what a modifier says of the function.
@@ -201,13 +201,27 @@ impl Parser<'_> {
         Ok(Param { name, ty, default, modifiers, attributes, semantics, span: self.since(start) })
     }
 
+    /// `throws E` as the parameter that gives what is thrown.
+    fn thrown(&mut self) -> Parsed<Param> {
+        let span = self.bump().span;
+        let error = self.ty("the type of what is thrown")?;
+        let named = |text: &str| Name { text: text.into(), span };
+        let segment = PathSegment { name: named("__Thrown"), args: vec![GenericArg::Type(error)] };
+        Ok(Param {
+            name: Some(named(THROWN)),
+            ty: TypeExpr { kind: TypeExprKind::Path(vec![segment]), span: self.since(span) },
+            default: None,
+            modifiers: Modifiers(vec![Modifier { kind: ModifierKind::Out, span }]),
+            attributes: Vec::new(),
+            semantics: Vec::new(),
+            span,
+        })
+    }
+
     /// `: SV_Position : register(b0)`, when there is one here.
     pub(super) fn semantics(&mut self) -> Parsed<Vec<Semantic>> {
         let mut semantics = Vec::new();
         while self.eat(TokenKind::Colon) {
-            if self.is(TokenKind::Number) {
-                return Err(self.unsupported(self.span(), "bit fields", "use shifts and masks"));
-            }
             let start = self.span();
             let name = self.name("a semantic's name")?;
             let args = self.optional_args()?;

@@ -1,5 +1,6 @@
 //! Tokens to syntax tree: recursive descent with recovery. This file: the cursor, errors, and where to go on.
 
+pub mod bit_field;
 mod decl;
 mod expr;
 mod function;

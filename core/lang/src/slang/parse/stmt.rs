@@ -3,7 +3,7 @@
 use super::decl::Place;
 use super::{Parsed, Parser, Reported};
 use crate::slang::ast::{
-    Attribute, Block, Case, CaseLabel, Condition, DeclKind, Expr, Name, Stmt, StmtKind, TargetCase,
+    Attribute, Block, Case, CaseLabel, Catch, Condition, DeclKind, Expr, Name, Stmt, StmtKind, TargetCase,
     TargetQuestion, TargetSwitch,
 };
 use crate::slang::token::{Token, TokenKind, after, word};
@@ -61,7 +61,8 @@ impl Parser<'_> {
     fn stmt(&mut self) -> Parsed<Stmt> {
         let (start, doc) = (self.span(), self.doc());
         let attributes = self.attributes()?;
-        if self.begins_declaration() {
+        let begins_by_word = self.begins_defer() || self.begins_throw() || self.begins_try();
+        if !begins_by_word && self.begins_declaration() {
             let mut decls = Vec::new();
             let head = self.head_with(start, doc, attributes)?;
             self.declaration(head, Place::Local, &mut decls)?;
@@ -127,18 +128,26 @@ impl Parser<'_> {
                 let message = format!("`{}` stands in no `switch`", self.text(token));
                 Err(self.syntax_error(token.span, message, "only a `switch` has cases"))
             }
-            word::GOTO | word::THROW | word::DEFER => self.refuse_stmt(),
+            word::DEFER if self.begins_defer() => {
+                self.bump();
+                Ok(StmtKind::Defer(self.body()?))
+            }
+            word::THROW if self.begins_throw() => {
+                self.bump();
+                let error = self.expr()?;
+                self.semicolon("what is thrown");
+                Ok(StmtKind::Throw(error))
+            }
+            word::GOTO => self.refuse_stmt(),
             word::TARGET_SWITCH if self.kind_ahead(1) == TokenKind::LBrace => {
                 self.target_switch(TargetQuestion::Target)
             }
             word::STAGE_SWITCH if self.kind_ahead(1) == TokenKind::LBrace => {
                 self.target_switch(TargetQuestion::Stage)
             }
-            word::TRY | word::CATCH
-                if matches!(self.kind_ahead(1), TokenKind::LBrace | TokenKind::LParen | TokenKind::Word) =>
-            {
-                self.refuse_stmt()
-            }
+            word::CATCH if matches!(self.kind_ahead(1), TokenKind::LBrace | TokenKind::LParen) => Err(
+                self.syntax_error(token.span, "`catch` without `do`", "no `do { ... }` ends right before")
+            ),
             _ if self.kind_ahead(1) == TokenKind::Colon => {
                 let label = self.name("a label")?;
                 self.bump();
@@ -146,6 +155,22 @@ impl Parser<'_> {
             }
             _ => self.expr_stmt(),
         }
+    }
+
+    /// `defer` is a good name too.
+    fn begins_defer(&self) -> bool {
+        use TokenKind::{LBrace, MinusMinus, PlusPlus, Word};
+        self.is_word(word::DEFER) && matches!(self.kind_ahead(1), Word | LBrace | PlusPlus | MinusMinus)
+    }
+
+    /// `throw` is a good name too.
+    fn begins_throw(&self) -> bool {
+        use TokenKind::{Number, Word};
+        self.is_word(word::THROW) && matches!(self.kind_ahead(1), Word | Number)
+    }
+
+    fn begins_try(&self) -> bool {
+        self.is_word(word::TRY) && self.kind_ahead(1) == TokenKind::Word
     }
 
     fn refuse_stmt(&mut self) -> Parsed<StmtKind> {
@@ -292,14 +317,32 @@ impl Parser<'_> {
     fn do_stmt(&mut self) -> Parsed<StmtKind> {
         self.bump();
         let body = self.body()?;
+        if self.is_word(word::CATCH) {
+            let mut catches = Vec::new();
+            while self.is_word(word::CATCH) {
+                catches.push(self.catch()?);
+            }
+            return Ok(StmtKind::DoCatch { body, catches });
+        }
         if !self.eat_word(word::WHILE) {
-            return Err(self.expected("`while` after the body of `do`"));
+            return Err(self.expected("`while` or `catch` after the body of `do`"));
         }
         let open = self.expect(TokenKind::LParen, "after `while`")?.span;
         let condition = self.expr_or_error()?;
         self.close(TokenKind::RParen, open);
         self.semicolon("`do ... while (...)`");
         Ok(StmtKind::DoWhile { body, condition })
+    }
+
+    /// `catch (e : E) { ... }`
+    fn catch(&mut self) -> Parsed<Catch> {
+        self.bump();
+        let open = self.expect(TokenKind::LParen, "and the error's name and type")?.span;
+        let name = self.name("the error's name")?;
+        self.expect(TokenKind::Colon, "and the error's type")?;
+        let ty = self.ty("the error's type")?;
+        self.close(TokenKind::RParen, open);
+        Ok(Catch { name, ty, body: *self.body()? })
     }
 
     fn switch_stmt(&mut self) -> Parsed<StmtKind> {

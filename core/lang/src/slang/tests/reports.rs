@@ -216,14 +216,6 @@ fn what_is_not_supported_yet_is_refused_by_name() {
               │
               = help: mend the text at the mark; what follows it may be fine
 
-            error[unsupported-feature]: `defer` statements are not supported yet
-              ┌─ t.slang:1:28
-              │
-            1 │ void f(float *p) { x => 1; defer { } }
-              │                            ^^^^^ used here
-              │
-              = help: write it without this construct
-
             error[unsupported-feature]: `goto` statements are not supported yet
               ┌─ t.slang:2:23
               │

@@ -1,0 +1,36 @@
+//! The bytes that values of plain types take in memory, where the checker must know: in sizes and assertions.
+
+use super::count::Count;
+use super::program::Program;
+use super::types::{Elem, Shape, Ty};
+use pullback_ir::{Field, Type, layout};
+
+impl Program<'_> {
+    /// Of a type of numbers, arrays and structs of them.
+    pub fn size_bytes(&self, ty: &Ty) -> Option<u64> {
+        self.plain_form(ty).map(|ty| layout::layout(&ty).size_bytes as u64)
+    }
+
+    fn plain_form(&self, ty: &Ty) -> Option<Type> {
+        let dim = |count: &Count| count.known().map(|count| count as u8);
+        Some(match ty {
+            Ty::Number(Elem::Scalar(scalar), shape) => match shape {
+                Shape::Scalar => Type::Scalar(*scalar),
+                Shape::Vector(size) => Type::Vector(*scalar, dim(size)?),
+                Shape::Matrix(rows, columns) => {
+                    Type::Matrix { scalar: *scalar, rows: dim(rows)?, columns: dim(columns)? }
+                }
+            },
+            Ty::Enum(id) => Type::Scalar(self.enums[*id].tag?),
+            Ty::Array(element, count) => {
+                Type::array(self.plain_form(element)?, u32::try_from(count.known()?).ok()?)
+            }
+            Ty::Struct(..) => {
+                let fields = self.fields_of(ty);
+                let field = |ty| Some(Field { name: "".into(), ty: self.plain_form(ty)?, no_diff: false });
+                Type::structure("", fields.iter().map(|it| field(&it.ty)).collect::<Option<Vec<_>>>()?)
+            }
+            _ => return None,
+        })
+    }
+}
