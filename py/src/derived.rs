@@ -93,10 +93,10 @@ pub fn mismatch(
     to_py(py, &function.error_at(param, found))
 }
 
-/// For each leaf whether it is an array of floats that can have a gradient.
+/// For each leaf whether it is an array of floats, or of structs with some, that can have a gradient.
 pub fn differentiable_arrays(args: &[Arg<'_>], slots: &[Option<Slot>]) -> Vec<bool> {
     let differentiable = |(leaf, slot): (&Leaf<'_>, &Option<Slot>)| {
-        matches!(leaf, Leaf::Array(array) if array.dtype.is_float())
+        matches!(leaf, Leaf::Array(array) if array.dtype.is_float() || array.record.is_some())
             && slot.as_ref().is_some_and(|slot| !slot.no_diff)
     };
     leaves(args).iter().zip(slots).map(differentiable).collect()

@@ -1,10 +1,11 @@
 //! Which argument feeds which slot: overloads, keywords, defaults, dtype rules. Values and shapes play no part,
 //! but for telling overloads apart.
 
-use crate::args::{Arg, ArgValue, ArrayView, Leaf, Numbers};
+use crate::args::{Arg, ArgValue, ArrayView, Leaf, Numbers, leaves};
 use crate::edit_distance::edit_distance;
 use crate::mode::Mode;
 use crate::overload::Overload;
+use crate::record::{Record, RecordField};
 use crate::slot::{GLOBAL, Slot, accepted};
 use crate::whole::Form;
 use pullback_base::{Code, DType, Diagnostic, Diagnostics, Span};
@@ -32,7 +33,30 @@ pub struct Input {
 impl Input {
     /// Whether the call leaves values with derivatives in the whole array that it takes.
     pub fn is_left(&self) -> bool {
-        self.written && !self.slot.no_diff && self.slot.dtype.is_float()
+        self.written && !self.slot.no_diff
+    }
+
+    /// The argument leaves that fill it, each with the slot that it fills.
+    pub fn leaves(&self) -> impl Iterator<Item = (usize, &Slot)> {
+        let one = match self.source {
+            Source::Leaf(leaf) => Some((leaf, &self.slot)),
+            _ => None,
+        };
+        let fields = match &self.source {
+            Source::Fields(fields) => fields.as_slice(),
+            _ => &[],
+        };
+        one.into_iter().chain(fields.iter().map(|field| (field.leaf, &field.slot)))
+    }
+
+    /// The slot that an argument leaf of it fills.
+    pub fn slot_of(&self, leaf: usize) -> &Slot {
+        self.leaves().find(|(its, _)| *its == leaf).map_or(&self.slot, |(_, slot)| slot)
+    }
+
+    /// The argument leaves that are whole arrays, or fields of one, in which the call leaves values with derivatives.
+    pub fn left(&self) -> impl Iterator<Item = (usize, &Slot)> {
+        self.leaves().filter(|(_, slot)| self.written && !slot.no_diff)
     }
 }
 
@@ -47,12 +71,37 @@ impl Binding {
             input.written = written[input.slot.leaves.start];
         }
     }
+
+    /// Structs that are given as bytes have no derivative.
+    fn note_bytes(&mut self, leaves: &[Leaf<'_>]) {
+        for input in &mut self.inputs {
+            let (Some(record), Source::Leaf(leaf)) = (&input.slot.record, &input.source) else { continue };
+            if let Leaf::Array(array) = leaves[*leaf]
+                && array.record.is_none()
+                && record.are_bytes(array.dtype)
+            {
+                input.slot.no_diff = true;
+            }
+        }
+    }
 }
 
 pub enum Source {
     /// Argument leaf by number.
     Leaf(usize),
+    /// A whole array of structs, of which each field is an array of its own: packed for the call.
+    Fields(Vec<FieldSource>),
     Default(Vec<Constant>),
+}
+
+/// The array of one field.
+#[derive(Clone)]
+pub struct FieldSource {
+    /// Argument leaf by number.
+    pub leaf: usize,
+    /// Number of the field among [`Slot::field_slots`].
+    pub field: usize,
+    pub slot: Slot,
 }
 
 pub struct Output {
@@ -104,7 +153,8 @@ pub fn bind(overloads: &[Arc<Overload>], args: &[Arg<'_>], mode: Mode<'_>) -> Re
         }
         return Err(diagnostic.help("pass typed values (a NumPy scalar or array of the dtype meant)").into());
     }
-    let binding = best.remove(0);
+    let mut binding = best.remove(0);
+    binding.note_bytes(&leaves(args));
     check_mode(&binding, mode)?;
     Ok(binding)
 }
@@ -165,16 +215,12 @@ fn check_mode(binding: &Binding, mode: Mode<'_>) -> Result<(), Diagnostics> {
         }
     }
     for input in &binding.inputs {
-        let wanted = matches!(input.source, Source::Leaf(leaf) if wrt.get(leaf) == Some(&true));
-        if wanted && input.slot.no_diff {
-            let why = if input.slot.dtype.is_float() { "is marked no_diff" } else { "is not a float" };
+        for (_, slot) in input.leaves().filter(|(leaf, slot)| wrt.get(*leaf) == Some(&true) && slot.no_diff) {
+            let message = format!("`{}` {}: it has no gradient", slot.path, slot.why_no_diff());
             found.push(
-                Diagnostic::error(
-                    Code::NotDifferentiable,
-                    format!("`{}` {why}: it has no gradient", input.slot.path),
-                )
-                .at(input.span, "declared here")
-                .help("do not ask for its gradient"),
+                Diagnostic::error(Code::NotDifferentiable, message)
+                    .at(input.span, "declared here")
+                    .help("do not ask for its gradient"),
             );
         }
     }
@@ -244,14 +290,16 @@ impl<'a> Binder<'a> {
                     let filled = if param.direction.reads() { &slots.inputs } else { &slots.outputs };
                     let mut leaf = first_leaf;
                     let matched = self.value(param, &param.name, &[], value, filled, &mut leaf);
-                    for (slot, leaf) in matched {
+                    for (slot, source) in matched {
+                        let target = match source {
+                            Source::Leaf(leaf) => Some(Target::Leaf(leaf)),
+                            _ => None, // of whole arrays, which are no outputs
+                        };
                         if param.direction.reads() {
-                            let source = Source::Leaf(leaf);
                             let slot = slots.inputs[slot].clone();
                             inputs.push(Input { slot, source, span: param.span, written: false });
                         }
-                        if param.direction.writes() {
-                            let target = Target::Leaf(leaf);
+                        if let Some(target) = target.filter(|_| param.direction.writes()) {
                             outputs.push(Output {
                                 slot: slots.outputs[slot].clone(),
                                 target,
@@ -357,7 +405,7 @@ impl<'a> Binder<'a> {
         value: &ArgValue<'_>,
         slots: &[Slot],
         leaf: &mut usize,
-    ) -> Vec<(usize, usize)> {
+    ) -> Vec<(usize, Source)> {
         let below = |slot: &Slot| {
             slot.fields.len() > fields.len() && slot.fields.iter().zip(fields).all(|(a, b)| a == b)
         };
@@ -405,6 +453,15 @@ impl<'a> Binder<'a> {
                 }
                 out
             }
+            (ArgValue::Struct(_), Some(slot)) if slots[slot].record.is_some() => {
+                let fields = slots[slot].field_slots();
+                let matched = self.value(param, path, &[], value, &fields, leaf);
+                let field = |(field, source): (usize, Source)| match source {
+                    Source::Leaf(leaf) => Some(FieldSource { leaf, field, slot: fields[field].clone() }),
+                    _ => None,
+                };
+                vec![(slot, Source::Fields(matched.into_iter().filter_map(field).collect()))]
+            }
             (ArgValue::Struct(given), Some(slot)) => {
                 *leaf += given.iter().map(|(_, field)| field.leaf_count()).sum::<usize>();
                 self.found.push(
@@ -416,13 +473,21 @@ impl<'a> Binder<'a> {
             }
             (other, None) => {
                 *leaf += other.leaf_count();
+                let help = match other {
+                    ArgValue::Array(ArrayView { record: Some(record), .. }) => {
+                        let entry = |field: &RecordField| format!("{0:?}: x[{0:?}]", field.name);
+                        let entries: Vec<String> = record.fields.iter().map(entry).collect();
+                        format!("pass a dict with one entry per field: {{{}}}", entries.join(", "))
+                    }
+                    _ => "pass a dict with one entry per field".to_owned(),
+                };
                 self.found.push(
                     Diagnostic::error(
                         Code::ArgumentType,
                         format!("`{path}` is a struct, but got {}", describe(other)),
                     )
                     .at(param.span, accepted(&param.ty))
-                    .help("pass a dict with one entry per field"),
+                    .help(help),
                 );
                 Vec::new()
             }
@@ -430,7 +495,7 @@ impl<'a> Binder<'a> {
                 let taken = *leaf;
                 *leaf += 1;
                 self.leaf(param, path, &slots[slot], other);
-                vec![(slot, taken)]
+                vec![(slot, Source::Leaf(taken))]
             }
         }
     }
@@ -480,7 +545,11 @@ impl<'a> Binder<'a> {
     }
 
     fn array(&mut self, param: &InterfaceParam, path: &str, slot: &Slot, array: &ArrayView) {
-        let exact = array.dtype == slot.dtype;
+        if let Some(misfit) = record_misfit(path, slot, array) {
+            self.found.push(misfit.at(param.span, accepted(&param.ty)));
+            return;
+        }
+        let exact = slot.record.is_some() || array.dtype == slot.dtype;
         let exact = exact || slot.whole == Some(Form::Bytes);
         let in_place = param.direction.writes() || slot.whole.is_some();
         let fits = if in_place { exact } else { array.dtype.converts_safely_to(slot.dtype) };
@@ -510,18 +579,56 @@ impl<'a> Binder<'a> {
             );
         }
         self.cost += if exact { 0 } else { 16 };
-        if let Some(Form::Tensor { rank }) = slot.whole {
-            self.cost += if array.shape.rank() == rank + slot.element_shape.rank() { -1 } else { 1 << 20 };
+        let element_shape = slot.element_of(array);
+        let rank = element_shape.rank();
+        if let Some(Form::Tensor { rank: lanes }) = slot.whole {
+            self.cost += if array.shape.rank() == lanes + rank { -1 } else { 1 << 20 };
             return;
         }
-        let rank = slot.element_shape.rank();
         let dims = array.shape.dims();
-        if dims.len() >= rank && dims[dims.len() - rank..] == *slot.element_shape.dims() {
+        if dims.len() >= rank && dims[dims.len() - rank..] == *element_shape.dims() {
             self.cost -= rank as i64;
         } else {
             self.cost += 1 << 20; // only the geometry can say what is wrong; another overload may fit
         }
     }
+}
+
+/// Why an array is not of the structs that are asked for, or is of structs where none are.
+fn record_misfit(path: &str, slot: &Slot, array: &ArrayView) -> Option<Diagnostic> {
+    let refuse = |code, message: String, help: String| Some(Diagnostic::error(code, message).help(help));
+    match (&slot.record, &array.record) {
+        (None, None) => None,
+        (None, Some(_)) if slot.whole == Some(Form::Bytes) => None,
+        (None, Some(given)) => {
+            let message = format!("`{path}` is {}, but got {}", shown(slot), array.describe());
+            refuse(Code::ArgumentType, message, format!("pass one of its fields: {}", views_of(given)))
+        }
+        (Some(wanted), Some(given)) if wanted.is_like(given) => None,
+        (Some(wanted), Some(given)) => {
+            let message = format!("the structs of `{path}` lie otherwise in memory than those that were given");
+            let found = Diagnostic::error(Code::DtypeMismatch, message);
+            let found = found.note(format!("wanted: {wanted}")).note(format!("given:  {given}"));
+            Some(found.help(format!("convert them: x.astype(module[{:?}].dtype) in NumPy", wanted.name)))
+        }
+        (Some(wanted), None) if wanted.count_of(array.dtype).is_some() => None,
+        (Some(wanted), None) => {
+            let message = format!("`{path}` takes elements of {}, but got {}", wanted.shown(), array.describe());
+            let numbers = match wanted.uniform() {
+                Some((dtype, count)) => format!("{} numbers of shape (..., {count})", dtype.numpy_name()),
+                None => format!("bytes (uint8) of shape (..., {})", wanted.size_bytes),
+            };
+            let of = format!("structs of dtype module[{:?}].dtype", wanted.name);
+            let help = format!("pass {of}, a dict of arrays, one per field, or {numbers}");
+            refuse(Code::DtypeMismatch, message, help)
+        }
+    }
+}
+
+/// The fields of an array of structs as arrays: `x["origin"], x["direction"]`.
+fn views_of(record: &Record) -> String {
+    let views: Vec<String> = record.fields.iter().map(|field| format!("x[{:?}]", field.name)).collect();
+    views.join(", ")
 }
 
 /// `float32 (3,)`, `float32`.

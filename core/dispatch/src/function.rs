@@ -185,10 +185,8 @@ impl Function {
     /// Whatever keeps the arguments from fitting.
     pub fn leaf_slots(&self, args: &[Arg<'_>]) -> Result<Vec<Option<Slot>>, Error> {
         let mut slots = vec![None; crate::args::leaves(args).len()];
-        for input in self.bound(args)?.inputs {
-            if let bind::Source::Leaf(leaf) = input.source {
-                slots[leaf] = Some(input.slot);
-            }
+        for input in &self.bound(args)?.inputs {
+            input.leaves().for_each(|(leaf, slot)| slots[leaf] = Some(slot.clone()));
         }
         Ok(slots)
     }
