@@ -136,7 +136,8 @@ fn make(
         };
         let Some(of) = of.filter(|_| shape.iter().all(|&size| size >= 0)) else {
             let names: Vec<&str> = DType::ALL.iter().map(|dtype| dtype.numpy_name()).collect();
-            let given = dtype.map_or(Ok("'float32'".into()), |dtype| dtype.repr().map(|it| it.to_string()))?;
+            let given =
+                dtype.map_or(Ok("'float32'".into()), |dtype| dtype.repr().map(|it| it.to_string()))?;
             let what = Diagnostic::error(
                 Code::DtypeMismatch,
                 format!("no tensor has dtype {given} and shape {shape:?}"),

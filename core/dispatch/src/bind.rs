@@ -606,14 +606,16 @@ fn record_misfit(path: &str, slot: &Slot, array: &ArrayView) -> Option<Diagnosti
         }
         (Some(wanted), Some(given)) if wanted.is_like(given) => None,
         (Some(wanted), Some(given)) => {
-            let message = format!("the structs of `{path}` lie otherwise in memory than those that were given");
+            let message =
+                format!("the structs of `{path}` lie otherwise in memory than those that were given");
             let found = Diagnostic::error(Code::DtypeMismatch, message);
             let found = found.note(format!("wanted: {wanted}")).note(format!("given:  {given}"));
             Some(found.help(format!("convert them: x.astype(module[{:?}].dtype) in NumPy", wanted.name)))
         }
         (Some(wanted), None) if wanted.count_of(array.dtype).is_some() => None,
         (Some(wanted), None) => {
-            let message = format!("`{path}` takes elements of {}, but got {}", wanted.shown(), array.describe());
+            let message =
+                format!("`{path}` takes elements of {}, but got {}", wanted.shown(), array.describe());
             let numbers = match wanted.uniform() {
                 Some((dtype, count)) => format!("{} numbers of shape (..., {count})", dtype.numpy_name()),
                 None => format!("bytes (uint8) of shape (..., {})", wanted.size_bytes),

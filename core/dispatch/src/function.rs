@@ -119,6 +119,11 @@ impl Function {
         Ok(derive::tangent_name(self.interface_of(args)?, path))
     }
 
+    /// The name of the argument to which a VJP that is a function adds the gradient by the whole array at `path`.
+    pub fn gathered_name(path: &str) -> String {
+        derive::gathered_name(path)
+    }
+
     /// The function with these values for link-time constants of its module, compiled for them at the first request.
     ///
     /// # Errors

@@ -30,7 +30,8 @@ impl Prepared {
             bug!("dispatch", "{} outputs where {} are needed", outputs.len(), self.outputs().len());
         }
         let host = std::mem::take(&mut self.host);
-        let (mut run, mut start) = (Run::new(self.context(), host), Run::new(self.context(), HostRanges::new()));
+        let (mut run, mut start) =
+            (Run::new(self.context(), host), Run::new(self.context(), HostRanges::new()));
         let lanes = self.shape().count() as u64;
         self.pack(&mut run, &mut start)?;
         let gathered = self.gathered_arrays(&mut run, outputs)?;
@@ -204,7 +205,9 @@ impl Prepared {
             let Gathering::Packed(input) = gathered.into else { continue };
             for packed in self.packed.iter().filter(|packed| packed.input == input) {
                 for (field, from) in &packed.cotangents {
-                    if let Some(launch) = start.copy_strided(&packed.copy_to_field(*field, from, array.address))? {
+                    if let Some(launch) =
+                        start.copy_strided(&packed.copy_to_field(*field, from, array.address))?
+                    {
                         start.host.extend(host_range(&start.context, launch, 0, from, Access::Read));
                     }
                 }

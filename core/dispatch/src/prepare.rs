@@ -8,8 +8,8 @@ use crate::error::Error;
 use crate::held::Held;
 use crate::layout::{self, FeedFrom, Gathering, SinkInto};
 use crate::mode::Mode;
-use crate::plan::{Blueprint, Plan, PlanKey, Wanted};
 use crate::packed::Packed;
+use crate::plan::{Blueprint, Plan, PlanKey, Wanted};
 use crate::ports::{Leaves, Ports};
 use crate::record::Record;
 use crate::signature::Signature;
@@ -21,6 +21,7 @@ use crate::words::{HostRanges, Words, host_range};
 use pullback_base::{Code, DType, Diagnostic, Shape, Span, bug};
 use pullback_device::Access;
 use smallvec::SmallVec;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// An array the caller makes for the call to write: C-contiguous.
@@ -54,6 +55,8 @@ pub struct Prepared {
     pub(crate) gathered: SmallVec<[Gathered; 2]>,
     /// Arrays of structs whose fields are arrays of their own.
     pub(crate) packed: SmallVec<[Packed; 1]>,
+    /// Inputs that are whole arrays, each with where its words are, but for the address.
+    wholes: SmallVec<[(usize, Range<usize>); 2]>,
 }
 
 /// A gradient that is added to in place.
@@ -92,8 +95,10 @@ impl Prepared {
                 sink_words: SmallVec::new(),
                 gathered: SmallVec::new(),
                 packed: SmallVec::new(),
+                wholes: SmallVec::new(),
             };
             prepared.fill_words(blueprint.leaves, ports, geometry).map_err(|why| source.error_of(why))?;
+            prepared.check_alike(blueprint).map_err(|why| source.error_of(why))?;
             prepared.add_packed_outputs(blueprint);
             prepared.seed_written(blueprint).map_err(|why| source.error_of(why))?;
             Ok(prepared)
@@ -167,7 +172,11 @@ impl Prepared {
         for (place, feed) in plan.feeds.iter().enumerate() {
             match &feed.from {
                 FeedFrom::Constants(_) => {}
-                FeedFrom::Whole(_) => self.whole_words(place, ports)?,
+                FeedFrom::Whole(_) => {
+                    let first = self.words.len();
+                    self.whole_words(place, ports)?;
+                    self.wholes.push((place, first + 1..self.words.len()));
+                }
                 FeedFrom::Gathered(into, _) => {
                     let (word, into) = (self.words.len(), *into);
                     let record = match into {
@@ -205,6 +214,33 @@ impl Prepared {
                 (_, layout::Role::Given(walk)) => self.array_words(walk, ports, geometry),
                 (SinkInto::GroupSums(_), _) => self.words.extend(sink.leaves.clone().map(|_| 0)),
                 (SinkInto::Array(_), _) => self.words.push(0),
+            }
+        }
+        Ok(())
+    }
+
+    /// What is of an array's derivatives lies as the array does: it has the same words but for the address.
+    fn check_alike(&self, blueprint: &Blueprint<'_, '_>) -> Result<(), Diagnostic> {
+        let inputs = &self.bound.binding.inputs;
+        let find = |path: &str| inputs.iter().position(|input| input.slot.path == path);
+        for (of, derivative) in &blueprint.overload.alike {
+            let (Some(of), Some(derivative)) = (find(of), find(derivative)) else { continue };
+            let form = |input: usize| self.wholes.iter().find(|(its, _)| *its == input);
+            let (Some((_, one)), Some((_, other))) = (form(of), form(derivative)) else { continue };
+            if self.words[one.clone()] != self.words[other.clone()] {
+                let (of, derivative) = (&inputs[of], &inputs[derivative]);
+                let message = format!("`{}` is no array like `{}`", derivative.slot.path, of.slot.path);
+                let shown = |input: &bind::Input| {
+                    let mut arrays = input.leaves().filter_map(|(leaf, _)| blueprint.leaves.array(leaf));
+                    arrays.next().map_or_else(String::new, |array| {
+                        format!("{}, strides {:?}", array.describe(), array.strides)
+                    })
+                };
+                return Err(Diagnostic::error(Code::ShapeMismatch, message)
+                    .at(derivative.span, "declared here")
+                    .note(format!("{}: {}", of.slot.path, shown(of)))
+                    .note(format!("{}: {}", derivative.slot.path, shown(derivative)))
+                    .help("pass an array of the same shape and strides"));
             }
         }
         Ok(())

@@ -253,7 +253,8 @@ mod tests {
         Record::of(structure)
     }
 
-    const MIXED: &str = "struct S { on: bool, p: vec<f32, 3>, no_diff w: f32, t: [struct T { h: f16, v: vec<f32, 2> }; 2] }";
+    const MIXED: &str =
+        "struct S { on: bool, p: vec<f32, 3>, no_diff w: f32, t: [struct T { h: f16, v: vec<f32, 2> }; 2] }";
 
     #[test]
     fn fields_lie_where_the_layout_says() {
@@ -269,7 +270,9 @@ mod tests {
         let leaves = record(MIXED).expect("a record").leaves();
         let shown: Vec<String> = leaves
             .iter()
-            .map(|leaf| format!("{} {} {:?} {}", leaf.path.join("."), leaf.offset_bytes, leaf.dims, leaf.no_diff))
+            .map(|leaf| {
+                format!("{} {} {:?} {}", leaf.path.join("."), leaf.offset_bytes, leaf.dims, leaf.no_diff)
+            })
             .collect();
         assert_eq!(
             shown,

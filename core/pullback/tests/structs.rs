@@ -47,7 +47,13 @@ fn rays(count: u8) -> Vec<Ray> {
 
 fn particles() -> Vec<Particle> {
     let position = [2.0, 3.0, 4.0];
-    let one = Particle { on: 1, position, mass: 5.0, layers: [[0.0; 4], [0.0, 0.0, 7.0, 10.0]], ..Default::default() };
+    let one = Particle {
+        on: 1,
+        position,
+        mass: 5.0,
+        layers: [[0.0; 4], [0.0, 0.0, 7.0, 10.0]],
+        ..Default::default()
+    };
     vec![one, Particle { on: 0, ..one }]
 }
 
@@ -196,15 +202,22 @@ fn what_does_not_fit_is_refused_in_the_program() -> Result<(), Error> {
     let heavy = module.function("heavy")?;
     let rays = Tensor::from_structs(&device, &module.record("Ray")?, &rays(2), [2])?;
     let text = refused(heavy.call(args![of: &rays, i: 0]));
-    assert!(text.contains("StructuredBuffer<Particle> of") && text.contains("wanted: { on: bool at 0"), "{text}");
+    assert!(
+        text.contains("StructuredBuffer<Particle> of") && text.contains("wanted: { on: bool at 0"),
+        "{text}"
+    );
     assert!(text.contains("given:  { origin: float32 (3,) at 0"), "{text}");
     let floats = Tensor::from_slice(&device, &[0.0f32; 14], [1, 14])?;
     let text = refused(heavy.call(args![of: &floats, i: 0]));
     assert!(text.contains("takes elements of struct Particle, but got float32 (1, 14)"), "{text}");
     let along = module.function("along")?;
-    let text = refused(along.call(args![rays: &Tensor::from_slice(&device, &[0.0f32; 10], [2, 5])?, i: 0, t: 1.0]));
+    let text =
+        refused(along.call(args![rays: &Tensor::from_slice(&device, &[0.0f32; 10], [2, 5])?, i: 0, t: 1.0]));
     assert!(text.contains("an array whose last dims are (6,), but got (2, 5)"), "{text}");
-    let (three, two) = (Tensor::zeros(&device, pullback::DType::F32, [3, 3])?, Tensor::zeros(&device, pullback::DType::F32, [2, 3])?);
+    let (three, two) = (
+        Tensor::zeros(&device, pullback::DType::F32, [3, 3])?,
+        Tensor::zeros(&device, pullback::DType::F32, [2, 3])?,
+    );
     let fields = Value::from(vec![("origin", (&three).into()), ("direction", (&two).into())]);
     let text = refused(along.call(args![rays: fields, i: 0, t: 1.0]));
     assert!(text.contains("`rays.origin` is of (3,) structs, but `rays.direction` of (2,)"), "{text}");

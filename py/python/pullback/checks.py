@@ -10,6 +10,9 @@ from typing import Any
 
 from pullback._native import Function
 
+CHECKED_SIZE = 5
+"""Of each dim of a whole array that is checked at random."""
+
 
 def numeric_grad(
     function: Function, args: Sequence[Any] | Mapping[str, Any], argnums: int | str | None = None
@@ -32,7 +35,7 @@ def numeric_grad(
     from pullback._differences import Call, put, summed
 
     call = Call(function, args)
-    ones = [np.ones((*call.shape, *slot[2])) for slot in call.outputs if slot[3]]
+    ones = call.cotangents(np.ones)
     gradients: dict[str, Any] = {}
     for leaf in call.differentiable():
         gradient = call.difference(leaf, ones)
@@ -80,7 +83,7 @@ def gradcheck(
 
     call = Call(function, args)
     random = np.random.default_rng(seed)
-    cotangents = [random.uniform(0.5, 1.5, (*call.shape, *slot[2])) for slot in call.outputs if slot[3]]
+    cotangents = call.cotangents(lambda shape: random.uniform(0.5, 1.5, shape))
     for leaf in call.differentiable():
         numeric, derived = call.difference(leaf, cotangents), call.backward(leaf, cotangents)
         with np.errstate(invalid="ignore"):
@@ -125,8 +128,9 @@ def check_derivative(function: Function, samples: int = 64, seed: int = 0, scale
 
     random = np.random.default_rng(seed)
     args: dict[str, Any] = {}
-    for path, dtype, shape, _ in function._widened()._input_slots():
-        size = (samples, *shape)
+    for path, dtype, shape, _, whole in function._widened()._input_slots():
+        lanes = (samples,) if whole is None else (CHECKED_SIZE,) * whole
+        size = (*lanes, *shape)
         if dtype == "bool":
             value = random.integers(0, 2, size).astype(bool)
         elif np.issubdtype(np.dtype(dtype), np.integer):

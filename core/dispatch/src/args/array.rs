@@ -61,11 +61,12 @@ impl ArrayView {
     /// Whether the elements lie side by side in C order.
     pub fn is_contiguous(&self) -> bool {
         let mut step = 1;
-        self.shape.dims().iter().zip(&self.strides).rev().all(|(&size, &stride)| {
-            let fits = size == 1 || stride == step;
-            step *= size;
-            fits
-        })
+        self.shape.count() == 0
+            || self.shape.dims().iter().zip(&self.strides).rev().all(|(&size, &stride)| {
+                let fits = size == 1 || stride == step;
+                step *= size;
+                fits
+            })
     }
 
     /// First byte and byte count of what the view reaches.
