@@ -25,7 +25,8 @@ def numeric_grad(
         argnums: the argument to differentiate by, by its number or name in ``args``; ``None`` for all.
 
     Returns:
-        A float64 NumPy array of the argument's shape (a dict of them for a struct); for all arguments, a dict by parameter name.
+        A float64 NumPy array of the argument's shape (a dict of them for a struct, and for an array of structs); for all arguments,
+        a dict by parameter name. What a function writes into whole arrays counts as its results do.
 
     Raises:
         BindError, ShapeError: the arguments do not fit.
@@ -61,7 +62,8 @@ def gradcheck(
 ) -> bool:
     """Whether reverse mode agrees with finite differences at these arguments.
 
-    Every float argument is checked, lane by lane, for a random cotangent of the results.
+    Every float argument is checked, lane by lane (a whole array by each of its elements), for random cotangents of the results
+    and of the whole arrays that the function writes. Arguments are not changed.
 
     Args:
         function: a function of a module.
@@ -115,7 +117,7 @@ def check_derivative(function: Function, samples: int = 64, seed: int = 0, scale
 
     Args:
         function: a function of a module; its first declaration is checked.
-        samples: how many lanes.
+        samples: how many lanes; a whole array has 5 elements along each dim.
         seed: of the arguments.
         scale: floats are drawn from ``[-scale, scale]``, integers from 1 to 4.
 
