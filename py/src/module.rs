@@ -106,6 +106,7 @@ impl PyModule_ {
             Ok(function) => return Ok(Bound::new(py, function)?.into_any()),
             Err(error) => error,
         };
+        // What has the name neither of a function nor of a struct was more likely to be a function.
         match self.0.record(name) {
             Ok(record) => Ok(Bound::new(py, PyStruct::new(record))?.into_any()),
             Err(_) => Err(to_py(py, &error)),

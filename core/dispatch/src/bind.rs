@@ -126,7 +126,6 @@ pub fn bind(overloads: &[Arc<Overload>], args: &[Arg<'_>], mode: Mode<'_>) -> Re
                 .bind(index, args)
         })
         .collect();
-    let several = tries.len() > 1;
     let mut fits = Vec::new();
     let mut misfits = Vec::new();
     for attempt in tries {
@@ -136,7 +135,10 @@ pub fn bind(overloads: &[Arc<Overload>], args: &[Arg<'_>], mode: Mode<'_>) -> Re
         }
     }
     let Some(best) = fits.iter().map(|(_, cost)| *cost).min() else {
-        return Err(if several { no_overload(overloads, args, misfits) } else { misfits.remove(0) });
+        return Err(match meant(overloads, args) {
+            Some(index) => misfits.remove(index),
+            None => no_overload(overloads, args, misfits),
+        });
     };
     let mut best: Vec<Binding> = fits.into_iter().filter(|(_, cost)| *cost == best).map(|(b, _)| b).collect();
     if best.len() > 1 {
@@ -157,6 +159,26 @@ pub fn bind(overloads: &[Arc<Overload>], args: &[Arg<'_>], mode: Mode<'_>) -> Re
     binding.note_bytes(&leaves(args));
     check_mode(&binding, mode)?;
     Ok(binding)
+}
+
+/// The only overload that has parameters for all arguments, and needs no more.
+fn meant(overloads: &[Arc<Overload>], args: &[Arg<'_>]) -> Option<usize> {
+    if let [_] = overloads {
+        return Some(0);
+    }
+    let positional = args.iter().filter(|arg| arg.name.is_empty()).count();
+    let takes_all = |overload: &&Arc<Overload>| {
+        let params = &overload.interface.params;
+        let given = |param: &InterfaceParam| args.iter().any(|arg| *arg.name == *param.name);
+        let named = args.iter().filter(|arg| !arg.name.is_empty() && !arg.name.starts_with(GLOBAL));
+        let is_needed = |param: &InterfaceParam| param.direction.reads() && param.default.is_none();
+        positional <= params.len()
+            && named.into_iter().all(|arg| params.iter().any(|param| *param.name == *arg.name))
+            && params.iter().skip(positional).all(|param| given(param) || !is_needed(param))
+    };
+    let mut taking = overloads.iter().filter(takes_all);
+    let one = taking.next().filter(|_| taking.next().is_none())?;
+    overloads.iter().position(|overload| Arc::ptr_eq(overload, one))
 }
 
 fn no_overload(overloads: &[Arc<Overload>], args: &[Arg<'_>], misfits: Vec<Diagnostics>) -> Diagnostics {
@@ -388,12 +410,17 @@ impl<'a> Binder<'a> {
     }
 
     fn unfit(&mut self, what: &str, ty: Option<&Type>, span: Span) {
+        let help = match ty {
+            Some(Type::Pointer(_)) => {
+                "take a StructuredBuffer<T> or a Tensor<T, D>, which know their sizes, and pass an array"
+            }
+            _ => {
+                "wrap the function in one whose parameters are scalars, vectors, matrices, arrays or structs of these"
+            }
+        };
         let ty = ty.map_or_else(String::new, |ty| format!(" of type {}", accepted(ty)));
-        self.found.push(
-            Diagnostic::error(Code::ArgumentType, format!("{what}{ty} cannot be passed from outside a kernel"))
-                .at(span, "declared here")
-                .help("wrap the function in one whose parameters are scalars, vectors, matrices, arrays or structs of these"),
-        );
+        let message = format!("{what}{ty} cannot be passed from outside a kernel");
+        self.found.push(Diagnostic::error(Code::ArgumentType, message).at(span, "declared here").help(help));
     }
 
     /// Matches a value, at `fields` below a parameter, to slots; gives (slot, leaf) pairs.
@@ -513,9 +540,9 @@ impl<'a> Binder<'a> {
         if slot.whole.is_some() {
             let message = format!("`{path}` takes a whole array, but got {}", numbers.describe());
             self.found.push(
-                Diagnostic::error(Code::ArgumentType, message)
-                    .at(param.span, accepted(&param.ty))
-                    .help("pass an array"),
+                Diagnostic::error(Code::ArgumentType, message).at(param.span, accepted(&param.ty)).help(
+                    format!("pass an array: np.array(..., {:?}), torch.tensor(...)", slot.dtype.numpy_name()),
+                ),
             );
             return;
         }

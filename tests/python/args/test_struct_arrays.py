@@ -286,3 +286,44 @@ def test_a_struct_by_value_says_how_structs_are_passed(module):
         module.depth(a_few_rays())
     rays = a_few_rays()
     assert module.depth({"origin": rays["origin"], "direction": rays["direction"]}).tolist() == [2, 5, 8]
+
+
+def test_one_struct_is_no_array(module):
+    with pytest.raises(pb.BindError, match="a single struct of NumPy's"):
+        module.along(a_few_rays()[0], 0, 1.0)
+    with pytest.raises(pb.BindError, match="for whole arrays"):
+        module.along(a_few_rays().tolist(), 0, 1.0)
+
+
+def test_what_no_diff_fields_in_memory_hold_has_no_derivative(load):
+    module = load("""
+struct Cell { no_diff float seen; float2 value; };
+float local(float x) { Cell cell; cell.seen = x * x; cell.value.x = x; return cell.seen + cell.value.x; }
+float kept(float x, RWStructuredBuffer<Cell> cells)
+{
+    cells[0].seen = x * x;
+    cells[0].value.x = x;
+    return cells[0].seen + cells[0].value.x;
+}
+""")
+    x, cells = np.array([3], np.float32), np.zeros(1, module.Cell.dtype)
+    assert module.local.bwds(x)["x"].tolist() == [1]
+    gradient = module.kept.bwds(x, cells, d_result=np.ones(1, np.float32), d_cells=cells.copy())
+    assert gradient["x"].tolist() == [1]
+
+
+def test_tensors_of_structs_have_strides(load):
+    source = "struct Ray { float3 origin; float3 direction; };\nimport slangpy;\n"
+    module = load(source + "float at(Tensor<Ray, 2> rays, int i, int j) { return rays[i, j].direction.y; }")
+    rays = np.zeros((2, 3), RAY)
+    rays["direction"][..., 1] = np.arange(6).reshape(2, 3)
+    i, j = np.array([0, 1, 1], np.int32), np.array([2, 0, 1], np.int32)
+    assert module.at(rays, i, j).tolist() == [2, 3, 4]
+    assert module.at(rays.T, j, i).tolist() == [2, 3, 4]
+    assert module.at(rays[::-1], 1 - i, j).tolist() == [2, 3, 4]
+    gradient = module.at.bwds(rays, i, j)["rays"]
+    assert gradient["direction"][..., 1].tolist() == [[0, 0, 1], [1, 1, 0]]
+    fields = {"origin": torch.zeros(3, 2, 3).transpose(0, 1), "direction": torch.tensor(rays["direction"])}
+    assert module.at(fields, i, j).tolist() == [2, 3, 4]
+    with pytest.raises(pb.ShapeError, match="a tensor of 2 dims"):
+        module.at(rays[0], 0, 0)

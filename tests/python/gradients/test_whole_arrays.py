@@ -257,6 +257,9 @@ def test_forward_mode_takes_tangents_of_whole_arrays(module):
     assert tangent.tolist() == [2, 4, 4, 6]
     with pytest.raises(pb.BindError, match="d_values"):
         module.gathered.fwds(values, lanes)
+    with pytest.raises(pb.BindError, match="`d_values` is float32, but got float64") as caught:
+        module.picked.fwds(values, lanes, x, d_values=d_values.astype(np.float64))
+    assert "StructuredBuffer<float> values" in str(caught.value)
 
 
 def test_forward_and_reverse_mode_agree_by_whole_arrays(load):
