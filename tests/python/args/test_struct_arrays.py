@@ -115,8 +115,10 @@ def test_a_module_tells_the_dtype_of_its_structs(module):
     assert module.Ray.dtype == RAY
     assert (module.Ray.__name__, module["Ray"].itemsize) == ("Ray", 24)
     dtype = module.Particle.dtype
-    assert dtype.itemsize == 56 and dtype.fields["mass"][1] == 16
-    assert dtype["layers"].shape == (2,) and dtype["layers"].base["colour"].shape == (3,)
+    assert dtype.itemsize == 56
+    assert dtype.fields["mass"][1] == 16
+    assert dtype["layers"].shape == (2,)
+    assert dtype["layers"].base["colour"].shape == (3,)
     assert "mass: float64 at 16" in repr(module.Particle)
 
 
@@ -165,7 +167,11 @@ def test_fields_that_are_no_floats_are_written_too(module):
     assert of["on"].tolist() == [True, False, True]
     assert of["mass"].tolist() == [0, 0, 2]
     assert (of["layers"]["gloss"] == 3).all()
-    fields = {"on": torch.tensor([True, True]), "position": torch.zeros(2, 3), "mass": torch.ones(2, dtype=torch.float64)}
+    fields = {
+        "on": torch.tensor([True, True]),
+        "position": torch.zeros(2, 3),
+        "mass": torch.ones(2, dtype=torch.float64),
+    }
     fields["layers"] = {"colour": torch.zeros(2, 2, 3), "gloss": torch.zeros(2, 2)}
     module.sorted(fields, 1)
     assert fields["on"].tolist() == [True, False]
@@ -211,8 +217,10 @@ def test_a_buffer_of_structs_may_be_a_global(module):
 
 def test_a_tensor_of_structs(module, device):
     rays = pb.Tensor.zeros(device, [2], module.Ray)
-    assert rays.shape == (2,) and rays.dtype.dtype == RAY
-    assert rays.to_numpy().dtype == RAY and not rays.to_numpy()["origin"].any()
+    assert rays.shape == (2,)
+    assert rays.dtype.dtype == RAY
+    assert rays.to_numpy().dtype == RAY
+    assert not rays.to_numpy()["origin"].any()
     module.moved(pb.Tensor.from_numpy(device, a_few_rays()), 0, 1.0)
     with pytest.raises(pb.PullbackError, match="structs of modules"):
         pb.Tensor.zeros(device, [2], "Ray")
@@ -239,12 +247,32 @@ WRONG = {
     "doubles": (np.zeros((3, 6)), "dtype-mismatch", "float32 numbers of shape (..., 6)"),
     "five floats": (np.zeros((3, 5), np.float32), "element-shape", "(6,)"),
     "a number": (1.0, "argument-type", "takes a whole array"),
-    "a field of numbers": ({"origin": (0, 0, 0), "direction": np.zeros((1, 3), np.float32)}, "argument-type", "rays.origin"),
+    "a field of numbers": (
+        {"origin": (0, 0, 0), "direction": np.zeros((1, 3), np.float32)},
+        "argument-type",
+        "rays.origin",
+    ),
     "a field missing": ({"origin": np.zeros((1, 3), np.float32)}, "missing-field", "direction"),
-    "a field too many": (by_field(a_few_rays(), np.copy) | {"up": np.zeros(3)}, "unknown-field", "its fields are"),
-    "lengths": ({"origin": np.zeros((2, 3), "f4"), "direction": np.zeros((3, 3), "f4")}, "shape-mismatch", "rays.direction"),
-    "a field's dtype": ({"origin": np.zeros((2, 3)), "direction": np.zeros((2, 3), "f4")}, "dtype-mismatch", "rays.origin"),
-    "a field's shape": ({"origin": np.zeros((2, 2), "f4"), "direction": np.zeros((2, 3), "f4")}, "element-shape", "rays.origin"),
+    "a field too many": (
+        by_field(a_few_rays(), np.copy) | {"up": np.zeros(3)},
+        "unknown-field",
+        "its fields are",
+    ),
+    "lengths": (
+        {"origin": np.zeros((2, 3), "f4"), "direction": np.zeros((3, 3), "f4")},
+        "shape-mismatch",
+        "rays.direction",
+    ),
+    "a field's dtype": (
+        {"origin": np.zeros((2, 3)), "direction": np.zeros((2, 3), "f4")},
+        "dtype-mismatch",
+        "rays.origin",
+    ),
+    "a field's shape": (
+        {"origin": np.zeros((2, 2), "f4"), "direction": np.zeros((2, 3), "f4")},
+        "element-shape",
+        "rays.origin",
+    ),
     "every other one": (np.zeros(6, RAY)[::2], "element-shape", "contiguous"),
 }
 
