@@ -21,6 +21,7 @@ mod kernel;
 mod launch;
 mod layout;
 mod memory;
+mod misfit;
 pub mod mode;
 pub mod module;
 mod overload;

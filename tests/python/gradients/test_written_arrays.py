@@ -182,3 +182,16 @@ def test_gradcheck_sees_what_is_written(module):
 def test_a_deterministic_gradient_of_a_written_array_is_refused(module):
     with pytest.raises(pb.GradientError, match=r"leave deterministic\(\) out"):
         module.scattered.deterministic().bwds(FROM, np.zeros(6, np.float32), INDICES, d_to=D_TO)
+
+
+def test_integers_in_structs_are_not_written_where_there_are_gradients(load):
+    module = load("""
+struct Star { float2 position; int hits; };
+void whole(RWStructuredBuffer<Star> to, float2 by, int i) { Star star; star.position = by; star.hits = i; to[i] = star; }
+void floats(RWStructuredBuffer<Star> to, float2 by, int i) { to[i].position = by; }
+""")
+    to, d_to = np.zeros(2, module.Star.dtype), np.zeros(2, module.Star.dtype)
+    by, d_to["position"] = np.float32([[1, 1], [2, 2]]), [1, 10]
+    assert module.floats.bwds(to, by, INDICES, d_to=d_to)["by"].tolist() == [[1, 10], [1, 10]]
+    with pytest.raises(pb.GradientError, match="no floats are written where there are derivatives"):
+        module.whole.bwds(to, by, INDICES, d_to=d_to)
