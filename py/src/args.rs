@@ -153,6 +153,13 @@ impl<'a, 'py> Parsed<'a, 'py> {
             return Ok(ArgValue::Numbers(numbers));
         }
         let ty = value.get_type();
+        if ty.name()? == "void" {
+            return Err(self.refused(
+                place,
+                "a single struct of NumPy's",
+                "pass an array of structs: x[i:i + 1] for x[i]",
+            ));
+        }
         let what = format!("a {}", ty.name()?);
         Err(self.refused(place, &what, "pass a number, a tuple of numbers, a NumPy array, a torch tensor, a pullback Tensor, or a dict of these"))
     }
@@ -283,7 +290,7 @@ impl<'a, 'py> Parsed<'a, 'py> {
         self.refused(
             place,
             "a sequence that is not a regular grid of numbers",
-            "pass np.array(...) to vectorize over values",
+            "pass np.array(...) to vectorize over values, and for whole arrays",
         )
     }
 

@@ -9,17 +9,32 @@ use crate::function::{
 use crate::place::Place;
 use pullback_base::{Code, Diagnostic};
 use pullback_dispatch::args::{Leaf, leaves};
-use pullback_dispatch::{Arg, Derivation, Function, Mode, Slot};
+use pullback_dispatch::{Arg, Derivation, Form, Function, Mode, Slot};
 use pullback_ir::InterfaceParam;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-/// Of one slot: path, dtype by NumPy's name, element shape, and whether it can have a derivative.
-pub type SlotTuple = (String, &'static str, Vec<i64>, bool);
+/// Of one slot: path, dtype by NumPy's name, element shape, whether it can have a derivative, and of a whole array the number
+/// of dims before the element's.
+pub type SlotTuple = (String, &'static str, Vec<i64>, bool, Option<usize>);
 
 pub fn described(slot: &Slot) -> SlotTuple {
     let dims = slot.element_shape.dims().to_vec();
-    (slot.path.clone(), slot.dtype.numpy_name(), dims, !slot.no_diff)
+    let whole = slot.whole.map(|form| match form {
+        Form::Tensor { rank } => rank,
+        Form::Elements | Form::Bytes => 1,
+    });
+    (slot.path.clone(), slot.dtype.numpy_name(), dims, !slot.no_diff, whole)
+}
+
+/// The slots that arguments can fill, of the first declaration; those of structs in arrays field by field.
+pub fn input_slots(function: &Function) -> Vec<SlotTuple> {
+    let slots = function.input_slots();
+    let apart = slots.iter().flat_map(|slot| match &slot.record {
+        Some(_) => slot.field_slots(),
+        None => vec![slot.clone()],
+    });
+    apart.map(|slot| described(&slot)).collect()
 }
 
 /// What `_derived` gives: the derivative; for each argument the numbers of its results (in a dict for a struct); and the
@@ -48,7 +63,16 @@ pub fn derived_by<'py>(
     let marks = wanted(&places, &parsed.args);
     let slots = function.leaf_slots(&parsed.args).map_err(|e| to_py(py, &e))?;
     let asked = marks.iter().zip(&slots).filter(|(mark, _)| **mark).filter_map(|(_, slot)| slot.as_ref());
-    let wrt: Vec<String> = asked.map(|slot| slot.path.clone()).collect();
+    let asked: Vec<&Slot> = asked.collect();
+    if let Some(slot) = asked.iter().find(|slot| slot.whole.is_some()) {
+        let message =
+            format!("`{}` is a whole array: its gradient is a sum over lanes, not one per lane", slot.path);
+        let found = Diagnostic::error(Code::UnsupportedFeature, message);
+        let found =
+            found.help("for products with vectors use f.fwds, or torch.autograd.grad with create_graph=True");
+        return Err(to_py(py, &function.error_at(slot.path.split('.').next().unwrap_or(""), found)));
+    }
+    let wrt: Vec<String> = asked.iter().map(|slot| slot.path.clone()).collect();
     let numbers = (0..wrt.len()).map(|number| Ok(number.into_pyobject(py)?.into_any()));
     let numbers = by_argument(py, &places, &parsed.args, numbers.collect::<PyResult<_>>()?)?;
     let root = |place: &usize| {
@@ -63,12 +87,12 @@ pub fn derived_by<'py>(
     Ok((derivative(py, of, &derivation)?, numbers, names))
 }
 
-/// The slots of the arguments' leaves, in order (`None` for one that is only written), and of the results.
-pub fn slots(
-    of: &PyFunction,
-    args: &Bound<'_, PyTuple>,
-    kwargs: &Bound<'_, PyDict>,
-) -> PyResult<(Vec<Option<SlotTuple>>, Vec<SlotTuple>)> {
+/// What [`slots`] gives.
+pub type Slots = (Vec<Option<SlotTuple>>, Vec<SlotTuple>, Vec<String>);
+
+/// The slots of the arguments' leaves, in order (`None` for one that is only written), and of the results; and the paths of
+/// the whole arrays that the call leaves values with derivatives in.
+pub fn slots(of: &PyFunction, args: &Bound<'_, PyTuple>, kwargs: &Bound<'_, PyDict>) -> PyResult<Slots> {
     let py = args.py();
     let PyFunction(function, globals) = of;
     let (keywords, _) = globals.keywords(py, Some(kwargs))?;
@@ -76,8 +100,10 @@ pub fn slots(
     parsed.read(args, &keywords)?;
     let inputs = function.leaf_slots(&parsed.args).map_err(|e| to_py(py, &e))?;
     let outputs = function.returned_slots(&parsed.args).map_err(|e| to_py(py, &e))?;
+    let seeds = function.seeds(&parsed.args, "d_").map_err(|e| to_py(py, &e))?;
+    let left = seeds.missing().map(str::to_owned).collect();
     let inputs = inputs.iter().map(|slot| slot.as_ref().map(described)).collect();
-    Ok((inputs, outputs.iter().map(described).collect()))
+    Ok((inputs, outputs.iter().map(described).collect(), left))
 }
 
 /// The error of a gradient that differs from finite differences, located at the parameter.
@@ -93,10 +119,10 @@ pub fn mismatch(
     to_py(py, &function.error_at(param, found))
 }
 
-/// For each leaf whether it is an array of floats that can have a gradient.
+/// For each leaf whether it is an array of floats, or of structs with some, that can have a gradient.
 pub fn differentiable_arrays(args: &[Arg<'_>], slots: &[Option<Slot>]) -> Vec<bool> {
     let differentiable = |(leaf, slot): (&Leaf<'_>, &Option<Slot>)| {
-        matches!(leaf, Leaf::Array(array) if array.dtype.is_float())
+        matches!(leaf, Leaf::Array(array) if array.dtype.is_float() || array.record.is_some())
             && slot.as_ref().is_some_and(|slot| !slot.no_diff)
     };
     leaves(args).iter().zip(slots).map(differentiable).collect()

@@ -147,16 +147,12 @@ impl PyFunction {
         guard(py, || self.0.widened().map(|wide| PyFunction(wide, self.1.clone())).map_err(|e| to_py(py, &e)))
     }
 
-    fn _slots(
-        &self,
-        args: &Bound<'_, PyTuple>,
-        kwargs: &Bound<'_, PyDict>,
-    ) -> PyResult<(Vec<Option<SlotTuple>>, Vec<SlotTuple>)> {
+    fn _slots(&self, args: &Bound<'_, PyTuple>, kwargs: &Bound<'_, PyDict>) -> PyResult<derived::Slots> {
         guard(args.py(), || derived::slots(self, args, kwargs))
     }
 
     fn _input_slots(&self) -> Vec<SlotTuple> {
-        self.0.input_slots().iter().map(derived::described).collect()
+        derived::input_slots(&self.0)
     }
 
     fn _mismatch(&self, py: Python<'_>, param: &str, message: &str, notes: Vec<String>) -> PyErr {

@@ -14,6 +14,7 @@ mod numpy_array;
 mod output;
 mod place;
 mod recorded;
+mod structs;
 mod tensor;
 
 use pyo3::prelude::*;
@@ -34,6 +35,8 @@ mod _native {
     use crate::module::PyModule_;
     #[pymodule_export]
     use crate::recorded::PyRecordedCall;
+    #[pymodule_export]
+    use crate::structs::PyStruct;
     #[pymodule_export]
     use crate::tensor::PyTensor;
 }

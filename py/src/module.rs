@@ -3,13 +3,14 @@
 use crate::device::{PyDevice, convention};
 use crate::errors::{diagnostic, guard, to_py};
 use crate::function::{Globals, PyFunction};
+use crate::structs::PyStruct;
 use pullback_base::{Code, Diagnostic};
 use pullback_dispatch::{Error, LoadOptions, Module};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use std::path::PathBuf;
 
-/// A compiled source file; its functions are its attributes.
+/// A compiled source file; its functions and structs are its attributes.
 #[pyclass(name = "Module", module = "pullback", frozen)]
 pub struct PyModule_(pub Module);
 
@@ -54,23 +55,31 @@ impl PyModule_ {
         guard(py, || self.function(py, name).map_err(|error| to_py(py, &error)))
     }
 
-    fn __getattr__(&self, py: Python<'_>, name: &str) -> PyResult<PyFunction> {
-        self.require_function(py, name)
+    fn __getattr__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        guard(py, || self.named(py, name))
     }
 
-    fn __getitem__(&self, py: Python<'_>, name: &str) -> PyResult<PyFunction> {
-        self.require_function(py, name)
+    fn __getitem__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        guard(py, || self.named(py, name))
     }
 
     fn __dir__(&self) -> Vec<String> {
-        let methods = ["find_function", "require_function", "name", "functions", "ir"];
-        methods.iter().map(|&name| name.to_owned()).chain(self.functions()).collect()
+        let methods = ["find_function", "require_function", "name", "functions", "structs", "ir"];
+        methods.iter().map(|&name| name.to_owned()).chain(self.functions()).chain(self.structs()).collect()
     }
 
     /// Names of all functions.
     #[getter]
     fn functions(&self) -> Vec<String> {
         self.0.function_names().map(str::to_owned).collect()
+    }
+
+    /// Names of the structs that functions take, by value or in arrays.
+    #[getter]
+    fn structs(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.0.records().iter().map(|record| record.name.to_string()).collect();
+        names.dedup();
+        names
     }
 
     /// The file's name.
@@ -91,6 +100,19 @@ impl PyModule_ {
 }
 
 impl PyModule_ {
+    /// The function of that name, or else the struct.
+    fn named<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        let error = match self.function(py, name) {
+            Ok(function) => return Ok(Bound::new(py, function)?.into_any()),
+            Err(error) => error,
+        };
+        // What has the name neither of a function nor of a struct was more likely to be a function.
+        match self.0.record(name) {
+            Ok(record) => Ok(Bound::new(py, PyStruct::new(record))?.into_any()),
+            Err(_) => Err(to_py(py, &error)),
+        }
+    }
+
     fn function(&self, py: Python<'_>, name: &str) -> Result<PyFunction, Error> {
         // An instance is compiled, which takes a while.
         let found =

@@ -1,23 +1,45 @@
 //! NumPy arrays as array views, and new NumPy arrays.
 
+use crate::errors::diagnostic;
 use crate::output::out_of_memory;
+use crate::structs;
 use numpy::npyffi::{NpyTypes, PY_ARRAY_API, PyArrayObject, get_type_object, npy_intp};
 use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pullback_base::{Code, DType, Diagnostic, Shape};
-use pullback_dispatch::{ArrayView, Location};
+use pullback_dispatch::{ArrayView, Location, Record};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::type_object::PyTypeInfo;
-use pyo3::types::PyType;
+use pyo3::types::{PyTuple, PyType};
 use smallvec::SmallVec;
 use std::ffi::c_int;
 use std::ptr;
+use std::sync::Arc;
 
 /// The array's memory as it is, or what keeps a kernel from using it.
 pub fn view(array: &Bound<'_, PyUntypedArray>) -> Result<ArrayView, Diagnostic> {
     refuse_masked(array)?;
     let described = array.dtype();
     let refuse = |what: String, help: &str| Err(Diagnostic::error(Code::ArgumentType, what).help(help));
+    // SAFETY: the object is an ndarray, and alive for this call.
+    let fields = unsafe { &(*array.as_array_ptr()).fields };
+    const ALIGNED: i32 = 0x100;
+    const WRITEABLE: i32 = 0x400;
+    let writable = fields.flags & WRITEABLE != 0;
+    if described.has_fields() {
+        return match structs::record_of(&described) {
+            Ok(record) => {
+                let shape = Shape::from(dims(array));
+                let one = ArrayView::of_records(fields.data as u64, &record.into(), &shape, Location::Host);
+                let strides = array.strides().iter().map(|&stride| stride as i64).chain([1]).collect();
+                Ok(ArrayView { strides, writable, ..one })
+            }
+            Err(field) => refuse(
+                format!("the field {field:?} of its structs has no counterpart in kernels"),
+                "convert it with x.astype(...)",
+            ),
+        };
+    }
     let Some(dtype) = dtype_of(described.num()).filter(|_| described.is_native_byteorder() != Some(false))
     else {
         let name = described.str().map_or_else(|_| "?".into(), |name| name.to_string());
@@ -30,22 +52,22 @@ pub fn view(array: &Bound<'_, PyUntypedArray>) -> Result<ArrayView, Diagnostic> 
     if array.strides().iter().any(|stride| stride % item != 0) {
         return refuse("the array's strides are not multiples of its item size".into(), "pass x.copy()");
     }
-    // SAFETY: the object is an ndarray, and alive for this call.
-    let fields = unsafe { &(*array.as_array_ptr()).fields };
-    const ALIGNED: i32 = 0x100;
-    const WRITEABLE: i32 = 0x400;
     if fields.flags & ALIGNED == 0 {
         return refuse("the array's memory is not aligned".into(), "pass x.copy()");
     }
-    let dims: SmallVec<[i64; 6]> = array.shape().iter().map(|&size| size as i64).collect();
     Ok(ArrayView {
         address: fields.data as u64,
         dtype,
-        shape: Shape::from(dims),
+        shape: Shape::from(dims(array)),
         strides: array.strides().iter().map(|stride| (stride / item) as i64).collect(),
         location: Location::Host,
-        writable: fields.flags & WRITEABLE != 0,
+        writable,
+        record: None,
     })
+}
+
+fn dims(array: &Bound<'_, PyUntypedArray>) -> SmallVec<[i64; 6]> {
+    array.shape().iter().map(|&size| size as i64).collect()
 }
 
 /// NumPy's type numbers on the platforms Pullback runs on (64-bit, `long` 64 bits wide but on Windows).
@@ -112,6 +134,21 @@ pub fn empty<'py>(
     // SAFETY: the array was just made.
     let address = unsafe { (*array.as_ptr().cast::<PyArrayObject>()).fields.data } as u64;
     Ok((array, ArrayView::contiguous(address, dtype, shape.clone(), Location::Host)))
+}
+
+/// A new C-contiguous array of structs, of that shape, uninitialized, with its view.
+pub fn empty_of<'py>(
+    py: Python<'py>,
+    record: &Arc<Record>,
+    shape: &Shape,
+) -> PyResult<(Bound<'py, PyAny>, ArrayView)> {
+    let dtype = structs::numpy_dtype(py, record)?;
+    let array = py.import("numpy")?.call_method1("empty", (PyTuple::new(py, shape.dims())?, dtype));
+    let array = array.map_err(|error| diagnostic(py, out_of_memory(py, &error)))?;
+    // SAFETY: the array was just made.
+    let address = unsafe { (*array.as_ptr().cast::<PyArrayObject>()).fields.data } as u64;
+    let view = ArrayView::of_records(address, record, shape, Location::Host);
+    Ok((array, view))
 }
 
 /// Refuses an array whose mask a kernel would not see.

@@ -85,8 +85,10 @@ pub struct Output<'py> {
 impl<'py> Output<'py> {
     pub fn make(py: Python<'py>, context: &Context, library: Library, spec: &OutputSpec) -> PyResult<Self> {
         let numpy = |as_number| {
-            let (object, view) =
-                numpy_array::empty(py, spec.dtype, &spec.shape).map_err(|d| diagnostic(py, d))?;
+            let (object, view) = match &spec.record {
+                Some(record) => numpy_array::empty_of(py, record, &spec.shown_shape())?,
+                None => numpy_array::empty(py, spec.dtype, &spec.shape).map_err(|d| diagnostic(py, d))?,
+            };
             Ok(Self { object, view, as_number })
         };
         match library {
@@ -98,8 +100,7 @@ impl<'py> Output<'py> {
                 Ok(Self { object, view, as_number: false })
             }
             Library::Tensor => {
-                let tensor =
-                    Tensor::empty(context, spec.dtype, spec.shape.clone()).map_err(|e| to_py(py, &e))?;
+                let tensor = Tensor::of_output(context, spec).map_err(|e| to_py(py, &e))?;
                 let view = tensor.view();
                 let object = Bound::new(py, PyTensor(tensor))?.into_any();
                 Ok(Self { object, view, as_number: false })

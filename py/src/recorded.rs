@@ -7,6 +7,7 @@ use crate::output::{self, Library, Output};
 use crate::place::Place;
 use parking_lot::Mutex;
 use pullback_base::{Code, Diagnostic};
+use pullback_dispatch::args::{Leaf, leaves};
 use pullback_dispatch::{Arg, ArgValue, ArrayView, Derivation, Function, Mode, Number, Numbers, Slot};
 use pullback_torch_bridge::Torch;
 use pyo3::intern;
@@ -52,8 +53,9 @@ impl Stored {
     }
 }
 
-/// What a gradient's own cotangent must look like, to be that of a lane-wise derivative: shape, and dtype by NumPy's name.
-type SeedForm = (Vec<i64>, &'static str);
+/// What a gradient's own cotangent must look like, to be that of a derivative that is a function: shape, dtype by NumPy's
+/// name, and whether the gradient is of a whole array, not lane-wise.
+type SeedForm = (Vec<i64>, &'static str, bool);
 
 impl PyRecordedCall {
     pub fn new(
@@ -202,10 +204,18 @@ impl PyRecordedCall {
             let asked = slots.into_iter().zip(&wrt).filter(|(_, asked)| **asked);
             let asked: Vec<Slot> = asked.filter_map(|(slot, _)| slot).collect();
             let prepared = prepare(py, &self.function, &parsed.args, Mode::Recorded { wrt: &wrt })?;
-            let forms = asked.iter().map(|slot| {
-                let dims = [prepared.shape().dims(), slot.element_shape.dims()].concat();
-                (dims, slot.dtype.numpy_name())
+            let leaves = leaves(&parsed.args);
+            let asked_leaves = (0..wrt.len()).filter(|&leaf| wrt[leaf]);
+            let forms = asked.iter().zip(asked_leaves).map(|(slot, leaf)| match (slot.whole, leaves[leaf]) {
+                (Some(_), Leaf::Array(array)) => {
+                    (array.shape.dims().to_vec(), array.dtype.numpy_name(), true)
+                }
+                _ => {
+                    let dims = [prepared.shape().dims(), slot.element_shape.dims()].concat();
+                    (dims, slot.dtype.numpy_name(), false)
+                }
             });
+            let forms: Vec<SeedForm> = forms.collect();
             let mut args: SmallVec<[(String, Stored); 2]> =
                 self.args.iter().map(|(name, value)| (name.clone(), value.duplicate(py))).collect();
             let mut next = tensors.len();
@@ -222,10 +232,16 @@ impl PyRecordedCall {
                 }
                 next += usize::from(given);
             }
-            let forms = forms.collect();
+            // The gradients of whole arrays are written, into arrays like them, which follow the cotangents.
+            let first = parsed.origins.len() + args.len() - self.args.len();
+            let mut written = SmallVec::new();
+            for slot in asked.iter().filter(|slot| slot.whole.is_some()) {
+                written.push(first + written.len());
+                args.push((Function::gathered_name(&slot.path), Stored::Tensor(next)));
+                next += 1;
+            }
             let wrt = asked.into_iter().map(|slot| slot.path).collect();
             let function = self.function.derived(&Derivation::Reverse { wrt }).map_err(located)?;
-            let written = SmallVec::new();
             Ok((PyRecordedCall { function, args, written, results: Mutex::new(None) }, forms))
         })
     }
@@ -265,10 +281,10 @@ impl PyRecordedCall {
         let mut written: SmallVec<[Option<ArrayView>; 2]> = SmallVec::new();
         let mut held: SmallVec<[Bound<'_, PyAny>; 1]> = SmallVec::new();
         for (&leaf, cotangent) in self.written.iter().zip(cotangents.iter_borrowed().skip(results)) {
+            wrt[leaf] = true; // what is written passes cotangents of zero on, too
             if !cotangent.is_none() {
                 // Torch expands the cotangent of a sum, which is copied element by element.
                 let packed = cotangent.call_method0(intern!(py, "contiguous"))?;
-                wrt[leaf] = true;
                 written.resize(parsed.origins.len(), None);
                 written[leaf] = view(&packed)?;
                 held.push(packed);

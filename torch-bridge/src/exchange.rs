@@ -92,7 +92,7 @@ impl Exchange {
             return Ok(Err(TensorKind::NoMemory));
         }
         let address = tensor.data as u64 + tensor.byte_offset;
-        Ok(Ok(ArrayView { address, dtype, shape, strides, location, writable: true }))
+        Ok(Ok(ArrayView { address, dtype, shape, strides, location, writable: true, record: None }))
     }
 
     /// A new C-contiguous tensor from the library's own allocator, with its view.

@@ -1,8 +1,9 @@
 //! Which argument feeds which slot: overloads, keywords, defaults, dtype rules. Values and shapes play no part,
 //! but for telling overloads apart.
 
-use crate::args::{Arg, ArgValue, ArrayView, Leaf, Numbers};
+use crate::args::{Arg, ArgValue, ArrayView, Leaf, Numbers, leaves};
 use crate::edit_distance::edit_distance;
+use crate::misfit;
 use crate::mode::Mode;
 use crate::overload::Overload;
 use crate::slot::{GLOBAL, Slot, accepted};
@@ -32,7 +33,30 @@ pub struct Input {
 impl Input {
     /// Whether the call leaves values with derivatives in the whole array that it takes.
     pub fn is_left(&self) -> bool {
-        self.written && !self.slot.no_diff && self.slot.dtype.is_float()
+        self.written && !self.slot.no_diff
+    }
+
+    /// The argument leaves that fill it, each with the slot that it fills.
+    pub fn leaves(&self) -> impl Iterator<Item = (usize, &Slot)> {
+        let one = match self.source {
+            Source::Leaf(leaf) => Some((leaf, &self.slot)),
+            _ => None,
+        };
+        let fields = match &self.source {
+            Source::Fields(fields) => fields.as_slice(),
+            _ => &[],
+        };
+        one.into_iter().chain(fields.iter().map(|field| (field.leaf, &field.slot)))
+    }
+
+    /// The slot that an argument leaf of it fills.
+    pub fn slot_of(&self, leaf: usize) -> &Slot {
+        self.leaves().find(|(its, _)| *its == leaf).map_or(&self.slot, |(_, slot)| slot)
+    }
+
+    /// The argument leaves that are whole arrays, or fields of one, in which the call leaves values with derivatives.
+    pub fn left(&self) -> impl Iterator<Item = (usize, &Slot)> {
+        self.leaves().filter(|(_, slot)| self.written && !slot.no_diff)
     }
 }
 
@@ -47,12 +71,37 @@ impl Binding {
             input.written = written[input.slot.leaves.start];
         }
     }
+
+    /// Structs that are given as bytes have no derivative.
+    fn note_bytes(&mut self, leaves: &[Leaf<'_>]) {
+        for input in &mut self.inputs {
+            let (Some(record), Source::Leaf(leaf)) = (&input.slot.record, &input.source) else { continue };
+            if let Leaf::Array(array) = leaves[*leaf]
+                && array.record.is_none()
+                && record.are_bytes(array.dtype)
+            {
+                input.slot.no_diff = true;
+            }
+        }
+    }
 }
 
 pub enum Source {
     /// Argument leaf by number.
     Leaf(usize),
+    /// A whole array of structs, of which each field is an array of its own: packed for the call.
+    Fields(Vec<FieldSource>),
     Default(Vec<Constant>),
+}
+
+/// The array of one field.
+#[derive(Clone)]
+pub struct FieldSource {
+    /// Argument leaf by number.
+    pub leaf: usize,
+    /// Number of the field among [`Slot::field_slots`].
+    pub field: usize,
+    pub slot: Slot,
 }
 
 pub struct Output {
@@ -77,7 +126,6 @@ pub fn bind(overloads: &[Arc<Overload>], args: &[Arg<'_>], mode: Mode<'_>) -> Re
                 .bind(index, args)
         })
         .collect();
-    let several = tries.len() > 1;
     let mut fits = Vec::new();
     let mut misfits = Vec::new();
     for attempt in tries {
@@ -87,7 +135,10 @@ pub fn bind(overloads: &[Arc<Overload>], args: &[Arg<'_>], mode: Mode<'_>) -> Re
         }
     }
     let Some(best) = fits.iter().map(|(_, cost)| *cost).min() else {
-        return Err(if several { no_overload(overloads, args, misfits) } else { misfits.remove(0) });
+        return Err(match misfit::meant(overloads, args) {
+            Some(index) => misfits.remove(index),
+            None => misfit::no_overload(overloads, args, misfits),
+        });
     };
     let mut best: Vec<Binding> = fits.into_iter().filter(|(_, cost)| *cost == best).map(|(b, _)| b).collect();
     if best.len() > 1 {
@@ -104,33 +155,10 @@ pub fn bind(overloads: &[Arc<Overload>], args: &[Arg<'_>], mode: Mode<'_>) -> Re
         }
         return Err(diagnostic.help("pass typed values (a NumPy scalar or array of the dtype meant)").into());
     }
-    let binding = best.remove(0);
+    let mut binding = best.remove(0);
+    binding.note_bytes(&leaves(args));
     check_mode(&binding, mode)?;
     Ok(binding)
-}
-
-fn no_overload(overloads: &[Arc<Overload>], args: &[Arg<'_>], misfits: Vec<Diagnostics>) -> Diagnostics {
-    let shown: Vec<String> = args.iter().map(|arg| describe(&arg.value)).collect();
-    let message = format!("no overload of `{}` takes ({})", overloads[0].interface.name, shown.join(", "));
-    let mut diagnostic = Diagnostic::error(Code::ArgumentType, message);
-    for (overload, why) in overloads.iter().zip(misfits) {
-        let reason = why.iter().next().map_or("", |d| d.message.as_str()).to_owned();
-        diagnostic = diagnostic.note(format!("not {}: {reason}", overload.describe()));
-    }
-    diagnostic.help("pass arguments that fit one of these declarations").into()
-}
-
-fn describe(value: &ArgValue<'_>) -> String {
-    match value {
-        ArgValue::Numbers(numbers) => Leaf::Numbers(numbers).describe(),
-        ArgValue::Array(array) => Leaf::Array(array).describe(),
-        ArgValue::Struct(fields) => {
-            format!(
-                "a dict of {}",
-                fields.iter().map(|(name, _)| name.as_ref()).collect::<Vec<_>>().join(", ")
-            )
-        }
-    }
 }
 
 /// Gradients only where there can be some.
@@ -165,16 +193,12 @@ fn check_mode(binding: &Binding, mode: Mode<'_>) -> Result<(), Diagnostics> {
         }
     }
     for input in &binding.inputs {
-        let wanted = matches!(input.source, Source::Leaf(leaf) if wrt.get(leaf) == Some(&true));
-        if wanted && input.slot.no_diff {
-            let why = if input.slot.dtype.is_float() { "is marked no_diff" } else { "is not a float" };
+        for (_, slot) in input.leaves().filter(|(leaf, slot)| wrt.get(*leaf) == Some(&true) && slot.no_diff) {
+            let message = format!("`{}` {}: it has no gradient", slot.path, slot.why_no_diff());
             found.push(
-                Diagnostic::error(
-                    Code::NotDifferentiable,
-                    format!("`{}` {why}: it has no gradient", input.slot.path),
-                )
-                .at(input.span, "declared here")
-                .help("do not ask for its gradient"),
+                Diagnostic::error(Code::NotDifferentiable, message)
+                    .at(input.span, "declared here")
+                    .help("do not ask for its gradient"),
             );
         }
     }
@@ -244,14 +268,16 @@ impl<'a> Binder<'a> {
                     let filled = if param.direction.reads() { &slots.inputs } else { &slots.outputs };
                     let mut leaf = first_leaf;
                     let matched = self.value(param, &param.name, &[], value, filled, &mut leaf);
-                    for (slot, leaf) in matched {
+                    for (slot, source) in matched {
+                        let target = match source {
+                            Source::Leaf(leaf) => Some(Target::Leaf(leaf)),
+                            _ => None, // of whole arrays, which are no outputs
+                        };
                         if param.direction.reads() {
-                            let source = Source::Leaf(leaf);
                             let slot = slots.inputs[slot].clone();
                             inputs.push(Input { slot, source, span: param.span, written: false });
                         }
-                        if param.direction.writes() {
-                            let target = Target::Leaf(leaf);
+                        if let Some(target) = target.filter(|_| param.direction.writes()) {
                             outputs.push(Output {
                                 slot: slots.outputs[slot].clone(),
                                 target,
@@ -340,12 +366,17 @@ impl<'a> Binder<'a> {
     }
 
     fn unfit(&mut self, what: &str, ty: Option<&Type>, span: Span) {
+        let help = match ty {
+            Some(Type::Pointer(_)) => {
+                "take a StructuredBuffer<T> or a Tensor<T, D>, which know their sizes, and pass an array"
+            }
+            _ => {
+                "wrap the function in one whose parameters are scalars, vectors, matrices, arrays or structs of these"
+            }
+        };
         let ty = ty.map_or_else(String::new, |ty| format!(" of type {}", accepted(ty)));
-        self.found.push(
-            Diagnostic::error(Code::ArgumentType, format!("{what}{ty} cannot be passed from outside a kernel"))
-                .at(span, "declared here")
-                .help("wrap the function in one whose parameters are scalars, vectors, matrices, arrays or structs of these"),
-        );
+        let message = format!("{what}{ty} cannot be passed from outside a kernel");
+        self.found.push(Diagnostic::error(Code::ArgumentType, message).at(span, "declared here").help(help));
     }
 
     /// Matches a value, at `fields` below a parameter, to slots; gives (slot, leaf) pairs.
@@ -357,7 +388,7 @@ impl<'a> Binder<'a> {
         value: &ArgValue<'_>,
         slots: &[Slot],
         leaf: &mut usize,
-    ) -> Vec<(usize, usize)> {
+    ) -> Vec<(usize, Source)> {
         let below = |slot: &Slot| {
             slot.fields.len() > fields.len() && slot.fields.iter().zip(fields).all(|(a, b)| a == b)
         };
@@ -405,6 +436,15 @@ impl<'a> Binder<'a> {
                 }
                 out
             }
+            (ArgValue::Struct(_), Some(slot)) if slots[slot].record.is_some() => {
+                let fields = slots[slot].field_slots();
+                let matched = self.value(param, path, &[], value, &fields, leaf);
+                let field = |(field, source): (usize, Source)| match source {
+                    Source::Leaf(leaf) => Some(FieldSource { leaf, field, slot: fields[field].clone() }),
+                    _ => None,
+                };
+                vec![(slot, Source::Fields(matched.into_iter().filter_map(field).collect()))]
+            }
             (ArgValue::Struct(given), Some(slot)) => {
                 *leaf += given.iter().map(|(_, field)| field.leaf_count()).sum::<usize>();
                 self.found.push(
@@ -416,13 +456,14 @@ impl<'a> Binder<'a> {
             }
             (other, None) => {
                 *leaf += other.leaf_count();
+                let help = misfit::dict_help(other);
                 self.found.push(
                     Diagnostic::error(
                         Code::ArgumentType,
-                        format!("`{path}` is a struct, but got {}", describe(other)),
+                        format!("`{path}` is a struct, but got {}", misfit::describe(other)),
                     )
                     .at(param.span, accepted(&param.ty))
-                    .help("pass a dict with one entry per field"),
+                    .help(help),
                 );
                 Vec::new()
             }
@@ -430,7 +471,7 @@ impl<'a> Binder<'a> {
                 let taken = *leaf;
                 *leaf += 1;
                 self.leaf(param, path, &slots[slot], other);
-                vec![(slot, taken)]
+                vec![(slot, Source::Leaf(taken))]
             }
         }
     }
@@ -448,14 +489,14 @@ impl<'a> Binder<'a> {
         if slot.whole.is_some() {
             let message = format!("`{path}` takes a whole array, but got {}", numbers.describe());
             self.found.push(
-                Diagnostic::error(Code::ArgumentType, message)
-                    .at(param.span, accepted(&param.ty))
-                    .help("pass an array"),
+                Diagnostic::error(Code::ArgumentType, message).at(param.span, accepted(&param.ty)).help(
+                    format!("pass an array: np.array(..., {:?}), torch.tensor(...)", slot.dtype.numpy_name()),
+                ),
             );
             return;
         }
         let dtype = slot.dtype;
-        let described = || format!("`{path}` is {}, but got {}", shown(slot), numbers.describe());
+        let described = || format!("`{path}` is {}, but got {}", misfit::shown(slot), numbers.describe());
         if param.direction.writes() {
             self.found.push(
                 Diagnostic::error(Code::ReadOnlyOutput, format!("`{path}` is written by the call, but got {}", numbers.describe()))
@@ -480,7 +521,11 @@ impl<'a> Binder<'a> {
     }
 
     fn array(&mut self, param: &InterfaceParam, path: &str, slot: &Slot, array: &ArrayView) {
-        let exact = array.dtype == slot.dtype;
+        if let Some(misfit) = misfit::record_misfit(path, slot, array) {
+            self.found.push(misfit.at(param.span, accepted(&param.ty)));
+            return;
+        }
+        let exact = slot.record.is_some() || array.dtype == slot.dtype;
         let exact = exact || slot.whole == Some(Form::Bytes);
         let in_place = param.direction.writes() || slot.whole.is_some();
         let fits = if in_place { exact } else { array.dtype.converts_safely_to(slot.dtype) };
@@ -493,7 +538,7 @@ impl<'a> Binder<'a> {
             self.found.push(
                 Diagnostic::error(
                     Code::DtypeMismatch,
-                    format!("`{path}` is {}, but got {from} {}", shown(slot), array.shape),
+                    format!("`{path}` is {}, but got {from} {}", misfit::shown(slot), array.shape),
                 )
                 .at(param.span, accepted(&param.ty))
                 .help(help),
@@ -510,25 +555,18 @@ impl<'a> Binder<'a> {
             );
         }
         self.cost += if exact { 0 } else { 16 };
-        if let Some(Form::Tensor { rank }) = slot.whole {
-            self.cost += if array.shape.rank() == rank + slot.element_shape.rank() { -1 } else { 1 << 20 };
+        let element_shape = slot.element_of(array);
+        let rank = element_shape.rank();
+        if let Some(Form::Tensor { rank: lanes }) = slot.whole {
+            self.cost += if array.shape.rank() == lanes + rank { -1 } else { 1 << 20 };
             return;
         }
-        let rank = slot.element_shape.rank();
         let dims = array.shape.dims();
-        if dims.len() >= rank && dims[dims.len() - rank..] == *slot.element_shape.dims() {
+        if dims.len() >= rank && dims[dims.len() - rank..] == *element_shape.dims() {
             self.cost -= rank as i64;
         } else {
             self.cost += 1 << 20; // only the geometry can say what is wrong; another overload may fit
         }
-    }
-}
-
-/// `float32 (3,)`, `float32`.
-fn shown(slot: &Slot) -> String {
-    match slot.element_shape.rank() {
-        0 => slot.dtype.numpy_name().into(),
-        _ => format!("{} {}", slot.dtype.numpy_name(), slot.element_shape),
     }
 }
 

@@ -182,7 +182,7 @@ impl Function {
     }
 
     fn run(&self, prepared: Prepared) -> Result<Vec<Tensor>, Error> {
-        let make = |spec: &crate::OutputSpec| Tensor::empty(self.context(), spec.dtype, spec.shape.clone());
+        let make = |spec: &crate::OutputSpec| Tensor::of_output(self.context(), spec);
         let tensors: Vec<Tensor> = prepared.outputs().iter().map(make).collect::<Result<_, _>>()?;
         let views: SmallVec<[ArrayView; 4]> = tensors.iter().map(Tensor::view).collect();
         // SAFETY: every array is a tensor of this device (checked), borrowed or owned until the launch is in order;
@@ -218,12 +218,19 @@ fn float_tensors(args: &Args<'_>) -> (Vec<String>, Vec<bool>) {
     (names, marks)
 }
 
+fn has_derivative(tensor: &Tensor) -> bool {
+    match tensor.record() {
+        Some(record) => record.differential().is_some(),
+        None => tensor.dtype().is_float(),
+    }
+}
+
 fn push_float_tensors(prefix: &str, args: &Args<'_>, names: &mut Vec<String>, marks: &mut Vec<bool>) {
     for (name, value) in args {
         let path = format!("{prefix}{name}");
         match value {
             Value::Struct(fields) => push_float_tensors(&format!("{path}."), fields, names, marks),
-            Value::Tensor(tensor) if tensor.dtype().is_float() => {
+            Value::Tensor(tensor) if has_derivative(tensor) => {
                 marks.push(true);
                 names.push(path);
             }

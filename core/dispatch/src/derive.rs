@@ -1,9 +1,11 @@
 //! Derivatives as functions of their own: called, vectorized and differentiated again like any other.
 //!
 //! They work lane by lane: where an argument is shared by several lanes, each lane has its own derivative. What sums
-//! over lanes is a call's mode (`Mode::Backward`).
+//! over lanes is a call's mode (`Mode::Backward`). A whole array has no lanes: its tangent is an array like it, and so is
+//! its gradient, to which all lanes add (`memory.rs`).
 
 use crate::error::Error;
+use crate::memory;
 use crate::overload::Overload;
 use crate::slot::Slot;
 use crate::source::Source;
@@ -16,10 +18,12 @@ use std::sync::Arc;
 /// Which derivative. Inputs are named by the paths of their slots (`x`, `ray.origin`).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Derivation {
-    /// The JVP: `(x.., d_x..) -> (y.., d_y..)`. A tangent `d_x` left out is zero.
+    /// The JVP: `(x.., d_x..) -> (y.., d_y..)`. A tangent `d_x` left out is zero; but those of whole arrays are given all, or
+    /// none.
     Forward,
     /// The VJP: `(x.., d_y..) -> gradients` of these inputs, in this order. The cotangent of the only result may be
-    /// left out: it is one then.
+    /// left out: it is one then. The gradient by a whole array is added to what is in an array like it, the last parameters
+    /// (see [`Function::gathered_name`](crate::Function::gathered_name)).
     Reverse { wrt: Vec<String> },
     /// The Jacobians of the only result by these inputs, in this order: of the result's own dims, then the input's.
     Jacobian { wrt: Vec<String> },
@@ -36,13 +40,20 @@ pub fn derive(
     let mut derived = Vec::new();
     let mut refused = None;
     for base in overloads {
-        match interface(base, derivation) {
-            Ok(interface) => {
-                let (base, derivation) = (base.clone(), derivation.clone());
-                let make = move |source: &Source| primal(source, &base, &derivation);
-                derived.push(Arc::new(Overload::derived(interface, make)));
+        let with_tangents_of_memory = match derivation {
+            Derivation::Forward if memory::differentiable(base).next().is_some() => &[false, true][..],
+            _ => &[false],
+        };
+        for &of_memory in with_tangents_of_memory {
+            match interface(base, derivation, of_memory) {
+                Ok(interface) => {
+                    let alike = memory::alike(base, derivation, of_memory);
+                    let (base, derivation) = (base.clone(), derivation.clone());
+                    let make = move |source: &Source| primal(source, &base, &derivation, of_memory);
+                    derived.push(Arc::new(Overload::derived(interface, alike, make)));
+                }
+                Err(why) => refused = refused.or(Some(why)),
             }
-            Err(why) => refused = refused.or(Some(why)),
         }
     }
     match refused {
@@ -52,10 +63,15 @@ pub fn derive(
 }
 
 /// The derived function as differentiation takes it again.
-fn primal(source: &Source, base: &Overload, derivation: &Derivation) -> Result<ir::Function, Error> {
+fn primal(
+    source: &Source,
+    base: &Overload,
+    derivation: &Derivation,
+    of_memory: bool,
+) -> Result<ir::Function, Error> {
     let primal = base.primal(source)?;
     source.derived(match derivation {
-        Derivation::Forward => forward(source, &primal, base),
+        Derivation::Forward => forward(source, &primal, base, of_memory),
         Derivation::Reverse { wrt } => reverse(source, &primal, base, wrt),
         Derivation::Jacobian { wrt } => jacobian(source, &primal, base, wrt),
     }?)
@@ -63,8 +79,10 @@ fn primal(source: &Source, base: &Overload, derivation: &Derivation) -> Result<i
 
 type Derived = Result<ir::Function, Error>;
 
-fn forward(source: &Source, primal: &ir::Function, base: &Overload) -> Derived {
-    let mut derived = source.jvp(primal, marks(primal.params.len(), active(base.inputs())))?;
+fn forward(source: &Source, primal: &ir::Function, base: &Overload, of_memory: bool) -> Derived {
+    let wholes = memory::differentiable(base).filter(|_| of_memory);
+    let inputs = active(base.inputs()).chain(wholes);
+    let mut derived = source.jvp(primal, marks(primal.params.len(), inputs))?;
     // The JVP gives the tangents of all float results; those of `no_diff` ones are nobody's.
     let mut tangents = vec![None; primal.results.len()];
     let floats = (0..primal.results.len()).filter(|&leaf| primal.results[leaf].is_float());
@@ -76,7 +94,7 @@ fn forward(source: &Source, primal: &ir::Function, base: &Overload) -> Derived {
         active(base.outputs()).flat_map(|slot| slot.leaves.clone()).filter_map(|leaf| tangents[leaf]),
     );
     keep_results(&mut derived, &kept);
-    Ok(derived)
+    Ok(if of_memory { memory::tangents_in_place(primal, &derived, base) } else { derived })
 }
 
 fn reverse(source: &Source, primal: &ir::Function, base: &Overload, wrt: &[String]) -> Derived {
@@ -86,11 +104,12 @@ fn reverse(source: &Source, primal: &ir::Function, base: &Overload, wrt: &[Strin
         marks(primal.results.len(), active(base.outputs())),
     );
     let mut derived = source.vjp(primal, &request)?;
-    let order = places(&request.active_params);
+    let (wholes, lanes): (Vec<&Slot>, Vec<&Slot>) = wanted.into_iter().partition(|slot| slot.whole.is_some());
+    let order = places(&marks(primal.params.len(), lanes.iter().copied()));
     let kept: Vec<usize> =
-        wanted.iter().flat_map(|slot| slot.leaves.clone()).map(|leaf| order[leaf]).collect();
+        lanes.iter().flat_map(|slot| slot.leaves.clone()).map(|leaf| order[leaf]).collect();
     keep_results(&mut derived, &kept);
-    Ok(derived)
+    Ok(if wholes.is_empty() { derived } else { memory::gradients_last(primal, &derived, &wholes) })
 }
 
 /// One JVP per input number or one VJP per result number, whichever are fewer; the primal is shared by them all.
@@ -159,7 +178,7 @@ fn places(marks: &[bool]) -> Vec<usize> {
 
 fn marks<'a>(count: usize, slots: impl Iterator<Item = &'a Slot>) -> Vec<bool> {
     let mut marks = vec![false; count];
-    slots.for_each(|slot| marks[slot.leaves.clone()].fill(true));
+    slots.for_each(|slot| marks[slot.active_leaves()].fill(true));
     marks
 }
 
@@ -177,14 +196,14 @@ fn keep_results(function: &mut ir::Function, kept: &[usize]) {
 }
 
 /// How the derived function is called.
-fn interface(base: &Overload, derivation: &Derivation) -> Result<Interface, Diagnostic> {
+fn interface(base: &Overload, derivation: &Derivation, of_memory: bool) -> Result<Interface, Diagnostic> {
     let from = &base.interface;
     if base.returned.is_none() || base.params.iter().any(Option::is_none) {
         let message = format!("`{}` has parameters that cannot be passed from outside a kernel", from.name);
         return Err(Diagnostic::error(Code::ArgumentType, message).at(base.span(), "declared here"));
     }
     let results: Vec<&Slot> = active(base.outputs()).collect();
-    if results.is_empty() {
+    if results.is_empty() && !of_memory {
         let message = format!("`{}` has no result that can have a derivative", from.name);
         return Err(Diagnostic::error(Code::NotDifferentiable, message)
             .at(base.span(), "declared here")
@@ -199,18 +218,25 @@ fn interface(base: &Overload, derivation: &Derivation) -> Result<Interface, Diag
         Derivation::Forward => {
             let inputs = from.params.iter().filter(|param| param.direction.reads() && !param.no_diff);
             for param in inputs {
+                if memory::differentiable(base).any(|slot| slot.path == *param.name) {
+                    if of_memory {
+                        let ty = param.ty.clone();
+                        params.push(tangent(from, &param.name, ty, Direction::In, None, param.span));
+                    }
+                    continue;
+                }
                 let Some(ty) = param.ty.differential() else { continue };
                 let zeros = ty.leaves().iter().filter_map(Type::scalar).map(Constant::zero).collect();
                 params.push(tangent(from, &param.name, ty, Direction::In, Some(zeros), param.span));
             }
-            // Those of whole arrays cannot be given: they are taken to be constant, beside others that can.
-            let whole = base.inputs().find(|slot| slot.whole.is_some() && slot.dtype.is_float());
-            if let (Some(whole), false) = (whole, active(base.inputs()).any(|_| true)) {
+            // Those of globals, and in structs, cannot be given: they are taken to be constant, beside others that can.
+            let whole = base.inputs().find(|slot| slot.whole.is_some() && !slot.no_diff);
+            if let Some(whole) = whole.filter(|_| !of_memory && active(base.inputs()).next().is_none()) {
                 let path = &whole.path;
                 let message = format!("`{path}` is a whole array, whose tangent cannot be given");
                 return Err(Diagnostic::error(Code::UnsupportedFeature, message)
                     .at(span, "declared here")
-                    .help("use backward, bwds or value_and_grad"));
+                    .help("make it a parameter of its own; or use backward, bwds or value_and_grad"));
             }
             result.clone_from(&from.result);
             let outputs = || from.params.iter().filter(|param| param.direction.writes());
@@ -243,7 +269,16 @@ fn interface(base: &Overload, derivation: &Derivation) -> Result<Interface, Diag
                 ));
             }
             for slot in asked(base, wrt)? {
-                params.push(gradient(slot, Vec::new(), span));
+                match memory::parameter(base, slot) {
+                    Some(whole) => params.push(InterfaceParam {
+                        name: gathered_name(&slot.path).into(),
+                        default: None,
+                        direction: Direction::In,
+                        ..whole.clone()
+                    }),
+                    None if slot.whole.is_some() => return Err(no_lanes(base, &slot.path)),
+                    None => params.push(gradient(slot, Vec::new(), span)),
+                }
             }
         }
         Derivation::Jacobian { wrt } => {
@@ -258,6 +293,9 @@ fn interface(base: &Overload, derivation: &Derivation) -> Result<Interface, Diag
                     .help("wrap the function in one with a single result that is no struct"));
             };
             for slot in asked(base, wrt)? {
+                if slot.whole.is_some() {
+                    return Err(no_lanes(base, &slot.path));
+                }
                 params.push(gradient(slot, of.element_shape.dims().to_vec(), span));
             }
         }
@@ -277,22 +315,14 @@ fn interface(base: &Overload, derivation: &Derivation) -> Result<Interface, Diag
 fn asked<'a>(base: &'a Overload, wrt: &[String]) -> Result<Vec<&'a Slot>, Diagnostic> {
     wrt.iter()
         .map(|path| match base.inputs().find(|slot| slot.path == *path) {
-            Some(slot) if slot.whole.is_some() => Err(Diagnostic::error(
-                Code::UnsupportedFeature,
-                format!("`{path}` is a whole array: its gradient is a sum over lanes, not one per lane"),
+            Some(slot) if !slot.no_diff => Ok(slot),
+            Some(slot) => Err(Diagnostic::error(
+                Code::NotDifferentiable,
+                format!("`{path}` {}: it has no derivative", slot.why_no_diff()),
             )
             .at(base.span(), "declared here")
-            .help("use backward, bwds or value_and_grad")),
-            Some(slot) if !slot.no_diff => Ok(slot),
-            Some(slot) => {
-                let why = if slot.dtype.is_float() { "is marked no_diff" } else { "is not a float" };
-                Err(Diagnostic::error(
-                    Code::NotDifferentiable,
-                    format!("`{path}` {why}: it has no derivative"),
-                )
-                .at(base.span(), "declared here")
-                .help("do not ask for its derivative"))
-            }
+            .help("do not ask for its derivative")),
+            None if base.inputs().any(|slot| memory::is_field(slot, path)) => Err(no_lanes(base, path)),
             None => {
                 let known: Vec<&str> = base.inputs().map(|slot| slot.path.as_str()).collect();
                 Err(Diagnostic::error(
@@ -303,6 +333,13 @@ fn asked<'a>(base: &'a Overload, wrt: &[String]) -> Result<Vec<&'a Slot>, Diagno
             }
         })
         .collect()
+}
+
+fn no_lanes(base: &Overload, path: &str) -> Diagnostic {
+    let message = format!("`{path}` is a whole array: its gradient is a sum over lanes, not one per lane");
+    Diagnostic::error(Code::UnsupportedFeature, message)
+        .at(base.span(), "declared here")
+        .help("use backward, bwds or value_and_grad")
 }
 
 fn tangent(
@@ -324,6 +361,11 @@ pub fn tangent_name(of: &Interface, path: &str) -> String {
     let names = (1..).map(|order| if order == 1 { format!("d_{path}") } else { format!("d_{path}_{order}") });
     let mut free = names.skip_while(|name| taken(name));
     free.next().unwrap_or_default()
+}
+
+/// The name of the array to which the gradient by a whole array is added.
+pub fn gathered_name(path: &str) -> String {
+    format!("gradient by {path}")
 }
 
 /// The output that the derivative by a slot goes to: of these dims, then the slot's own.

@@ -93,7 +93,7 @@ fn of_blueprint(source: &Source, blueprint: &Blueprint<'_, '_>) -> Result<Gradie
             Extent::Whole => Accumulation::GroupSums,
             Extent::Partial => Accumulation::DimSums,
         };
-        (blueprint.binding.inputs[wanted.input].slot.path.clone(), accumulation)
+        (blueprint.binding.inputs[wanted.input].slot_of(wanted.leaf).path.clone(), accumulation)
     });
     let loops = explanation.loops.iter().map(|one| LoopReport {
         place: source.texts.location(one.span),

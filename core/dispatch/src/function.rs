@@ -119,6 +119,11 @@ impl Function {
         Ok(derive::tangent_name(self.interface_of(args)?, path))
     }
 
+    /// The name of the argument to which a VJP that is a function adds the gradient by the whole array at `path`.
+    pub fn gathered_name(path: &str) -> String {
+        derive::gathered_name(path)
+    }
+
     /// The function with these values for link-time constants of its module, compiled for them at the first request.
     ///
     /// # Errors
@@ -185,10 +190,8 @@ impl Function {
     /// Whatever keeps the arguments from fitting.
     pub fn leaf_slots(&self, args: &[Arg<'_>]) -> Result<Vec<Option<Slot>>, Error> {
         let mut slots = vec![None; crate::args::leaves(args).len()];
-        for input in self.bound(args)?.inputs {
-            if let bind::Source::Leaf(leaf) = input.source {
-                slots[leaf] = Some(input.slot);
-            }
+        for input in &self.bound(args)?.inputs {
+            input.leaves().for_each(|(leaf, slot)| slots[leaf] = Some(slot.clone()));
         }
         Ok(slots)
     }

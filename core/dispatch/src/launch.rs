@@ -1,12 +1,15 @@
 //! The launches of a prepared call: its kernel, and the second pass of shared gradients.
 
-use crate::args::ArrayView;
+use crate::args::{ArrayView, Location};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exact_sums;
-use crate::layout::{Role, SinkInto};
-use crate::prepare::Prepared;
+use crate::layout::{Gathering, Role, SinkInto};
+use crate::packed::{StridedCopy, copies_of_structs};
+use crate::prepare::{Gathered, Prepared};
+use crate::record::Record;
 use crate::reduce::{self, Sums};
+use crate::strided::strided_copy;
 use crate::words::{HostRanges, Words, host_range};
 use pullback_base::{DType, GROUP_LANES, Shape, bug};
 use pullback_device::{Access, Buffer, Launch, LoadedKernel, Submission};
@@ -26,20 +29,21 @@ impl Prepared {
         if outputs.len() != self.outputs().len() {
             bug!("dispatch", "{} outputs where {} are needed", outputs.len(), self.outputs().len());
         }
-        let mut run = Run {
-            context: self.context().clone(),
-            pending: SmallVec::new(),
-            host: std::mem::take(&mut self.host),
-            buffers: SmallVec::new(),
-        };
+        let host = std::mem::take(&mut self.host);
+        let (mut run, mut start) =
+            (Run::new(self.context(), host), Run::new(self.context(), HostRanges::new()));
         let lanes = self.shape().count() as u64;
-        let accumulators = self.allocate_accumulators(&mut run, outputs, lanes)?;
-        if !self.gathered.is_empty() {
-            // SAFETY: the caller's promise covers the outputs.
-            unsafe { self.start_gathered(outputs, &accumulators, stream) }?;
-        }
+        self.pack(&mut run, &mut start)?;
+        let gathered = self.gathered_arrays(&mut run, outputs)?;
+        let accumulators = self.allocate_accumulators(&mut run, &gathered, lanes)?;
+        self.start_gathered(&mut start, &gathered, &accumulators)?;
+        // SAFETY: the caller's promise covers arguments and outputs; other buffers are held by `run`.
+        unsafe { start.submit(stream) }?;
         if lanes == 0 {
             run.host.clear(); // the call's own kernel is not launched
+            for &(_, output) in self.packed.iter().flat_map(|packed| &packed.gradients) {
+                run.fill_zero(&outputs[output])?;
+            }
             for (place, output) in outputs.iter().enumerate() {
                 if self
                     .plan
@@ -56,18 +60,19 @@ impl Prepared {
         let plan = self.plan.clone();
         let shape = self.shape().clone();
         run.pending.push((plan.kernel.clone(), Words::new(), lanes));
-        for (place, gathered) in self.gathered.iter().enumerate() {
-            let array = &outputs[gathered.output];
+        for (place, (gathered, array)) in self.gathered.iter().zip(&gathered).enumerate() {
             if let Some(&accumulators) = accumulators.get(place) {
                 self.words[gathered.word] = accumulators;
                 run.round(accumulators, array)?;
-                continue;
+            } else {
+                self.words[gathered.word] = array.address;
+                if array.shape.count() > 0 {
+                    run.host.extend(host_range(&run.context, 0, gathered.word, array, Access::ReadWrite));
+                }
             }
-            self.words[gathered.word] = array.address;
-            if array.shape.count() > 0 {
-                run.host.extend(host_range(&run.context, 0, gathered.word, array, Access::ReadWrite));
-            }
+            self.unpack(&mut run, gathered, array, outputs)?;
         }
+        self.write_back(&mut run)?;
         for (sink, &word) in plan.sinks.iter().zip(&self.sink_words) {
             match (sink.role, &sink.into) {
                 (Role::Given(_), _) => {}
@@ -96,44 +101,119 @@ impl Prepared {
     fn allocate_accumulators(
         &self,
         run: &mut Run,
-        outputs: &[ArrayView],
+        gathered: &[ArrayView],
         lanes: u64,
     ) -> Result<SmallVec<[u64; 2]>, Error> {
         if !self.plan.exact_sums || lanes == 0 {
             return Ok(SmallVec::new());
         }
-        let arrays = self.gathered.iter().map(|gathered| &outputs[gathered.output]);
-        arrays.map(|array| run.allocate(accumulator_words(array), DType::I64)).collect()
+        gathered.iter().map(|array| run.allocate(accumulator_words(array), DType::I64)).collect()
+    }
+
+    /// Packs the structs whose fields are arrays of their own, before the call.
+    fn pack(&mut self, run: &mut Run, start: &mut Run) -> Result<(), Error> {
+        for packed in self.packed.iter().filter(|packed| packed.count > 0) {
+            let bytes = packed.count as u64 * packed.record.size_bytes;
+            let structs = run.allocate(bytes, DType::U8)?;
+            self.words[packed.word] = structs;
+            for (copy, from) in packed.copies(structs) {
+                if let Some(launch) = start.copy_strided(&copy)? {
+                    start.host.extend(host_range(&start.context, launch, 0, from, Access::Read));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives what the call has written into packed structs to the arrays of their fields.
+    fn write_back(&self, run: &mut Run) -> Result<(), Error> {
+        for packed in self.packed.iter().filter(|packed| packed.written && packed.count > 0) {
+            for (copy, to) in packed.copies_back(self.words[packed.word]) {
+                if let Some(launch) = run.copy_strided(&copy)? {
+                    // What lies between the elements of a strided array stays.
+                    run.host.extend(host_range(&run.context, launch, 1, to, Access::ReadWrite));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where each gradient that is added to in place grows, as numbers one after another.
+    fn gathered_arrays(
+        &self,
+        run: &mut Run,
+        outputs: &[ArrayView],
+    ) -> Result<SmallVec<[ArrayView; 2]>, Error> {
+        let one = |gathered: &Gathered| {
+            let (address, bytes, dtype, location) = match gathered.into {
+                Gathering::Output(output) => {
+                    let output = &outputs[output];
+                    (output.address, output.byte_range().1, output.dtype, output.location)
+                }
+                Gathering::Packed(input) => {
+                    let packed = self.packed.iter().find(|packed| packed.input == input);
+                    let bytes = packed.map_or(0, |packed| packed.count as u64 * packed.record.size_bytes);
+                    (run.allocate(bytes, DType::U8)?, bytes, DType::U8, Location::Device)
+                }
+            };
+            let dtype = gathered.record.as_ref().and_then(|record| record.narrowest_float()).unwrap_or(dtype);
+            let count = (bytes / dtype.size_bytes() as u64) as i64;
+            Ok(ArrayView::contiguous(address, dtype, Shape::from([count]), location))
+        };
+        self.gathered.iter().map(one).collect()
+    }
+
+    /// Takes the gradient of packed structs apart into those of their fields.
+    fn unpack(
+        &self,
+        run: &mut Run,
+        gathered: &Gathered,
+        structs: &ArrayView,
+        outputs: &[ArrayView],
+    ) -> Result<(), Error> {
+        let Gathering::Packed(input) = gathered.into else { return Ok(()) };
+        for packed in self.packed.iter().filter(|packed| packed.input == input) {
+            for &(field, output) in &packed.gradients {
+                let copy = packed.copy_to_field(field, &outputs[output], structs.address).reversed();
+                if let Some(launch) = run.copy_strided(&copy)? {
+                    run.written_host_range(launch, 1, &outputs[output]);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Gives the gradients that the call's kernel adds to what they begin with, and makes their accumulators zero.
-    ///
-    /// # Safety
-    /// As [`Prepared::launch`].
-    unsafe fn start_gathered(
+    fn start_gathered(
         &self,
-        outputs: &[ArrayView],
+        start: &mut Run,
+        arrays: &[ArrayView],
         accumulators: &[u64],
-        stream: Option<u64>,
     ) -> Result<(), Error> {
-        let mut run = Run {
-            context: self.context().clone(),
-            pending: SmallVec::new(),
-            host: HostRanges::new(),
-            buffers: SmallVec::new(),
-        };
-        for (place, gathered) in self.gathered.iter().enumerate() {
-            let array = &outputs[gathered.output];
+        for (place, (gathered, array)) in self.gathered.iter().zip(arrays).enumerate() {
             if let Some(&accumulators) = accumulators.get(place) {
-                run.zeros(accumulators, accumulator_words(array), DType::I64)?;
+                start.zeros(accumulators, accumulator_words(array), DType::I64)?;
             }
-            match &gathered.from {
-                Some(from) => run.copy(from, array)?,
-                None => run.fill_zero(array)?,
+            match (&gathered.from, &gathered.record) {
+                (Some(from), None) => start.copy(from, array)?,
+                (Some(from), Some(record)) => {
+                    start.fill_zero(array)?;
+                    start.copy_structs(record, from, array)?;
+                }
+                (None, _) => start.fill_zero(array)?,
+            }
+            let Gathering::Packed(input) = gathered.into else { continue };
+            for packed in self.packed.iter().filter(|packed| packed.input == input) {
+                for (field, from) in &packed.cotangents {
+                    if let Some(launch) =
+                        start.copy_strided(&packed.copy_to_field(*field, from, array.address))?
+                    {
+                        start.host.extend(host_range(&start.context, launch, 0, from, Access::Read));
+                    }
+                }
             }
         }
-        // SAFETY: passed on to the caller.
-        unsafe { run.submit(stream) }
+        Ok(())
     }
 
     /// The lane shape of the argument whose gradient output `output` is: that output's shape less its element.
@@ -159,6 +239,10 @@ struct Run {
 }
 
 impl Run {
+    fn new(context: &Context, host: HostRanges) -> Self {
+        Self { context: context.clone(), pending: SmallVec::new(), host, buffers: SmallVec::new() }
+    }
+
     fn allocate(&mut self, count: u64, dtype: DType) -> Result<u64, Error> {
         let buffer = self.context.device().allocate(count.saturating_mul(dtype.size_bytes() as u64))?;
         let address = buffer.address;
@@ -214,6 +298,33 @@ impl Run {
             let launch = self.push(kernel, &[from.address, to.address], count);
             self.host.extend(host_range(&self.context, launch, 0, from, Access::Read));
             self.written_host_range(launch, 1, to);
+        }
+        Ok(())
+    }
+
+    /// The launch of a copy between strided arrays, if there is anything to copy.
+    fn copy_strided(&mut self, copy: &StridedCopy) -> Result<Option<usize>, Error> {
+        let (dtype, rank, count) = (copy.dtype, copy.dims.len(), copy.count());
+        if count == 0 {
+            return Ok(None);
+        }
+        let kernel = self
+            .context
+            .library_kernel(&format!("strided_copy {dtype} {rank}"), || strided_copy(dtype, rank))?;
+        let mut words = Words::from_slice(&[copy.from, copy.to]);
+        words.extend(copy.dims.iter().flatten().map(|&number| number as u64));
+        Ok(Some(self.push(kernel, &words, count)))
+    }
+
+    /// Copies the fields that have a derivative between two arrays of like structs.
+    fn copy_structs(&mut self, record: &Record, from: &ArrayView, to: &ArrayView) -> Result<(), Error> {
+        let count = to.byte_range().1 / record.size_bytes;
+        for copy in copies_of_structs(record, count as i64, from.address, to.address) {
+            if let Some(launch) = self.copy_strided(&copy)? {
+                // Of the whole arrays: each copy writes its own field alone.
+                self.host.extend(host_range(&self.context, launch, 0, from, Access::Read));
+                self.host.extend(host_range(&self.context, launch, 1, to, Access::ReadWrite));
+            }
         }
         Ok(())
     }

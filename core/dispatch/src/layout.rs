@@ -46,9 +46,17 @@ pub enum FeedFrom {
     Array(usize, Access),
     /// A whole array for every lane: words as they are, of these types.
     Whole(Vec<Type>),
-    /// The address, of that type, of the gradient that is the output of that number, or of its accumulators: zero at first,
-    /// then added to.
-    Gathered(usize, Type),
+    /// The address, of that type, of a gradient or of its accumulators: zero at first, then added to.
+    Gathered(Gathering, Type),
+}
+
+/// Where the gradient of a whole array grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gathering {
+    /// In the output of that number.
+    Output(usize),
+    /// In structs of the call's own, whose fields then go to outputs: of the input of that number, whose fields are arrays.
+    Packed(usize),
 }
 
 /// Where a group of callee results goes.

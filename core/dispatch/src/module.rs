@@ -5,11 +5,13 @@ use crate::context::Context;
 use crate::edit_distance::edit_distance;
 use crate::error::Error;
 use crate::function::Function;
+use crate::record::Record;
 use crate::source::Source;
 use crate::variant::{BOTH_SLANG, Choice, Origin, Recipe};
 use parking_lot::Mutex;
 use pullback_autodiff::Convention;
 use pullback_base::{Code, Diagnostic, Diagnostics};
+use pullback_ir::Type;
 use pullback_lang::{self as lang, TypeConformance};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -165,6 +167,41 @@ impl Module {
         self.0.functions.keys().map(|name| &**name)
     }
 
+    /// How a struct lies in memory that functions take, by value or in arrays: `S`, `N.S` in a namespace, `Pair<float>`.
+    ///
+    /// # Errors
+    /// `unknown-name`, with the names that there are.
+    pub fn record(&self, name: &str) -> Result<Arc<Record>, Error> {
+        let records = self.records();
+        let wanted = spelled(name);
+        let mut named = records.iter().filter(|record| *record.name == *name || *record.name == *wanted);
+        let first = named.next();
+        let message = match first {
+            Some(first) if named.all(|other| other.is_like(first)) => return Ok(first.clone()),
+            Some(_) => format!("{} has several structs named `{name}`", self.name()),
+            None => format!("{} has no struct `{name}` that a function takes", self.name()),
+        };
+        let mut names: Vec<&str> = records.iter().map(|record| &*record.name).collect();
+        names.dedup();
+        let help = match names.as_slice() {
+            [] => "its functions take no structs of numbers".to_owned(),
+            names => format!("it has: {}", names.join(", ")),
+        };
+        Err(Diagnostic::error(Code::UnknownName, message).help(help).into())
+    }
+
+    /// How the structs lie in memory that functions take, by value or in arrays, ordered by name.
+    pub fn records(&self) -> Vec<Arc<Record>> {
+        let mut records = Vec::new();
+        for interface in self.ir().functions.values().filter_map(|function| function.interface.as_ref()) {
+            let params = interface.params.iter().map(|param| &param.ty).chain(&interface.result);
+            let types = params.chain(interface.globals.iter().map(|global| &global.ty));
+            types.for_each(|ty| push_records(ty, &mut records));
+        }
+        records.sort_by(|a, b| a.name.cmp(&b.name));
+        records
+    }
+
     /// The function, with all its overloads. `f<float>` is the instance of a generic function, compiled at the first request.
     ///
     /// # Errors
@@ -217,6 +254,33 @@ impl fmt::Debug for Module {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Module").field(&self.name()).finish()
     }
+}
+
+fn push_records(ty: &Type, records: &mut Vec<Arc<Record>>) {
+    match ty {
+        Type::Pointer(of) | Type::Array(of, _) => push_records(of, records),
+        Type::Struct(structure) => {
+            structure.fields.iter().for_each(|field| push_records(&field.ty, records));
+            let Some(record) = Record::of(structure) else { return };
+            if !records.iter().any(|known| known.name == record.name && known.is_like(&record)) {
+                records.push(Arc::new(record));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The name that the IR has for an instance: `Pair.f32` for `Pair<float>`.
+fn spelled(name: &str) -> String {
+    let spelled = name.split(['<', '>', ',', ' ']).filter(|part| !part.is_empty()).map(|part| match part {
+        "float" => "f32",
+        "double" => "f64",
+        "half" => "f16",
+        "int" => "i32",
+        "uint" => "u32",
+        other => other,
+    });
+    spelled.collect::<Vec<_>>().join(".")
 }
 
 fn language_of(path: &Path) -> Result<lang::Language, Error> {

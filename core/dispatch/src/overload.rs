@@ -22,6 +22,8 @@ pub struct Overload {
     pub params: Vec<Option<ParamSlots>>,
     /// The return value's slots.
     pub returned: Option<Vec<Slot>>,
+    /// Arguments that must be whole arrays alike: one, and what is of its derivatives.
+    pub alike: Vec<(String, String)>,
     primal: OnceLock<Result<Arc<ir::Function>, Error>>,
     flat: OnceLock<Result<Arc<ir::Function>, Error>>,
 }
@@ -42,18 +44,19 @@ pub struct ParamSlots {
 
 impl Overload {
     pub fn new(id: FuncId, interface: &Interface) -> Self {
-        Self::of(Origin::Written(id), interface.clone())
+        Self::of(Origin::Written(id), interface.clone(), Vec::new())
     }
 
     /// A function that is made of others, as differentiation takes it, when it is first called.
     pub fn derived(
         interface: Interface,
+        alike: Vec<(String, String)>,
         primal: impl Fn(&Source) -> Result<ir::Function, Error> + Send + Sync + 'static,
     ) -> Self {
-        Self::of(Origin::Derived(Box::new(primal)), interface)
+        Self::of(Origin::Derived(Box::new(primal)), interface, alike)
     }
 
-    fn of(origin: Origin, interface: Interface) -> Self {
+    fn of(origin: Origin, interface: Interface, alike: Vec<(String, String)>) -> Self {
         let returned = match &interface.result {
             Some(ty) => slots("result", ty, interface.result_no_diff, 0)
                 .filter(|slots| slots.iter().all(|slot| slot.whole.is_none())),
@@ -91,6 +94,7 @@ impl Overload {
             arguments,
             params,
             returned,
+            alike,
             primal: OnceLock::new(),
             flat: OnceLock::new(),
         }

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::exact_sums::exact_sums;
 use crate::kernel;
-use crate::layout::{Access, Feed, FeedFrom, Role, Sink, SinkInto};
+use crate::layout::{Access, Feed, FeedFrom, Gathering, Role, Sink, SinkInto};
 use crate::mode::Mode;
 use crate::overload::Overload;
 use crate::ports::Leaves;
@@ -35,11 +35,12 @@ impl PlanKey {
     }
 }
 
-/// A gradient asked for: input by place in the binding, and argument leaf.
+/// A gradient asked for: input by place in the binding, argument leaf, and field where that is an array of its own.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted {
     pub input: usize,
     pub leaf: usize,
+    pub field: Option<usize>,
 }
 
 pub struct Plan {
@@ -108,13 +109,17 @@ impl Blueprint<'_, '_> {
         let bound = &self.binding.inputs[input];
         let from = match (&bound.source, self.input_walks[input]) {
             (bind::Source::Default(leaves), _) => FeedFrom::Constants(leaves.clone()),
-            (bind::Source::Leaf(_), _) if bound.slot.whole.is_some() => {
+            _ if bound.slot.whole.is_some() => {
                 let params = &flat.params[bound.slot.leaves.clone()];
                 FeedFrom::Whole(params.iter().map(|&param| flat.ty(param).clone()).collect())
             }
-            (bind::Source::Leaf(_), None) => FeedFrom::Numbers,
-            (bind::Source::Leaf(leaf), Some(walk)) => {
-                let memory = self.leaves.array(*leaf).map_or(bound.slot.dtype, |array| array.dtype);
+            (_, None) => FeedFrom::Numbers,
+            (source, Some(walk)) => {
+                let array = match source {
+                    bind::Source::Leaf(leaf) => self.leaves.array(*leaf),
+                    _ => None,
+                };
+                let memory = array.map_or(bound.slot.dtype, |array| array.dtype);
                 FeedFrom::Array(walk, Access::of(&self.geometry.walks[walk], memory))
             }
         };
@@ -142,16 +147,20 @@ impl Blueprint<'_, '_> {
 
     /// Where the derived function adds up the gradients of whole arrays, in the order of the flattened parameters.
     fn gathered_feeds(&self, flat: &Function, first_output: usize) -> Vec<Feed> {
-        let wanted = self.wanted.iter().enumerate();
-        let mut gathered: Vec<(usize, &Slot)> = wanted
-            .map(|(place, wanted)| (first_output + place, &self.binding.inputs[wanted.input].slot))
-            .filter(|(_, slot)| slot.whole.is_some())
-            .collect();
+        let wanted = self.wanted.iter().enumerate().map(|(place, wanted)| {
+            let into = match wanted.field {
+                Some(_) => Gathering::Packed(wanted.input),
+                None => Gathering::Output(first_output + place),
+            };
+            (into, &self.binding.inputs[wanted.input].slot)
+        });
+        let mut gathered: Vec<(Gathering, &Slot)> = wanted.filter(|(_, slot)| slot.whole.is_some()).collect();
         gathered.sort_by_key(|(_, slot)| slot.leaves.start);
-        let feed = |(output, slot): (usize, &Slot)| Feed {
+        gathered.dedup_by_key(|(_, slot)| slot.leaves.start); // fields are packed together
+        let feed = |(into, slot): (Gathering, &Slot)| Feed {
             dtype: slot.dtype,
             element_shape: slot.element_shape.clone(),
-            from: FeedFrom::Gathered(output, flat.ty(flat.params[slot.leaves.start]).clone()),
+            from: FeedFrom::Gathered(into, flat.ty(flat.params[slot.leaves.start]).clone()),
         };
         gathered.into_iter().map(feed).collect()
     }
@@ -203,9 +212,10 @@ impl Blueprint<'_, '_> {
         let dtype = |place: usize| {
             let mut inputs = self.binding.inputs.iter();
             let input = inputs.find(|input| input.slot.leaves.contains(&place));
-            input.and_then(|input| match input.source {
-                bind::Source::Leaf(leaf) => self.leaves.array(leaf).map(|array| array.dtype),
-                bind::Source::Default(_) => None,
+            input.and_then(|input| match (&input.slot.record, &input.source) {
+                (Some(record), _) => record.narrowest_float(),
+                (None, bind::Source::Leaf(leaf)) => self.leaves.array(*leaf).map(|array| array.dtype),
+                _ => None,
             })
         };
         let arrays = gathered.zip(cotangents).filter_map(|(place, &array)| Some((array, dtype(place)?)));
@@ -217,7 +227,7 @@ impl Blueprint<'_, '_> {
     fn check_derivative(&self, flat: &Function, wrt: &[bool]) -> Result<(), Error> {
         let mut active_params = vec![false; flat.params.len()];
         for input in &self.binding.inputs {
-            let is_wanted = matches!(input.source, bind::Source::Leaf(leaf) if wrt.get(leaf) == Some(&true));
+            let is_wanted = input.leaves().any(|(leaf, _)| wrt.get(leaf) == Some(&true));
             if is_wanted || input.is_left() {
                 active_params[input.slot.active_leaves()].fill(true);
             }

@@ -1,7 +1,7 @@
 //! The arrays of a call as ports: inputs, outputs and cotangents, and what must hold between them.
 
 use crate::args::{self, Arg, ArrayView, Leaf, Location};
-use crate::bind::{Binding, Source, Target};
+use crate::bind::{Binding, Input, Source, Target};
 use crate::cache::BoundCall;
 use crate::mode::Mode;
 use crate::slot::Slot;
@@ -53,17 +53,20 @@ impl<'a> Ports<'a> {
         let mut inputs = SmallVec::new();
         let mut wholes: SmallVec<[(usize, Port<'a>); 2]> = SmallVec::new();
         for (place, input) in binding.inputs.iter().enumerate() {
-            let array = match input.source {
-                Source::Leaf(leaf) => leaves.array(leaf),
+            let array = match &input.source {
+                Source::Leaf(leaf) => leaves.array(*leaf),
+                Source::Fields(fields) => {
+                    for field in fields {
+                        let Some(array) = leaves.array(field.leaf) else { continue };
+                        wholes.push((place, whole(array, &field.slot, input)?));
+                    }
+                    inputs.push(None);
+                    continue;
+                }
                 Source::Default(_) => None,
             };
             if let (Some(array), Some(_)) = (array, input.slot.whole) {
-                if input.written && !array.writable {
-                    return Err(read_only(&input.slot, input.span));
-                }
-                let role = if input.written { Role::Written } else { Role::Read };
-                let Slot { element_shape, path, .. } = &input.slot;
-                wholes.push((place, Port { array, element_shape, path, span: input.span, role }));
+                wholes.push((place, whole(array, &input.slot, input)?));
                 inputs.push(None);
                 continue;
             }
@@ -92,7 +95,7 @@ impl<'a> Ports<'a> {
                 Target::Returned(index) => results.get(index),
             };
             if let Some(array) = array
-                && (array.dtype != output.slot.dtype || !array.writable)
+                && (array.dtype != output.slot.dtype || array.record.is_some() || !array.writable)
             {
                 return Err(wrong_result(array, &output.slot));
             }
@@ -101,7 +104,7 @@ impl<'a> Ports<'a> {
                 && let Some(Some(array)) = given.get(index)
                 && !output.slot.no_diff
             {
-                if array.dtype != output.slot.dtype {
+                if array.dtype != output.slot.dtype || array.record.is_some() {
                     return Err(wrong_cotangent(array, &output.slot));
                 }
                 cotangents[index] = Some(add(array, &output.slot, output.span, Role::Cotangent));
@@ -189,6 +192,21 @@ fn read_only(slot: &Slot, span: Span) -> Diagnostic {
     Diagnostic::error(Code::ReadOnlyOutput, message).at(span, "declared here").help("pass a writable array")
 }
 
+/// The port of an array that fills a slot of that input whole.
+fn whole<'a>(array: &'a ArrayView, slot: &'a Slot, input: &Input) -> Result<Port<'a>, Diagnostic> {
+    if input.written && !array.writable {
+        return Err(read_only(slot, input.span));
+    }
+    let role = if input.written { Role::Written } else { Role::Read };
+    let Slot { element_shape, path, .. } = slot;
+    Ok(Port { array, element_shape, path, span: input.span, role })
+}
+
+/// What an array is of.
+fn element_name(array: &ArrayView) -> String {
+    array.record.as_ref().map_or_else(|| array.dtype.numpy_name().to_owned(), |record| record.shown())
+}
+
 fn many_values(array: &ArrayView, slot: &Slot, span: Span) -> Diagnostic {
     let message = format!(
         "`{}` has one value of shape {} for all lanes, but got {}",
@@ -210,14 +228,14 @@ fn wrong_result_count(binding: &Binding) -> Diagnostic {
 }
 
 fn wrong_cotangent(array: &ArrayView, slot: &Slot) -> Diagnostic {
-    let (got, need) = (array.dtype.numpy_name(), slot.dtype.numpy_name());
+    let (got, need) = (element_name(array), slot.dtype.numpy_name());
     Diagnostic::error(Code::DtypeMismatch, format!("the cotangent of `{}` is {got}, not {need}", slot.path))
         .help(format!("pass a {need} array"))
 }
 
 fn wrong_result(array: &ArrayView, slot: &Slot) -> Diagnostic {
     if array.writable {
-        let (got, need) = (array.dtype.numpy_name(), slot.dtype.numpy_name());
+        let (got, need) = (element_name(array), slot.dtype.numpy_name());
         Diagnostic::error(
             Code::DtypeMismatch,
             format!("`{}` is {need}, but the array given for it is {got}", slot.path),

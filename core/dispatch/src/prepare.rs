@@ -6,25 +6,39 @@ use crate::cache::{BoundCall, OverloadSet};
 use crate::context::Context;
 use crate::error::Error;
 use crate::held::Held;
-use crate::layout::{self, FeedFrom, SinkInto};
+use crate::layout::{self, FeedFrom, Gathering, SinkInto};
 use crate::mode::Mode;
+use crate::packed::Packed;
 use crate::plan::{Blueprint, Plan, PlanKey, Wanted};
 use crate::ports::{Leaves, Ports};
+use crate::record::Record;
 use crate::signature::Signature;
+use crate::slot::Slot;
 use crate::source::Source;
 use crate::vectorize::{Geometry, Reach, Role};
 use crate::whole;
 use crate::words::{HostRanges, Words, host_range};
-use pullback_base::{Code, DType, Diagnostic, Shape, bug};
+use pullback_base::{Code, DType, Diagnostic, Shape, Span, bug};
 use pullback_device::Access;
 use smallvec::SmallVec;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// An array the caller makes for the call to write: C-contiguous.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct OutputSpec {
     pub dtype: DType,
     pub shape: Shape,
+    /// Of an array of structs, seen as bytes: how one lies in memory.
+    pub record: Option<Arc<Record>>,
+}
+
+impl OutputSpec {
+    /// The shape as users see it: without the bytes of structs.
+    pub fn shown_shape(&self) -> Shape {
+        let dims = self.shape.dims();
+        Shape::from(&dims[..dims.len() - usize::from(self.record.is_some())])
+    }
 }
 
 /// A call that is ready to run.
@@ -39,13 +53,19 @@ pub struct Prepared {
     /// Word of each sink's first pointer.
     pub(crate) sink_words: SmallVec<[usize; 4]>,
     pub(crate) gathered: SmallVec<[Gathered; 2]>,
+    /// Arrays of structs whose fields are arrays of their own.
+    pub(crate) packed: SmallVec<[Packed; 1]>,
+    /// Inputs that are whole arrays, each with where its words are, but for the address.
+    wholes: SmallVec<[(usize, Range<usize>); 2]>,
 }
 
 /// A gradient that is added to in place.
 pub(crate) struct Gathered {
     /// Where its address goes.
     pub word: usize,
-    pub output: usize,
+    pub into: Gathering,
+    /// How its structs lie in memory, if it is of such.
+    pub record: Option<Arc<Record>>,
     /// What it begins with; zero without it.
     pub from: Option<ArrayView>,
 }
@@ -74,8 +94,12 @@ impl Prepared {
                 outputs,
                 sink_words: SmallVec::new(),
                 gathered: SmallVec::new(),
+                packed: SmallVec::new(),
+                wholes: SmallVec::new(),
             };
             prepared.fill_words(blueprint.leaves, ports, geometry).map_err(|why| source.error_of(why))?;
+            prepared.check_alike(blueprint).map_err(|why| source.error_of(why))?;
+            prepared.add_packed_outputs(blueprint);
             prepared.seed_written(blueprint).map_err(|why| source.error_of(why))?;
             Ok(prepared)
         })
@@ -125,19 +149,13 @@ impl Prepared {
             Target::Leaf(leaf) => Some(leaf),
             Target::Returned(_) => None,
         });
-        let of_wholes = binding.inputs.iter().filter_map(|input| match input.source {
-            bind::Source::Leaf(leaf) if input.written => Some(leaf),
-            _ => None,
-        });
-        of_outputs.chain(of_wholes)
+        let wholes = binding.inputs.iter().filter(|input| input.written);
+        of_outputs.chain(wholes.flat_map(|input| input.leaves()).map(|(leaf, _)| leaf))
     }
 
     /// The argument leaves that are whole arrays into which the call may write what has a derivative.
     pub fn left_leaves(&self) -> impl Iterator<Item = usize> {
-        self.bound.binding.inputs.iter().filter_map(|input| match input.source {
-            bind::Source::Leaf(leaf) if input.is_left() => Some(leaf),
-            _ => None,
-        })
+        self.bound.binding.inputs.iter().flat_map(|input| input.left()).map(|(leaf, _)| leaf)
     }
 
     fn fill_words(
@@ -154,9 +172,18 @@ impl Prepared {
         for (place, feed) in plan.feeds.iter().enumerate() {
             match &feed.from {
                 FeedFrom::Constants(_) => {}
-                FeedFrom::Whole(_) => self.whole_words(place, ports)?,
-                FeedFrom::Gathered(output, _) => {
-                    self.gathered.push(Gathered { word: self.words.len(), output: *output, from: None });
+                FeedFrom::Whole(_) => {
+                    let first = self.words.len();
+                    self.whole_words(place, ports)?;
+                    self.wholes.push((place, first + 1..self.words.len()));
+                }
+                FeedFrom::Gathered(into, _) => {
+                    let (word, into) = (self.words.len(), *into);
+                    let record = match into {
+                        Gathering::Output(output) => self.outputs[output].record.clone(),
+                        Gathering::Packed(input) => bound.binding.inputs[input].slot.record.clone(),
+                    };
+                    self.gathered.push(Gathered { word, into, record, from: None });
                     self.words.push(0);
                 }
                 FeedFrom::Array(walk, _) => self.array_words(*walk, ports, geometry),
@@ -167,8 +194,8 @@ impl Prepared {
                             Some(Leaf::Numbers(numbers)) => numbers,
                             _ => bug!("dispatch", "leaf {leaf} is not numbers"),
                         },
-                        bind::Source::Default(_) => {
-                            bug!("dispatch", "a default value is built into the kernel")
+                        bind::Source::Fields(_) | bind::Source::Default(_) => {
+                            bug!("dispatch", "input {place} is not numbers")
                         }
                     };
                     for leaf in 0..input.slot.leaf_count() {
@@ -192,21 +219,78 @@ impl Prepared {
         Ok(())
     }
 
-    /// Lets the gradients of written arrays begin with the cotangents of what is left there.
-    fn seed_written(&mut self, blueprint: &Blueprint<'_, '_>) -> Result<(), Diagnostic> {
-        let Mode::Backward { written, .. } = blueprint.mode else { return Ok(()) };
-        for gathered in &mut self.gathered {
-            let wanted = &blueprint.wanted[gathered.output];
-            let Some(Some(cotangent)) = written.get(wanted.leaf) else { continue };
-            let input = &self.bound.binding.inputs[wanted.input];
-            check_seed(cotangent, blueprint.leaves.array(wanted.leaf), input)?;
-            gathered.from = Some(cotangent.clone());
+    /// What is of an array's derivatives lies as the array does: it has the same words but for the address.
+    fn check_alike(&self, blueprint: &Blueprint<'_, '_>) -> Result<(), Diagnostic> {
+        let inputs = &self.bound.binding.inputs;
+        let find = |path: &str| inputs.iter().position(|input| input.slot.path == path);
+        for (of, derivative) in &blueprint.overload.alike {
+            let (Some(of), Some(derivative)) = (find(of), find(derivative)) else { continue };
+            let form = |input: usize| self.wholes.iter().find(|(its, _)| *its == input);
+            let (Some((_, one)), Some((_, other))) = (form(of), form(derivative)) else { continue };
+            if self.words[one.clone()] != self.words[other.clone()] {
+                let (of, derivative) = (&inputs[of], &inputs[derivative]);
+                let message = format!("`{}` is no array like `{}`", derivative.slot.path, of.slot.path);
+                let shown = |input: &bind::Input| {
+                    let mut arrays = input.leaves().filter_map(|(leaf, _)| blueprint.leaves.array(leaf));
+                    arrays.next().map_or_else(String::new, |array| {
+                        format!("{}, strides {:?}", array.describe(), array.strides)
+                    })
+                };
+                return Err(Diagnostic::error(Code::ShapeMismatch, message)
+                    .at(derivative.span, "declared here")
+                    .note(format!("{}: {}", of.slot.path, shown(of)))
+                    .note(format!("{}: {}", derivative.slot.path, shown(derivative)))
+                    .help("pass an array of the same shape and strides"));
+            }
         }
         Ok(())
     }
 
+    /// Lets the gradients of written arrays begin with the cotangents of what is left there.
+    fn seed_written(&mut self, blueprint: &Blueprint<'_, '_>) -> Result<(), Diagnostic> {
+        let Mode::Backward { written, .. } = blueprint.mode else { return Ok(()) };
+        for (place, wanted) in blueprint.wanted.iter().enumerate() {
+            let Some(Some(cotangent)) = written.get(wanted.leaf) else { continue };
+            let input = &self.bound.binding.inputs[wanted.input];
+            let slot = input.slot_of(wanted.leaf);
+            check_seed(cotangent, blueprint.leaves.array(wanted.leaf), slot, input.span)?;
+            match wanted.field {
+                Some(field) => {
+                    let packed = self.packed.iter_mut().filter(|packed| packed.input == wanted.input);
+                    packed.for_each(|packed| packed.cotangents.push((field, cotangent.clone())));
+                }
+                None => {
+                    let into = Gathering::Output(place);
+                    let gathered = self.gathered.iter_mut().filter(|gathered| gathered.into == into);
+                    gathered.for_each(|gathered| gathered.from = Some(cotangent.clone()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells packed arrays to which outputs the gradients of their fields go. A derivative alone writes nothing again.
+    fn add_packed_outputs(&mut self, blueprint: &Blueprint<'_, '_>) {
+        if let Mode::Backward { .. } | Mode::Gradient { .. } = blueprint.mode {
+            self.packed.iter_mut().for_each(|packed| packed.written = false);
+        }
+        let first = self.outputs.len() - blueprint.wanted.len();
+        for (place, wanted) in blueprint.wanted.iter().enumerate() {
+            let Some(field) = wanted.field else { continue };
+            let packed = self.packed.iter_mut().filter(|packed| packed.input == wanted.input);
+            packed.for_each(|packed| packed.gradients.push((field, first + place)));
+        }
+    }
+
     fn whole_words(&mut self, input: usize, ports: &Ports<'_>) -> Result<(), Diagnostic> {
         let bound = &self.bound.binding.inputs[input];
+        if let bind::Source::Fields(fields) = &bound.source {
+            let arrays = ports.wholes.iter().filter(|(taker, _)| *taker == input).map(|(_, port)| port.array);
+            let (packed, words) = Packed::new(bound, fields, arrays, input, self.words.len())?;
+            self.packed.push(packed);
+            self.words.extend(words);
+            return Ok(());
+        }
         let whole = ports.wholes.iter().find(|(taker, _)| *taker == input);
         let (Some((_, port)), Some(form)) = (whole, bound.slot.whole) else {
             bug!("dispatch", "input {input} has no whole array")
@@ -304,11 +388,20 @@ fn wanted(
     };
     let mut out: SmallVec<[Wanted; 4]> = SmallVec::new();
     for (place, input) in bound.binding.inputs.iter().enumerate() {
+        if let bind::Source::Fields(fields) = &input.source {
+            let asked = fields.iter().filter(|field| wrt.get(field.leaf) == Some(&true));
+            for field in asked {
+                check_gathered(&field.slot, leaves.array(field.leaf), input)?;
+                out.push(Wanted { input: place, leaf: field.leaf, field: Some(field.field) });
+            }
+            continue;
+        }
         let bind::Source::Leaf(leaf) = input.source else { continue };
         if wrt.get(leaf) != Some(&true) {
             continue;
         }
         if let Some(array) = leaves.array(leaf)
+            && array.record.is_none()
             && !array.dtype.is_float()
         {
             let dtype = array.dtype.numpy_name();
@@ -319,8 +412,8 @@ fn wanted(
             .at(input.span, "declared here")
             .help("pass a float array"));
         }
-        if let (Some(array), Some(_)) = (leaves.array(leaf), input.slot.whole) {
-            check_gathered(array, input)?;
+        if input.slot.whole.is_some() {
+            check_gathered(&input.slot, leaves.array(leaf), input)?;
         }
         if let Some(Leaf::Numbers(numbers)) = leaves.0.get(leaf)
             && numbers.shape != input.slot.element_shape
@@ -336,21 +429,32 @@ fn wanted(
             .at(input.span, "declared here")
             .help("pass one number per component, or an array"));
         }
-        out.push(Wanted { input: place, leaf });
+        out.push(Wanted { input: place, leaf, field: None });
     }
     out.sort_by_key(|wanted| wanted.leaf);
     Ok(out)
 }
 
 /// Gradients of whole arrays lie as the arrays do, and many lanes add to them.
-fn check_gathered(array: &ArrayView, input: &bind::Input) -> Result<(), Diagnostic> {
-    let path = &input.slot.path;
-    let (message, help) = if !matches!(array.dtype, DType::F32 | DType::F64) {
-        let dtype = array.dtype.numpy_name();
+fn check_gathered(slot: &Slot, array: Option<&ArrayView>, input: &bind::Input) -> Result<(), Diagnostic> {
+    let (path, Some(array)) = (&slot.path, array) else { return Ok(()) };
+    let floats: SmallVec<[DType; 4]> = match &slot.record {
+        Some(record) => record.leaves().iter().filter(|leaf| !leaf.no_diff).map(|leaf| leaf.dtype).collect(),
+        None => SmallVec::from_slice(&[array.dtype]),
+    };
+    let record = slot.record.as_ref().filter(|_| array.record.is_none());
+    let (message, help) = if let Some(dtype) =
+        floats.iter().find(|dtype| !matches!(dtype, DType::F32 | DType::F64))
+    {
+        let dtype = dtype.numpy_name();
         let message =
             format!("the gradient of `{path}` is added up in {dtype}, which no atomic operation does");
         (message, "pass float32 or float64")
-    } else if !array.is_contiguous() {
+    } else if record.is_some_and(|record| record.leaves().iter().any(|leaf| leaf.no_diff)) {
+        let message =
+            format!("the gradient of `{path}` would have to leave out its no_diff fields, but got numbers");
+        (message, "pass an array of structs, or a dict of arrays, one per field")
+    } else if !array.is_contiguous() && matches!(input.source, bind::Source::Leaf(_)) {
         let message = format!("the gradient of `{path}` needs the array's elements in C order, without gaps");
         (message, "pass a contiguous copy: np.ascontiguousarray(x), x.contiguous()")
     } else {
@@ -363,19 +467,28 @@ fn check_gathered(array: &ArrayView, input: &bind::Input) -> Result<(), Diagnost
 fn check_seed(
     cotangent: &ArrayView,
     array: Option<&ArrayView>,
-    input: &bind::Input,
+    slot: &Slot,
+    span: Span,
 ) -> Result<(), Diagnostic> {
-    let path = &input.slot.path;
-    let Some(array) = array else { return Ok(()) };
-    let like = |what: &ArrayView| format!("{} {}", what.dtype.numpy_name(), what.shape);
-    if (cotangent.dtype, &cotangent.shape) != (array.dtype, &array.shape) {
-        let message = format!("the cotangent of `{path}` is {}, not {}", like(cotangent), like(array));
-        let found = Diagnostic::error(Code::ElementShape, message).at(input.span, "declared here");
+    let (path, Some(array)) = (&slot.path, array) else { return Ok(()) };
+    let is_like = match (&cotangent.record, &array.record) {
+        (None, None) => cotangent.dtype == array.dtype,
+        // What has no derivative may be left out.
+        (Some(given), Some(record)) => {
+            let differential = slot.record.as_ref().and_then(|record| record.differential());
+            given.is_like(record) || differential.is_some_and(|it| it.is_like(given))
+        }
+        _ => false,
+    };
+    if !is_like || cotangent.shape != array.shape {
+        let (given, wanted) = (cotangent.describe(), array.describe());
+        let message = format!("the cotangent of `{path}` is {given}, not {wanted}");
+        let found = Diagnostic::error(Code::ElementShape, message).at(span, "declared here");
         return Err(found.help("pass an array of the same shape and dtype"));
     }
     if !cotangent.is_contiguous() {
         let message = format!("the cotangent of `{path}` needs its elements in C order, without gaps");
-        let found = Diagnostic::error(Code::ElementShape, message).at(input.span, "declared here");
+        let found = Diagnostic::error(Code::ElementShape, message).at(span, "declared here");
         return Err(found.help("pass a contiguous copy: np.ascontiguousarray(x), x.contiguous()"));
     }
     Ok(())
@@ -395,15 +508,20 @@ fn outputs(
             if walk.is_none() {
                 let mut dims: SmallVec<[i64; 6]> = SmallVec::from_slice(geometry.shape.dims());
                 dims.extend_from_slice(output.slot.element_shape.dims());
-                out.push(OutputSpec { dtype: output.slot.dtype, shape: Shape::from(dims) });
+                out.push(OutputSpec { dtype: output.slot.dtype, shape: Shape::from(dims), record: None });
             }
         }
     }
     for wanted in wanted {
         let slot = &bound.binding.inputs[wanted.input].slot;
         out.push(match leaves.array(wanted.leaf) {
-            Some(array) => OutputSpec { dtype: array.dtype, shape: array.shape.clone() },
-            None => OutputSpec { dtype: slot.dtype, shape: slot.element_shape.clone() },
+            Some(array) => {
+                // What has no derivative is known of the parameter's structs alone.
+                let record = array.record.as_ref().and(slot.record.as_ref());
+                let record = record.and_then(|record| record.differential());
+                OutputSpec { dtype: array.dtype, shape: array.shape.clone(), record: record.map(Arc::new) }
+            }
+            None => OutputSpec { dtype: slot.dtype, shape: slot.element_shape.clone(), record: None },
         });
     }
     out

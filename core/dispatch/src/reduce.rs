@@ -88,7 +88,7 @@ pub fn sum_dims(from: DType, to: DType, sum: DType, kept: usize, summed: usize) 
 }
 
 /// The memory offset of a C-order index over dims of those sizes and strides.
-fn offset(b: &mut FunctionBuilder, index: Value, dims: &[(Value, Value)]) -> Value {
+pub fn offset(b: &mut FunctionBuilder, index: Value, dims: &[(Value, Value)]) -> Value {
     let mut rest = index;
     let mut total = None;
     for (place, &(size, stride)) in dims.iter().enumerate().rev() {

@@ -1,7 +1,7 @@
 //! The cotangents of what a call gives, by name.
 
 use crate::args::{Arg, ArgValue, ArrayView, leaves};
-use crate::bind::{self, Target};
+use crate::bind::Target;
 use crate::error::Error;
 use crate::function::Function;
 use pullback_base::{Code, Diagnostic};
@@ -28,15 +28,13 @@ impl Function {
     pub fn seeds(&self, args: &[Arg<'_>], prefix: &'static str) -> Result<Seeds, Error> {
         let binding = self.bound(args)?;
         let mut returned = Vec::new();
-        for output in binding.outputs {
+        for output in &binding.outputs {
             if let Target::Returned(index) = output.target {
-                returned.push((output.slot.path, index));
+                returned.push((output.slot.path.clone(), index));
             }
         }
-        let left = binding.inputs.into_iter().filter_map(|input| match input.source {
-            bind::Source::Leaf(leaf) if input.is_left() => Some((input.slot.path, leaf)),
-            _ => None,
-        });
+        let left = binding.inputs.iter().flat_map(|input| input.left());
+        let left = left.map(|(leaf, slot)| (slot.path.clone(), leaf));
         Ok(Seeds {
             function: self.name().to_owned(),
             prefix,

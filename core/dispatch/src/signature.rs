@@ -107,5 +107,10 @@ impl Signature {
         };
         let writable = u64::from(array.writable);
         self.push(9, (array.dtype as u64) << 40 | location << 16 | writable << 8 | array.shape.rank() as u64);
+        if let Some(record) = &array.record {
+            let words = record.words();
+            self.push(13, words.len() as u64);
+            self.0.extend(words);
+        }
     }
 }

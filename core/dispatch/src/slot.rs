@@ -1,10 +1,13 @@
 //! Slots: the pieces of a parameter or result that one array or number fills. Structs come apart into their
 //! fields; a scalar, vector, matrix or array is one slot.
 
-use crate::whole::{Form, Whole};
+use crate::args::ArrayView;
+use crate::record::{Record, RecordLeaf};
+use crate::whole::{Element, Form, Whole};
 use pullback_base::{DType, Shape};
 use pullback_ir::Type;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// One slot, with the leaves it takes in the flattened function's parameter or result list.
 #[derive(Clone, Debug)]
@@ -21,6 +24,8 @@ pub struct Slot {
     pub no_diff: bool,
     /// Takes a whole array for all lanes, by its address.
     pub whole: Option<Form>,
+    /// Of a whole array of structs: how one lies in memory. Dtype and element shape are those of its bytes.
+    pub record: Option<Arc<Record>>,
 }
 
 /// What the names of globals begin with, among a function's parameters.
@@ -29,6 +34,42 @@ pub const GLOBAL: &str = "::";
 impl Slot {
     pub fn leaf_count(&self) -> usize {
         self.leaves.len()
+    }
+
+    /// The element's shape in that array: structs may come as arrays of numbers, whose last dim they are.
+    pub fn element_of(&self, array: &ArrayView) -> Shape {
+        match &self.record {
+            Some(record) if array.record.is_none() => {
+                Shape::from([record.count_of(array.dtype).unwrap_or(0)])
+            }
+            _ => self.element_shape.clone(),
+        }
+    }
+
+    /// The slots that its structs come apart into, when each of their fields is given as an array of its own.
+    pub fn field_slots(&self) -> Vec<Slot> {
+        let leaves = self.record.iter().flat_map(|record| record.leaves());
+        let slot = |leaf: RecordLeaf| Slot {
+            path: format!("{}.{}", self.path, leaf.path.join(".")),
+            dtype: leaf.dtype,
+            element_shape: leaf.shape(),
+            fields: leaf.path,
+            leaves: self.leaves.clone(),
+            no_diff: self.no_diff || leaf.no_diff,
+            whole: self.whole,
+            record: None,
+        };
+        leaves.map(slot).collect()
+    }
+
+    /// Why it has no derivative, where it has none.
+    pub fn why_no_diff(&self) -> &'static str {
+        match &self.record {
+            Some(record) if record.differential().is_none() => "has no floats with a derivative",
+            Some(_) => "is marked no_diff, or given as bytes",
+            None if !self.dtype.is_float() => "is not a float",
+            None => "is marked no_diff",
+        }
     }
 
     /// Whether it is of a global, which has one value for all lanes.
@@ -58,11 +99,16 @@ fn push(
     out: &mut Vec<Slot>,
 ) -> bool {
     if let Type::Struct(structure) = ty {
-        if let Some(Whole { form, dtype, element_shape }) = Whole::of(structure, element) {
+        if let Some(Whole { form, element }) = Whole::of(structure, element) {
             let leaves = *next..*next + ty.leaves().len();
             *next = leaves.end;
-            let no_diff = no_diff || !dtype.is_float() || form == Form::Bytes;
-            out.push(Slot { path, fields, dtype, element_shape, leaves, no_diff, whole: Some(form) });
+            let Element { dtype, shape: element_shape, record } = element;
+            let has_float = match &record {
+                Some(record) => record.differential().is_some(),
+                None => dtype.is_float() && form != Form::Bytes,
+            };
+            let (no_diff, whole) = (no_diff || !has_float, Some(form));
+            out.push(Slot { path, fields, dtype, element_shape, leaves, no_diff, whole, record });
             return true;
         }
         return structure.fields.iter().all(|field| {
@@ -85,6 +131,7 @@ fn push(
         leaves,
         no_diff: no_diff || !dtype.is_float(),
         whole: None,
+        record: None,
     });
     true
 }
@@ -108,11 +155,14 @@ pub fn accepted(ty: &Type) -> String {
     }
 }
 
-/// A number's dtype and dims.
-fn element(ty: &Type) -> Option<(DType, Shape)> {
+/// What an array of that type has as elements.
+fn element(ty: &Type) -> Option<Element> {
+    if let Type::Struct(structure) = ty {
+        return Some(Element::of_record(&Record::of(structure)?.into()));
+    }
     let mut dims = Vec::new();
     let dtype = element_dims(ty, &mut dims)?;
-    Some((dtype, Shape::from(dims)))
+    Some(Element { dtype, shape: Shape::from(dims), record: None })
 }
 
 fn element_dims(ty: &Type, dims: &mut Vec<i64>) -> Option<DType> {

@@ -5,10 +5,12 @@
 //! `first + i strides[0] + j strides[1] + ..` of the buffer, which begins at the array's lowest address.
 
 use crate::args::ArrayView;
+use crate::record::Record;
 use crate::slot::Slot;
 use crate::words::Words;
 use pullback_base::{Code, DType, Diagnostic, Shape, Span};
 use pullback_ir::{StructType, Type};
+use std::sync::Arc;
 
 /// What a whole array is passed as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,22 +26,37 @@ pub enum Form {
 /// A parameter that takes a whole array of elements.
 pub struct Whole {
     pub form: Form,
+    pub element: Element,
+}
+
+/// An element of an array: numbers of one dtype, or a struct, which is seen as its bytes.
+#[derive(Clone)]
+pub struct Element {
     pub dtype: DType,
     /// `(3,)` for elements of type float3.
-    pub element_shape: Shape,
+    pub shape: Shape,
+    /// How the struct lies in its bytes.
+    pub record: Option<Arc<Record>>,
+}
+
+impl Element {
+    pub fn of_record(record: &Arc<Record>) -> Self {
+        let shape = Shape::from([record.size_bytes as i64]);
+        Self { dtype: DType::U8, shape, record: Some(record.clone()) }
+    }
 }
 
 impl Whole {
     /// What a struct of that type takes, by its form.
-    pub fn of(structure: &StructType, element: impl Fn(&Type) -> Option<(DType, Shape)>) -> Option<Whole> {
+    pub fn of(structure: &StructType, element: impl Fn(&Type) -> Option<Element>) -> Option<Whole> {
         let fields: Vec<(&str, &Type)> = structure.fields.iter().map(|f| (&*f.name, &f.ty)).collect();
         match fields.as_slice() {
             [("data", Type::Pointer(of)), ("count", count)] if **count == Type::I64 => {
-                let (dtype, element_shape) = element(of)?;
-                Some(Whole { form: Form::Elements, dtype, element_shape })
+                Some(Whole { form: Form::Elements, element: element(of)? })
             }
             [("data", Type::Pointer(_)), ("bytes", bytes)] if **bytes == Type::I64 => {
-                Some(Whole { form: Form::Bytes, dtype: DType::U8, element_shape: Shape::scalar() })
+                let element = Element { dtype: DType::U8, shape: Shape::scalar(), record: None };
+                Some(Whole { form: Form::Bytes, element })
             }
             [
                 ("data", Type::Struct(data)),
@@ -56,9 +73,11 @@ impl Whole {
 
     /// What may be passed.
     pub fn describe(&self) -> String {
-        let of = match self.element_shape.rank() {
-            0 => self.dtype.numpy_name().to_owned(),
-            _ => format!("{} {}", self.dtype.numpy_name(), self.element_shape),
+        let Element { dtype, shape, record } = &self.element;
+        let of = match (record, shape.rank()) {
+            (Some(record), _) => record.shown(),
+            (None, 0) => dtype.numpy_name().to_owned(),
+            (None, _) => format!("{} {shape}", dtype.numpy_name()),
         };
         match self.form {
             Form::Bytes => "a whole array of any dtype".to_owned(),
@@ -74,22 +93,23 @@ impl Whole {
 /// `element-shape` where the array's form is not the parameter's.
 pub fn words(slot: &Slot, form: Form, array: &ArrayView, span: Span) -> Result<Words, Diagnostic> {
     let refuse = |what: String, help: &str| {
-        let message = format!("`{}` takes {what}, but got {}", slot.path, array.shape);
+        let message = format!("`{}` takes {what}, but got {}", slot.path, array.shown_shape());
         Err(Diagnostic::error(Code::ElementShape, message).at(span, "declared here").help(help))
     };
-    let element = slot.element_shape.dims();
+    let element_shape = slot.element_of(array);
+    let element = element_shape.dims();
     let Some(dims) = array.shape.dims().strip_suffix(element) else {
-        let what = format!("an array whose last dims are {}", slot.element_shape);
+        let what = format!("an array whose last dims are {element_shape}");
         return refuse(what, "make the array's last dims those of the element's type");
     };
     let (address, size_bytes) = array.byte_range();
-    let elements = slot.element_shape.count().max(1);
+    let elements = element_shape.count().max(1);
     let (lane_strides, inner) = array.strides.split_at(dims.len());
     let in_order = array.shape.count() == 0
         || match form {
             Form::Elements | Form::Bytes => array.is_contiguous(),
             Form::Tensor { .. } => {
-                let inner = inner.iter().zip(element).zip(slot.element_shape.contiguous_strides());
+                let inner = inner.iter().zip(element).zip(element_shape.contiguous_strides());
                 let sizes = lane_strides.iter().zip(dims);
                 inner.into_iter().all(|((&stride, &size), packed)| size == 1 || stride == packed)
                     && sizes.into_iter().all(|(&stride, &size)| size == 1 || stride % elements == 0)
@@ -98,6 +118,10 @@ pub fn words(slot: &Slot, form: Form, array: &ArrayView, span: Span) -> Result<W
     if !in_order {
         let what = "an array whose elements lie together".to_owned();
         return refuse(what, "pass a contiguous copy: np.ascontiguousarray(x), x.contiguous()");
+    }
+    if let Some(record) = slot.record.as_ref().filter(|record| address % record.align_bytes != 0) {
+        let what = format!("structs at multiples of {} bytes", record.align_bytes);
+        return refuse(what, "pass a copy: x.copy(), x.clone()");
     }
     let count = size_bytes as i64 / (elements * array.dtype.size_bytes() as i64);
     let address = if size_bytes == 0 { 0 } else { address };

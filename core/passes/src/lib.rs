@@ -22,7 +22,8 @@ pub mod simplify;
 pub mod strip_detach;
 mod substitution;
 pub mod unroll;
-pub mod widen;
+mod wide_layout;
+mod widen;
 
 #[cfg(test)]
 mod testing;

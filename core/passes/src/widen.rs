@@ -1,16 +1,19 @@
 //! Computes in f64 what a function computes in narrower floats: the reference that gradients are checked against.
 
+use crate::wide_layout::{has_part, wide_offset};
 use pullback_base::{Code, Diagnostic, Diagnostics, Span, bug, ids::Id};
 use pullback_ir::function::Args;
 use pullback_ir::visit::each_stmt;
 use pullback_ir::{
     Block, Constant, Effect, FuncId, Function, Module, Op, Scalar, Stmt, StmtKind, Type, Value,
 };
+use rustc_hash::FxHashMap;
 
-/// The module over f64, for these functions, what they call, and the derivatives given for those. Memory keeps its types, and bits are taken of the narrow numbers.
+/// The module over f64, for these functions, what they call, and the derivatives given for those. What is in memory is f64
+/// too, but for floats that are found among bytes; and bits are taken of the narrow numbers.
 ///
 /// # Errors
-/// `unsupported-feature` for accesses to floats in memory other than loads and stores of numbers and vectors.
+/// `unsupported-feature` where memory that holds floats is seen as something else, or is shared by lanes.
 pub fn widen(module: &Module, roots: &[FuncId]) -> Result<Module, Diagnostics> {
     let mut widened = module.clone();
     let mut refused = Diagnostics::new();
@@ -49,6 +52,7 @@ fn widen_function(function: &mut Function, refused: &mut Diagnostics) {
             param.ty = wide_type(&param.ty);
             param.default.iter_mut().flatten().for_each(|constant| *constant = wide_constant(*constant));
         }
+        interface.globals.iter_mut().for_each(|global| global.ty = wide_type(&global.ty));
     }
     if let Some(derivatives) = &mut function.derivatives {
         let params = derivatives.params.iter_mut().map(|param| &mut param.value);
@@ -60,14 +64,15 @@ fn widen_function(function: &mut Function, refused: &mut Diagnostics) {
         }
     }
     let body = std::mem::take(&mut function.body);
-    function.body = Widener { function, narrow, refused }.block(body);
+    let (constants, places) = (FxHashMap::default(), FxHashMap::default());
+    function.body = Widener { function, narrow, constants, places, refused }.block(body);
 }
 
-/// The type with f64 in the place of narrower floats. Pointers keep theirs.
+/// The type with f64 in the place of narrower floats.
 pub fn wide_type(ty: &Type) -> Type {
     match ty {
         Type::Array(element, n) => Type::array(wide_type(element), *n),
-        Type::Pointer(_) => ty.clone(),
+        Type::Pointer(element) => Type::pointer(wide_type(element)),
         Type::Struct(structure) => {
             let mut structure = pullback_ir::StructType::clone(structure);
             structure.fields.iter_mut().for_each(|field| field.ty = wide_type(&field.ty));
@@ -92,7 +97,18 @@ struct Widener<'f> {
     function: &'f mut Function,
     /// By value: the type it had.
     narrow: Vec<Type>,
+    constants: FxHashMap<Value, Constant>,
+    /// By pointer: where it leads, if not to the wide form of what it led to.
+    places: FxHashMap<Value, Place>,
     refused: &'f mut Diagnostics,
+}
+
+#[derive(Clone)]
+enum Place {
+    /// To a byte of a value of that type, as many from its beginning in its narrow form.
+    Within(Type, u64),
+    /// To narrow numbers, found among bytes.
+    Narrow,
 }
 
 impl Widener<'_> {
@@ -100,6 +116,9 @@ impl Widener<'_> {
         let mut stmts = Vec::with_capacity(block.stmts.len());
         for stmt in block.stmts {
             self.stmt(stmt, &mut stmts);
+        }
+        if block.yields.iter().any(|value| self.places.contains_key(value)) {
+            self.refuse(Span::NONE);
         }
         Block { stmts, yields: block.yields }
     }
@@ -110,7 +129,10 @@ impl Widener<'_> {
         }
         let span = stmt.span;
         match &mut stmt.kind {
-            StmtKind::Let { op: Op::Const(constant), .. } => *constant = wide_constant(*constant),
+            StmtKind::Let { result, op: Op::Const(constant), .. } => {
+                *constant = wide_constant(*constant);
+                self.constants.insert(*result, *constant);
+            }
             StmtKind::Let { op: Op::Convert(to), .. } if to.is_float() => *to = Scalar::F64,
             StmtKind::Let { op: Op::Splat(ty) | Op::Construct(ty), .. } => *ty = wide_type(ty),
             StmtKind::Let { result, op: Op::Bitcast(to), args } => {
@@ -124,35 +146,90 @@ impl Widener<'_> {
                     return self.widened_after(result, to, stmt, out);
                 }
             }
-            StmtKind::Effect { result: Some(result), effect: Effect::Load, args } => {
-                let Type::Pointer(element) = self.function.ty(args[0]) else {
-                    bug!("widen", "a load from no pointer")
-                };
-                match element.scalar() {
-                    Some(scalar) if scalar.is_float() && scalar != Scalar::F64 => {
-                        let result = *result;
-                        return self.widened_after(result, scalar, stmt, out);
+            StmtKind::Let { result, op: Op::PointerCast(to), args } => {
+                self.cast(*result, to, args[0], span);
+            }
+            StmtKind::Let { result, op: Op::PointerOffset, args } if self.places.contains_key(&args[0]) => {
+                self.offset(*result, args, span, out);
+            }
+            StmtKind::Effect { result, effect, args }
+                if matches!(args.first().and_then(|to| self.places.get(to)), Some(Place::Narrow)) =>
+            {
+                match (&*effect, &*result) {
+                    (Effect::Load, Some(result)) if self.narrow_float(*result).is_some() => {
+                        let (result, scalar) = (*result, self.narrow_float(*result));
+                        return self.widened_after(result, scalar.unwrap_or(Scalar::F32), stmt, out);
                     }
-                    None if **element != wide_type(element) => self.refuse(span),
+                    (Effect::Store, _) if self.narrow_float(args[1]).is_some() => {
+                        let scalar = self.narrow_float(args[1]).unwrap_or(Scalar::F32);
+                        args[1] = self.converted(args[1], scalar, span, out);
+                    }
+                    _ if result.iter().chain(&args[1..]).any(|&value| self.changed_type(value)) => {
+                        self.refuse(span);
+                    }
                     _ => {}
                 }
             }
-            StmtKind::Effect { result, effect, args } => {
-                let stores = *effect == Effect::Store;
-                if result.is_some_and(|result| self.changed_type(result)) {
+            StmtKind::Effect { result, effect, args }
+                if !matches!(
+                    effect,
+                    Effect::Load | Effect::Store | Effect::AtomicAdd | Effect::Atomic(_)
+                ) =>
+            {
+                let mut touched = result.iter().chain(args.iter());
+                if touched.any(|&value| self.changed_type(value)) {
                     self.refuse(span);
                 }
-                for arg in args.iter_mut().skip(1) {
-                    match self.narrow_float(*arg) {
-                        Some(scalar) if stores => *arg = self.converted(*arg, scalar, span, out),
-                        _ if self.changed_type(*arg) => self.refuse(span),
-                        _ => {}
-                    }
-                }
+            }
+            other if other.operands().iter().any(|value| self.places.contains_key(value)) => {
+                self.refuse(span)
             }
             _ => {}
         }
         out.push(stmt);
+    }
+
+    /// A pointer seen as one to something else: a byte of a value, a part of it from that byte, or numbers among bytes.
+    fn cast(&mut self, result: Value, to: &mut Type, pointer: Value, span: Span) {
+        let Some(Type::Pointer(from)) = self.narrow.get(pointer.index()) else {
+            bug!("widen", "a cast of no pointer")
+        };
+        let bytes = Type::Scalar(Scalar::U8);
+        let keeps = |ty: &Type| *ty == wide_type(ty);
+        match self.places.get(&pointer).cloned() {
+            Some(Place::Within(of, at)) if *to == bytes => {
+                self.places.insert(result, Place::Within(of, at));
+            }
+            Some(Place::Within(of, at)) if has_part(&of, at, to) => *to = wide_type(to),
+            Some(Place::Within(..)) => self.refuse(span),
+            Some(Place::Narrow) => self.stay_narrow(result),
+            None if *to == bytes && !keeps(from) => {
+                self.places.insert(result, Place::Within(Type::clone(from), 0));
+            }
+            None if **from == bytes && !keeps(to) => self.stay_narrow(result),
+            None if **from == *to || keeps(from) && keeps(to) => *to = wide_type(to),
+            None => self.refuse(span),
+        }
+    }
+
+    fn stay_narrow(&mut self, pointer: Value) {
+        self.function.values[pointer].ty = self.narrow[pointer.index()].clone();
+        self.places.insert(pointer, Place::Narrow);
+    }
+
+    /// A byte of a value further on, or narrow numbers further on.
+    fn offset(&mut self, result: Value, args: &mut Args, span: Span, out: &mut Vec<Stmt>) {
+        let Some(Place::Within(of, at)) = self.places.get(&args[0]).cloned() else {
+            return self.stay_narrow(result);
+        };
+        let to = self.constants.get(&args[1]).and_then(|constant| at.checked_add_signed(constant.as_i64()));
+        let bytes = |at: u64| wide_offset(&of, at).map(|bytes| bytes as i64);
+        let (Some(to), Some(before)) = (to, bytes(at)) else { return self.refuse(span) };
+        let Some(after) = bytes(to) else { return self.refuse(span) };
+        args[1] = self.function.new_value(Type::I64);
+        let op = Op::Const(Constant::int(Scalar::I64, after - before));
+        out.push(Stmt { kind: StmtKind::Let { result: args[1], op, args: Args::new() }, span });
+        self.places.insert(result, Place::Within(of, to));
     }
 
     /// The scalar, narrower than f64, that a float value had.
@@ -225,24 +302,79 @@ mod tests {
         pullback_ir::verify(widened.clone()).expect("verifies");
         let widened = &widened.functions[f];
         expect![[r#"
-            func @f(%0 x: f64, %1 p: ptr<f32>, %2 n: i32) -> (f64) {
+            func @f(%0 x: f64, %1 p: ptr<f64>, %2 n: i32) -> (f64) {
               %3: f64 = const f64 2.0
               %4: f64 = mul %0, %3
               %5: f32 = convert.f32 %4
               %6: u32 = bitcast.u32 %5
               %7: f32 = bitcast.f32 %6
               %8: f64 = convert.f64 %7
-              %9: f32 = load %1
-              %10: f64 = convert.f64 %9
-              %11: f64 = convert.f64 %2
-              %12: f64 = add %8, %10
-              %13: f64 = add %12, %11
-              %14: f32 = convert.f32 %13
-              store %1, %14
-              yield %13
+              %9: f64 = load %1
+              %10: f64 = convert.f64 %2
+              %11: f64 = add %8, %9
+              %12: f64 = add %11, %10
+              store %1, %12
+              yield %12
             }
         "#]]
         .assert_eq(&widened.to_string());
+    }
+
+    fn widened(text: &str) -> Result<String, Diagnostics> {
+        let module = load(text);
+        let f = module.find("f").expect("f");
+        let widened = widen(&module, &[f])?;
+        pullback_ir::verify(widened.clone()).expect("verifies");
+        Ok(widened.functions[f].to_string())
+    }
+
+    #[test]
+    fn parts_of_structs_move_with_the_floats_before_them() {
+        let text = "func @f(%0: ptr<struct S { on: bool, x: f32, v: vec<f32, 3>, n: i32 }>) -> (f32, i32) {
+            %1: ptr<u8> = pointer_cast u8 %0
+            %2: i64 = const i64 12
+            %3: ptr<u8> = pointer_offset %1, %2
+            %4: ptr<f32> = pointer_cast f32 %3
+            %5: f32 = load %4
+            %6: i64 = const i64 20
+            %7: ptr<u8> = pointer_offset %1, %6
+            %8: ptr<i32> = pointer_cast i32 %7
+            %9: i32 = load %8
+            yield %5, %9
+        }";
+        let found = widened(text).expect("a part each");
+        // on at 0, x at 8, v at 16, n at 40
+        assert!(found.contains("const i64 24") && found.contains("const i64 40"), "{found}");
+        let refused = widened(&text.replace("const i64 12", "const i64 13")).expect_err("no part");
+        assert_eq!(refused.into_vec()[0].code, Code::UnsupportedFeature);
+    }
+
+    #[test]
+    fn floats_among_bytes_stay_narrow() {
+        let found = widened(
+            "func @f(%0: ptr<u8>, %1: f32) -> (f32) {
+                %2: ptr<f32> = pointer_cast f32 %0
+                store %2, %1
+                %3: i64 = const i64 1
+                %4: ptr<f32> = pointer_offset %2, %3
+                %5: f32 = load %4
+                yield %5
+            }",
+        );
+        let found = found.expect("loads and stores");
+        assert!(found.contains("ptr<f32> = pointer_cast f32") && found.contains("convert.f64"), "{found}");
+    }
+
+    #[test]
+    fn memory_of_floats_is_not_seen_as_something_else() {
+        let refused = widened(
+            "func @f(%0: ptr<f32>) -> (u32) {
+                %1: ptr<u32> = pointer_cast u32 %0
+                %2: u32 = load %1
+                yield %2
+            }",
+        );
+        assert_eq!(refused.expect_err("refused").into_vec()[0].code, Code::UnsupportedFeature);
     }
 
     #[test]

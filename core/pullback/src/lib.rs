@@ -25,10 +25,11 @@
 //! ```
 
 use std::path::Path;
+use std::sync::Arc;
 
 pub use pullback_base::{Code, DType, Diagnostic, Shape};
 pub use pullback_device::DeviceType;
-pub use pullback_dispatch::{Args, Error, Function, Gradients, LoadOptions, Tensor, Value};
+pub use pullback_dispatch::{Args, Error, Function, Gradients, LoadOptions, Record, Tensor, Value};
 
 /// A device to load modules and make tensors on. Clones share it.
 #[derive(Clone)]
@@ -116,6 +117,15 @@ impl Module {
     /// `unknown-function`, with the nearest name; what keeps a generic function from having the instance.
     pub fn function(&self, name: &str) -> Result<Function, Error> {
         self.0.function(name)
+    }
+
+    /// How a struct lies in memory that functions take, by value or in arrays: `S`, `N.S` in a namespace, `Pair<float>`.
+    /// Tensors are made of it: [`Tensor::from_structs`], [`Tensor::zeros_of`].
+    ///
+    /// # Errors
+    /// `unknown-name`, with the names that there are.
+    pub fn record(&self, name: &str) -> Result<Arc<Record>, Error> {
+        self.0.record(name)
     }
 
     pub fn function_names(&self) -> impl Iterator<Item = &str> {

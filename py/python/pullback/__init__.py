@@ -10,7 +10,7 @@ once per element of the arguments' broadcast shape, on the CPU, Vulkan or CUDA; 
     y = module.polynomial(a=2, b=8, c=-1, x=x)
 """
 
-from pullback._native import Device, DeviceType, Function, Module, Tensor
+from pullback._native import Device, DeviceType, Function, Module, Struct, Tensor
 from pullback.checks import check_derivative, gradcheck, numeric_grad
 from pullback.devices import create_device, create_torch_device
 from pullback.errors import (
@@ -39,6 +39,7 @@ __all__ = [
     "Module",
     "PullbackError",
     "ShapeError",
+    "Struct",
     "Tensor",
     "UnknownFunctionError",
     "check_derivative",

@@ -61,23 +61,30 @@ class _Backward(torch.autograd.Function):
         tensors, cotangents = saved[: ctx.count], saved[ctx.count :]
         derived, forms = ctx.recorded.differentiated(tensors, ctx.needs, cotangents)
         wanted = [seed for seed, needed in zip(seeds, ctx.needs, strict=True) if needed]
-        # A gradient was summed where its argument was broadcast, so its cotangent is the same for all those lanes.
-        wanted = [
-            None if seed is None else seed.to(getattr(torch, dtype)).expand(shape)
-            for seed, (shape, dtype) in zip(wanted, forms, strict=True)
-        ]
+        of_lanes, of_memory, memory = [], [], []
+        for seed, (shape, dtype, whole) in zip(wanted, forms, strict=True):
+            like = {"dtype": getattr(torch, dtype), "device": tensors[0].device}
+            if whole:
+                # The derivative is by what is added there, whatever is there before.
+                memory.append(torch.empty(shape, **like))
+                of_memory.append(torch.zeros(shape, **like) if seed is None else seed)
+            else:
+                # It was summed where its argument was broadcast, so its cotangent is the same for all those lanes.
+                of_lanes.append(None if seed is None else seed.to(like["dtype"]).expand(shape))
+        wanted = (*of_lanes, *of_memory)
         present = [cotangent is not None for cotangent in cotangents]
-        given = (*tensors, *(c for c in cotangents if c is not None))
+        given = (*tensors, *(c for c in cotangents if c is not None), *memory)
         needed = ctx.needs_input_grad[3:]
         needs = (
             False,
             *needed[: ctx.count],
             *(n for n, p in zip(needed[ctx.count :], present, strict=True) if p),
+            *(False for _ in memory),
         )
         if torch.is_grad_enabled():
             gradients = _Backward.apply(derived, needs, len(given), *given, *wanted)
         else:
-            gradients = derived.backward(given, needs, tuple(wanted))
+            gradients = derived.backward(given, needs, wanted)
         of_cotangents = iter(gradients[1 + ctx.count :])
         rest = (next(of_cotangents) if p else None for p in present)
         return None, None, None, *gradients[1 : 1 + ctx.count], *rest

@@ -22,8 +22,7 @@ class Call:
         self.leaves: list[Any] = []
         self.positional = [self._store(value) for value in positional]
         self.named = {name: self._store(value) for name, value in named.items()}
-        inputs, self.outputs = self.function._slots(*self._arguments(self.leaves))
-        self.slots = inputs
+        self.slots, self.outputs, self.left = self.function._slots(*self._arguments(self.leaves))
         shapes = [self.lanes(leaf) for leaf in range(len(self.leaves))]
         self.shape = np.broadcast_shapes(*shapes)
 
@@ -31,7 +30,10 @@ class Call:
         """The value with numbers of leaves in the place of leaves."""
         if isinstance(value, dict):
             return {name: self._store(field) for name, field in value.items()}
-        self.leaves.append(_as_numpy(value))
+        value = _as_numpy(value)
+        if isinstance(value, np.ndarray) and value.dtype.names:
+            return {name: self._store(value[name]) for name in value.dtype.names}
+        self.leaves.append(value)
         return len(self.leaves) - 1
 
     def _arguments(self, leaves: list[Any]) -> tuple[tuple, dict]:
@@ -45,9 +47,11 @@ class Call:
         }
 
     def rank(self, leaf: int) -> int:
-        """How many of the leaf's dims are its parameter's own."""
+        """How many of the leaf's dims are its parameter's own: all of a whole array's."""
         slot = self.slots[leaf]
-        return 0 if slot is None else len(slot[2])
+        if slot is None:
+            return 0
+        return len(slot[2]) if slot[4] is None else np.ndim(self.leaves[leaf])
 
     def lanes(self, leaf: int) -> tuple[int, ...]:
         """The leaf's dims before its parameter's own."""
@@ -58,46 +62,73 @@ class Call:
         """The leaves that can have a gradient."""
         return [leaf for leaf, slot in enumerate(self.slots) if slot is not None and slot[3]]
 
-    def expanded(self, leaf: int) -> np.ndarray:
-        """The leaf with an element of its own for each lane."""
-        own = self.slots[leaf][2]
-        value = np.asarray(self.leaves[leaf], np.float64)
-        return np.broadcast_to(value, (*self.shape, *own)).copy()
+    def own(self, leaf: int) -> tuple[int, ...]:
+        """The leaf's dims that are its parameter's own."""
+        shape = np.shape(self.leaves[leaf])
+        return shape if self.is_whole(leaf) else tuple(self.slots[leaf][2])
 
-    def results(self, leaf: int, value: np.ndarray) -> list[np.ndarray]:
-        """The float results where the leaf has that value."""
-        leaves = list(self.leaves)
-        leaves[leaf] = value
+    def is_whole(self, leaf: int) -> bool:
+        """Whether the leaf is an array for all lanes."""
+        return self.slots[leaf][4] is not None
+
+    def expanded(self, leaf: int) -> np.ndarray:
+        """The leaf with an element of its own for each lane; a whole array as it is."""
+        lanes = () if self.is_whole(leaf) else self.shape
+        value = np.asarray(self.leaves[leaf], np.float64)
+        return np.broadcast_to(value, (*lanes, *self.own(leaf))).copy()
+
+    def cotangents(self, make) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """For each float result, and each whole array that is written, what ``make`` makes of its shape."""
+        of_results = [make((*self.shape, *slot[2])) for slot in self.outputs if slot[3]]
+        return of_results, [make(np.shape(self.leaves[leaf])) for leaf in self._left_leaves()]
+
+    def _left_leaves(self) -> list[int]:
+        paths = [slot and slot[0] for slot in self.slots]
+        return [paths.index(path) for path in self.left]
+
+    def results(self, leaf: int, value: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """The float results where the leaf has that value, and what is left in whole arrays."""
+        leaves = [np.copy(one) if slot and slot[4] is not None else one for one, slot in self._leaves()]
+        leaves[leaf] = np.copy(value)
         args, kwargs = self._arguments(leaves)
         found = _flat(self.function(*args, **kwargs))
-        return [np.asarray(result) for result, slot in zip(found, self.outputs, strict=True) if slot[3]]
+        of_results = [np.asarray(result) for result, slot in zip(found, self.outputs, strict=True) if slot[3]]
+        return of_results, [leaves[left] for left in self._left_leaves()]
 
-    def difference(self, leaf: int, cotangents: Sequence[np.ndarray]) -> np.ndarray:
-        """The gradient of each lane by the leaf, for cotangents of the float results."""
+    def _leaves(self):
+        return zip(self.leaves, self.slots, strict=True)
+
+    def difference(self, leaf: int, cotangents: tuple[list[np.ndarray], list[np.ndarray]]) -> np.ndarray:
+        """The gradient of each lane by the leaf, or of all lanes by a whole array, for these cotangents."""
         at = self.expanded(leaf)
         gradient = np.zeros_like(at)
-        own = self.slots[leaf][2]
-        for index in np.ndindex(*own):
+        # Lanes meet in whole arrays: then each number is changed on its own.
+        apart = not self.is_whole(leaf) and not self.left
+        lanes = self.shape if apart else ()
+        for index in np.ndindex(*at.shape[len(lanes) :]):
             place = (..., *index)
             step = STEP * np.maximum(1.0, np.abs(at[place]))
-            total = np.zeros(self.shape)
+            total = np.zeros(lanes)
             for steps, weight in ((-2, 1.0), (-1, -8.0), (1, 8.0), (2, -1.0)):
                 moved = at.copy()
                 moved[place] += steps * step
-                for result, cotangent in zip(self.results(leaf, moved), cotangents, strict=True):
-                    axes = tuple(range(len(self.shape), result.ndim))
+                of_results, left = self.results(leaf, moved)
+                for result, cotangent in zip(of_results, cotangents[0], strict=True):
+                    axes = tuple(range(len(lanes), result.ndim))
                     total += weight * (result * cotangent).sum(axis=axes)
+                for array, cotangent in zip(left, cotangents[1], strict=True):
+                    total += weight * (array * cotangent).sum()
             gradient[place] = total / (12.0 * step)
         return gradient
 
-    def backward(self, leaf: int, cotangents: Sequence[np.ndarray]) -> np.ndarray:
+    def backward(self, leaf: int, cotangents: tuple[list[np.ndarray], list[np.ndarray]]) -> np.ndarray:
         """The same by reverse mode."""
         leaves = list(self.leaves)
         leaves[leaf] = self.expanded(leaf)
         args, kwargs = self._arguments(leaves)
-        outputs = [slot for slot in self.outputs if slot[3]]
+        paths = [slot[0] for slot in self.outputs if slot[3]]
         given: dict[str, Any] = {}
-        for (path, *_), cotangent in zip(outputs, cotangents, strict=True):
+        for path, cotangent in zip(paths + self.left, cotangents[0] + cotangents[1], strict=True):
             put(given, f"d_{path}", cotangent)
         gradients = self.function.bwds(*args, **kwargs, **given)
         return np.asarray(_get(gradients, self.slots[leaf][0]))

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, TypeAlias, final
 
 import numpy as np
 
@@ -14,10 +14,13 @@ __all__ = [
     "GradientExplanation",
     "Module",
     "RecordedCall",
+    "Struct",
     "Tensor",
     "add_library_path",
     "error_codes",
 ]
+
+_Slot: TypeAlias = tuple[str, str, list[int], bool, int | None]
 
 @final
 class DeviceType:
@@ -58,7 +61,7 @@ class Device:
 
 @final
 class Module:
-    """A compiled source file; its functions are its attributes, and its items by name."""
+    """A compiled source file; its functions and structs are its attributes, and its items by name."""
 
     @staticmethod
     def load_from_file(
@@ -97,12 +100,20 @@ class Module:
             UnknownFunctionError: there is none; the nearest name is suggested.
             CompileError: the generic function does not take these arguments.
         """
-    def __getattr__(self, name: str) -> Function: ...
-    def __getitem__(self, name: str) -> Function:
-        """As ``require_function``: ``module["f<float>"]``."""
+    def __getattr__(self, name: str) -> Any: ...
+    def __getitem__(self, name: str) -> Any:
+        """The function of that name (a :class:`Function`, as of ``require_function``), or else the :class:`Struct`:
+        ``module["f<float>"]``, ``module["Ray"]``.
+
+        Raises:
+            UnknownFunctionError: there is neither.
+        """
     @property
     def functions(self) -> list[str]:
         """Names of all functions."""
+    @property
+    def structs(self) -> list[str]:
+        """Names of the structs that functions take, by value or in arrays."""
     @property
     def name(self) -> str:
         """The file's name."""
@@ -121,6 +132,10 @@ class Function:
 
     A ``Tensor<T, D>`` parameter (and its kin) takes an array of D dims whole, whatever its strides, of exactly the dtype of T; so does a
     buffer, which takes an array's elements in C order. Such arrays have no lanes: every lane may read and write all of them.
+    Where T is a struct, the array is a NumPy array of ``module.T.dtype`` or a ``Tensor`` of it; a dict of arrays, one per field, each
+    of shape ``(n, ...)`` with the field's own dims last, packed for the call (and unpacked after one that writes); numbers of shape
+    ``(n, k)`` for structs of k numbers of one dtype; or bytes of shape ``(n, size)``, which have no gradient. A gradient comes in the
+    same form.
 
     The result has the call's shape followed by the result type's own dims, in the library of the arguments: torch if any is a
     tensor of torch's, else ``Tensor`` if any is one, else NumPy (a plain number when there are no dims). ``_result`` asks for
@@ -170,6 +185,10 @@ class Function:
 
         The tangent of ``x`` is ``d_x``; one left out is zero. The tangent of the result comes after the results. Tangents with more
         lanes than the arguments are several tangents at once. It is a function: call it, differentiate it.
+
+        The tangent of a whole array is an array like it, of the same shape, strides and dtype: those of all whole arrays are given, or
+        of none, which are constant then. Where the function writes an array, the tangents of what it writes are written into
+        the array's tangent.
         """
     @property
     def bwds(self) -> BackwardFunction:
@@ -182,8 +201,8 @@ class Function:
     def _widened(self) -> Function: ...
     def _slots(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[list[tuple[str, str, list[int], bool] | None], list[tuple[str, str, list[int], bool]]]: ...
-    def _input_slots(self) -> list[tuple[str, str, list[int], bool]]: ...
+    ) -> tuple[list[_Slot | None], list[_Slot], list[str]]: ...
+    def _input_slots(self) -> list[_Slot]: ...
     def _mismatch(self, param: str, message: str, notes: list[str]) -> Exception: ...
     def _value_and_grad(
         self, argnums: tuple[int | str, ...], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -232,26 +251,42 @@ class GradientExplanation:
         """Why there is no gradient, as the error that asking for it raises says it; ``None`` where there is one."""
 
 @final
+class Struct:
+    """A struct of a module: how it lies in memory, where functions take arrays of it."""
+
+    __name__: str
+    @property
+    def dtype(self) -> np.dtype[np.void]:
+        """NumPy's dtype with the same fields in the same places: ``np.zeros(n, module.Ray.dtype)`` is an array of rays.
+
+        Raises:
+            BindError: a field is of bfloat16, which NumPy has not.
+        """
+    @property
+    def itemsize(self) -> int:
+        """The size of one struct in bytes."""
+
+@final
 class Tensor:
     """A C-contiguous array in a device's memory."""
 
     @staticmethod
-    def empty(device: Device, shape: Sequence[int], dtype: str = "float32") -> Tensor:
-        """An uninitialized tensor; ``dtype`` by NumPy's name."""
+    def empty(device: Device, shape: Sequence[int], dtype: str | Struct | None = None) -> Tensor:
+        """An uninitialized tensor; ``dtype`` by NumPy's name (float32 without one), or a struct of a module."""
     @staticmethod
-    def zeros(device: Device, shape: Sequence[int], dtype: str = "float32") -> Tensor:
+    def zeros(device: Device, shape: Sequence[int], dtype: str | Struct | None = None) -> Tensor:
         """A tensor of zeros."""
     @staticmethod
     def from_numpy(device: Device, array: np.ndarray | np.generic) -> Tensor:
-        """A copy of a NumPy array or scalar, of its shape and dtype."""
+        """A copy of a NumPy array or scalar, of its shape and dtype, structured ones too."""
     def to_numpy(self) -> np.ndarray:
         """A copy as a NumPy array, after all launches that write the tensor."""
     @property
     def shape(self) -> tuple[int, ...]:
         """Sizes per dimension."""
     @property
-    def dtype(self) -> str:
-        """NumPy's name of the dtype."""
+    def dtype(self) -> str | Struct:
+        """NumPy's name of the dtype, or the struct that the elements are."""
 
 @final
 class RecordedCall:
@@ -263,7 +298,7 @@ class RecordedCall:
     ) -> tuple[Any, ...]: ...
     def differentiated(
         self, tensors: tuple[Any, ...], needs: tuple[bool, ...], cotangents: tuple[Any, ...]
-    ) -> tuple[RecordedCall, list[tuple[list[int], str]]]: ...
+    ) -> tuple[RecordedCall, list[tuple[list[int], str, bool]]]: ...
 
 def add_library_path(path: str | os.PathLike[str]) -> None:
     """Adds a folder where NVRTC is looked for."""

@@ -10,6 +10,9 @@ from typing import Any
 
 from pullback._native import Function
 
+CHECKED_SIZE = 5
+"""Of each dim of a whole array that is checked at random."""
+
 
 def numeric_grad(
     function: Function, args: Sequence[Any] | Mapping[str, Any], argnums: int | str | None = None
@@ -22,7 +25,8 @@ def numeric_grad(
         argnums: the argument to differentiate by, by its number or name in ``args``; ``None`` for all.
 
     Returns:
-        A float64 NumPy array of the argument's shape (a dict of them for a struct); for all arguments, a dict by parameter name.
+        A float64 NumPy array of the argument's shape (a dict of them for a struct, and for an array of structs); for all arguments,
+        a dict by parameter name. What a function writes into whole arrays counts as its results do.
 
     Raises:
         BindError, ShapeError: the arguments do not fit.
@@ -32,7 +36,7 @@ def numeric_grad(
     from pullback._differences import Call, put, summed
 
     call = Call(function, args)
-    ones = [np.ones((*call.shape, *slot[2])) for slot in call.outputs if slot[3]]
+    ones = call.cotangents(np.ones)
     gradients: dict[str, Any] = {}
     for leaf in call.differentiable():
         gradient = call.difference(leaf, ones)
@@ -58,7 +62,8 @@ def gradcheck(
 ) -> bool:
     """Whether reverse mode agrees with finite differences at these arguments.
 
-    Every float argument is checked, lane by lane, for a random cotangent of the results.
+    Every float argument is checked, lane by lane (a whole array by each of its elements), for random cotangents of the results
+    and of the whole arrays that the function writes. Arguments are not changed.
 
     Args:
         function: a function of a module.
@@ -80,7 +85,7 @@ def gradcheck(
 
     call = Call(function, args)
     random = np.random.default_rng(seed)
-    cotangents = [random.uniform(0.5, 1.5, (*call.shape, *slot[2])) for slot in call.outputs if slot[3]]
+    cotangents = call.cotangents(lambda shape: random.uniform(0.5, 1.5, shape))
     for leaf in call.differentiable():
         numeric, derived = call.difference(leaf, cotangents), call.backward(leaf, cotangents)
         with np.errstate(invalid="ignore"):
@@ -112,7 +117,7 @@ def check_derivative(function: Function, samples: int = 64, seed: int = 0, scale
 
     Args:
         function: a function of a module; its first declaration is checked.
-        samples: how many lanes.
+        samples: how many lanes; a whole array has 5 elements along each dim.
         seed: of the arguments.
         scale: floats are drawn from ``[-scale, scale]``, integers from 1 to 4.
 
@@ -125,8 +130,9 @@ def check_derivative(function: Function, samples: int = 64, seed: int = 0, scale
 
     random = np.random.default_rng(seed)
     args: dict[str, Any] = {}
-    for path, dtype, shape, _ in function._widened()._input_slots():
-        size = (samples, *shape)
+    for path, dtype, shape, _, whole in function._widened()._input_slots():
+        lanes = (samples,) if whole is None else (CHECKED_SIZE,) * whole
+        size = (*lanes, *shape)
         if dtype == "bool":
             value = random.integers(0, 2, size).astype(bool)
         elif np.issubdtype(np.dtype(dtype), np.integer):

@@ -84,7 +84,7 @@ def hessian(function: Function, argnum: int | str = 0) -> Callable:
 
     Args:
         function: a function of a module with one result; of a result with several components, the sum is meant.
-        argnum: the parameter to differentiate by, which is no struct.
+        argnum: the parameter to differentiate by, which is no struct and no whole array.
 
     Raises:
         GradientError: from the call, as for :func:`value_and_grad`.

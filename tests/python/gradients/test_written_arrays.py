@@ -150,3 +150,48 @@ float counted(float x, RWStructuredBuffer<int> counts, int i) { counts[i] += 1; 
     assert module.counted.bwds(x, counts, INDICES)["x"].tolist() == [6, 8]
     assert module.counted.bwds(x, counts, INDICES, d_result=x)["x"].tolist() == [18, 32]
     assert counts.tolist() == [1, 1]
+
+
+def test_one_of_several_written_arrays_may_count(load):
+    source = """
+void both(float x, RWStructuredBuffer<float> a, RWStructuredBuffer<float> b, int i) { a[i] = x * x; b[i] = 3 * x; }
+"""
+    x, a, b = torch.tensor([4.0], requires_grad=True), torch.zeros(1), torch.zeros(1)
+    load(source).both(x, a, b, torch.tensor([0], dtype=torch.int32))
+    b.sum().backward()
+    assert x.grad.tolist() == [3]
+
+
+def test_tangents_are_written_beside_values(module):
+    to, d_to = np.array([0.5, 0.25], np.float32), np.array([1, 2], np.float32)
+    x = np.array([4], np.float32)
+    assert module.added_to.fwds(x, to, np.zeros(1, np.int32), d_x=10 * x, d_to=d_to) is None
+    assert (to.tolist(), d_to.tolist()) == ([16.5, 0.25], [1 + 2 * 4 * 40, 2])
+    d_from, d_to = np.array([1, 0, 0], np.float32), np.zeros(6, np.float32)
+    module.scattered.fwds(FROM, np.zeros(6, np.float32), INDICES, d_from=d_from, d_to=d_to)
+    assert d_to.tolist() == [4, 3, 0, 0, 0, 0]
+
+
+def test_gradcheck_sees_what_is_written(module):
+    bins = np.array([0.5, 0.25, 1, 2], np.float32)
+    assert pb.gradcheck(module.splat, (np.array([0.25, 1.5], np.float32), np.array([1, 2], np.float32), bins))
+    assert pb.gradcheck(module.scattered, (FROM, np.zeros(6, np.float32), INDICES))
+    assert pb.gradcheck(module.added_to, (np.array([4, 5], np.float32), bins, INDICES))
+
+
+def test_a_deterministic_gradient_of_a_written_array_is_refused(module):
+    with pytest.raises(pb.GradientError, match=r"leave deterministic\(\) out"):
+        module.scattered.deterministic().bwds(FROM, np.zeros(6, np.float32), INDICES, d_to=D_TO)
+
+
+def test_integers_in_structs_are_not_written_where_there_are_gradients(load):
+    module = load("""
+struct Star { float2 position; int hits; };
+void whole(RWStructuredBuffer<Star> to, float2 by, int i) { Star star; star.position = by; star.hits = i; to[i] = star; }
+void floats(RWStructuredBuffer<Star> to, float2 by, int i) { to[i].position = by; }
+""")
+    to, d_to = np.zeros(2, module.Star.dtype), np.zeros(2, module.Star.dtype)
+    by, d_to["position"] = np.float32([[1, 1], [2, 2]]), [1, 10]
+    assert module.floats.bwds(to, by, INDICES, d_to=d_to)["by"].tolist() == [[1, 10], [1, 10]]
+    with pytest.raises(pb.GradientError, match="no floats are written where there are derivatives"):
+        module.whole.bwds(to, by, INDICES, d_to=d_to)

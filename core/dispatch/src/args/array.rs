@@ -1,7 +1,10 @@
 //! Array arguments: strided memory somewhere.
 
+use crate::record::Record;
+use crate::whole::Element;
 use pullback_base::{DType, Shape};
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// Where an array's memory is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,23 +28,45 @@ pub struct ArrayView {
     pub strides: SmallVec<[i64; 6]>,
     pub location: Location,
     pub writable: bool,
+    /// Of an array of structs: how one lies in memory. The array is seen as bytes, a struct's being the last dim.
+    pub record: Option<Arc<Record>>,
 }
 
 impl ArrayView {
     /// A C-contiguous view.
     pub fn contiguous(address: u64, dtype: DType, shape: Shape, location: Location) -> Self {
         let strides = shape.contiguous_strides();
-        Self { address, dtype, shape, strides, location, writable: true }
+        Self { address, dtype, shape, strides, location, writable: true, record: None }
+    }
+
+    /// A C-contiguous view of structs in an array of that shape.
+    pub fn of_records(address: u64, record: &Arc<Record>, shape: &Shape, location: Location) -> Self {
+        let Element { dtype, shape: own, record } = Element::of_record(record);
+        let dims: SmallVec<[i64; 6]> = shape.dims().iter().chain(own.dims()).copied().collect();
+        Self { record, ..Self::contiguous(address, dtype, Shape::from(dims), location) }
+    }
+
+    /// The shape as users see it: without the bytes of structs.
+    pub fn shown_shape(&self) -> Shape {
+        let dims = self.shape.dims();
+        Shape::from(&dims[..dims.len() - usize::from(self.record.is_some())])
+    }
+
+    /// How messages name it: `float32 (4, 3)`, `struct Ray (4,)`.
+    pub fn describe(&self) -> String {
+        let of = self.record.as_ref().map_or_else(|| self.dtype.numpy_name().to_owned(), |it| it.shown());
+        format!("{of} {}", self.shown_shape())
     }
 
     /// Whether the elements lie side by side in C order.
     pub fn is_contiguous(&self) -> bool {
         let mut step = 1;
-        self.shape.dims().iter().zip(&self.strides).rev().all(|(&size, &stride)| {
-            let fits = size == 1 || stride == step;
-            step *= size;
-            fits
-        })
+        self.shape.count() == 0
+            || self.shape.dims().iter().zip(&self.strides).rev().all(|(&size, &stride)| {
+                let fits = size == 1 || stride == step;
+                step *= size;
+                fits
+            })
     }
 
     /// First byte and byte count of what the view reaches.

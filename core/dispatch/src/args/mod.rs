@@ -66,7 +66,7 @@ impl Leaf<'_> {
     pub fn describe(&self) -> String {
         match self {
             Leaf::Numbers(numbers) => numbers.describe(),
-            Leaf::Array(array) => format!("{} {}", array.dtype.numpy_name(), array.shape),
+            Leaf::Array(array) => array.describe(),
         }
     }
 }

@@ -13,6 +13,8 @@ use smallvec::SmallVec;
 pub struct Place {
     root: Root,
     steps: Vec<Step>,
+    /// Whether it is in memory, and a `no_diff` field: what is there carries no derivative.
+    is_constant: bool,
 }
 
 #[derive(Clone)]
@@ -76,7 +78,7 @@ impl FunctionLowerer<'_, '_> {
                 Root::Var(self.ssa.declare_with(value, None))
             }
         };
-        Place { root, steps: Vec::new() }
+        Place { root, steps: Vec::new(), is_constant: false }
     }
 
     /// Whether the expression is a place in memory, so that a part of it is read without the rest.
@@ -109,13 +111,15 @@ impl FunctionLowerer<'_, '_> {
             return place.steps.push(step);
         }
         match (&place.root, step) {
-            (Root::Memory(memory), Step::Element { index, .. }) => {
+            (Root::Memory(memory), Step::Element { index, detached }) => {
+                place.is_constant |= detached;
                 place.root = Root::Memory(self.memory_element(*memory, index));
             }
             (Root::Memory(memory), Step::Index(index)) => {
                 place.root = Root::Memory(self.memory_at(*memory, index));
             }
-            (Root::Shared(shared), Step::Element { index, .. }) => {
+            (Root::Shared(shared), Step::Element { index, detached }) => {
+                place.is_constant |= detached;
                 place.root = Root::Shared(self.shared_element(shared, index));
             }
             (Root::Shared(shared), Step::Index(index)) => {
@@ -145,10 +149,11 @@ impl FunctionLowerer<'_, '_> {
         for step in &place.steps {
             value = self.picked(value, step);
         }
-        value
+        if place.is_constant { self.constant(value) } else { value }
     }
 
     pub fn write_place(&mut self, place: &Place, value: Value) {
+        let value = if place.is_constant { self.constant(value) } else { value };
         if let (Root::Memory(_) | Root::Shared(_), [step @ (Step::Swizzle(_) | Step::Components(_))]) =
             (&place.root, &place.steps[..])
         {
