@@ -32,6 +32,7 @@ mod lambda;
 mod link;
 mod locals;
 mod lost_static;
+mod matrix_order;
 mod member;
 pub mod memory;
 mod operator;
@@ -74,6 +75,7 @@ use self::request::Requests;
 use self::types::Arg;
 use super::ast;
 use super::modules::Unit;
+use super::preprocess::MatrixPacking;
 use pullback_base::{Code, Diagnostic, Diagnostics, Span, ids::Id};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -109,6 +111,8 @@ pub struct Checker<'a> {
     wanted: Vec<FnId>,
     /// The names by which `__target_switch` knows where the program will run.
     targets: Vec<String>,
+    /// What files say of matrices in memory.
+    packing: MatrixPacking,
     /// What was put off until all conformances are known.
     obligations: Vec<Obligation>,
     headers_done: bool,
@@ -149,6 +153,7 @@ pub fn check<'a>(std: Program<'a>, units: &'a [Unit], asked: &'a Requests) -> Ch
         first_own = checker.program.functions.len();
         let place = Place::of_module(scope, visibility::says_visibility(unit).then_some(scope), false);
         for file in &unit.files {
+            checker.packing.extend(&file.packing);
             checker.collect(&file.decls, place);
         }
     }
@@ -201,6 +206,7 @@ impl<'a> Checker<'a> {
             bodies: FxHashMap::default(),
             wanted: Vec::new(),
             targets: Vec::new(),
+            packing: MatrixPacking::default(),
             obligations: Vec::new(),
             headers_done: false,
             headers_broken: false,
