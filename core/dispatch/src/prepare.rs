@@ -13,10 +13,11 @@ use crate::ports::{Leaves, Ports};
 use crate::signature::Signature;
 use crate::source::Source;
 use crate::vectorize::{Geometry, Reach, Role};
-use crate::whole;
+use crate::whole::{self, Form};
 use crate::words::{HostRanges, Words, host_range};
 use pullback_base::{Code, DType, Diagnostic, Shape, bug};
 use pullback_device::Access;
+use pullback_ir::MatrixOrder;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -350,6 +351,9 @@ fn check_gathered(array: &ArrayView, input: &bind::Input) -> Result<(), Diagnost
         let message =
             format!("the gradient of `{path}` is added up in {dtype}, which no atomic operation does");
         (message, "pass float32 or float64")
+    } else if input.slot.whole == Some(Form::Elements(MatrixOrder::Columns)) {
+        let message = format!("the gradient of `{path}` would be an array of column-major matrices");
+        (message, "declare its elements row-major")
     } else if !array.is_contiguous() {
         let message = format!("the gradient of `{path}` needs the array's elements in C order, without gaps");
         (message, "pass a contiguous copy: np.ascontiguousarray(x), x.contiguous()")
@@ -366,6 +370,11 @@ fn check_seed(
     input: &bind::Input,
 ) -> Result<(), Diagnostic> {
     let path = &input.slot.path;
+    if input.slot.whole == Some(Form::Elements(MatrixOrder::Columns)) {
+        let message = format!("the cotangent of `{path}` would be an array of column-major matrices");
+        let found = Diagnostic::error(Code::NotDifferentiable, message).at(input.span, "declared here");
+        return Err(found.help("declare its elements row-major"));
+    }
     let Some(array) = array else { return Ok(()) };
     let like = |what: &ArrayView| format!("{} {}", what.dtype.numpy_name(), what.shape);
     if (cotangent.dtype, &cotangent.shape) != (array.dtype, &array.shape) {

@@ -1,6 +1,7 @@
 //! Trees as compact text, for golden tests: one line per declaration or statement, expressions fully bracketed.
 
 use super::ast::*;
+use pullback_ir::MatrixOrder;
 use std::fmt::Write;
 
 pub fn print(module: &Module) -> String {

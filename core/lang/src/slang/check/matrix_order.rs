@@ -6,8 +6,8 @@
 
 use super::context::Context;
 use super::hir::{Access, Expr, ExprKind, Pick};
-use super::types::{Arg, Shape, Ty};
 use super::memory::is_block;
+use super::types::{Arg, Shape, Ty};
 use crate::slang::ast::{GenericArg, ModifierKind, Modifiers, PathSegment, TypeExpr, TypeExprKind};
 use pullback_base::Span;
 use pullback_ir::MatrixOrder;
@@ -71,15 +71,27 @@ impl Context<'_, '_> {
         self.order(written_order(written), written, ty)
     }
 
+    /// `column_major float3x3*` is said of what the pointer leads to.
+    pub fn refuse_pointer_to_columns(&mut self, order: MatrixOrder, ty: &Ty, span: Span) {
+        if let Ty::Pointer(_, target) = ty.innermost()
+            && order == MatrixOrder::Columns
+            && target.is_of_matrices()
+        {
+            self.unsupported("pointers to column-major matrices", span);
+        }
+    }
+
     fn order(&mut self, said: Option<MatrixOrder>, written: &TypeExpr, ty: &Ty) -> MatrixOrder {
         let order = said.unwrap_or_else(|| self.checker.packing.at(written.span));
         let refused = match ty.innermost() {
-            Ty::Pair(_, of) if of.is_of_matrices() => {
-                (order == MatrixOrder::Columns || has_column_major_arg(written))
-                    .then_some("pairs of column-major matrices in memory")
-            }
+            Ty::Pair(_, of) if of.is_of_matrices() => (order == MatrixOrder::Columns
+                || has_column_major_arg(written))
+            .then_some("pairs of column-major matrices in memory"),
             open if open.is_open() && !ty.is_of_matrices() => {
                 (said == Some(MatrixOrder::Columns)).then_some("column-major values of generic types")
+            }
+            Ty::Pointer(_, target) if target.is_of_matrices() => {
+                (said == Some(MatrixOrder::Columns)).then_some("pointers to column-major matrices")
             }
             _ => None,
         };

@@ -159,7 +159,11 @@ impl Context<'_, '_> {
                 array
             }
             // A value has no order. Who declares what is in memory asks for it.
-            TypeExprKind::InOrder(_, ty) => self.resolve_type(ty),
+            TypeExprKind::InOrder(order, inner) => {
+                let resolved = self.resolve_type(inner);
+                self.refuse_pointer_to_columns(*order, &resolved, ty.span);
+                resolved
+            }
             TypeExprKind::Pointer(written) => {
                 let target = self.resolve_type(written);
                 self.refuse_columns(written, &target, "pointers to column-major matrices");
