@@ -37,6 +37,7 @@ mod member;
 pub mod memory;
 mod operator;
 mod optional;
+mod out_of_range;
 mod overload;
 mod place;
 pub mod pointer;
