@@ -16,10 +16,11 @@ use crate::signature::Signature;
 use crate::slot::Slot;
 use crate::source::Source;
 use crate::vectorize::{Geometry, Reach, Role};
-use crate::whole;
+use crate::whole::{self, Form};
 use crate::words::{HostRanges, Words, host_range};
 use pullback_base::{Code, DType, Diagnostic, Shape, Span, bug};
 use pullback_device::Access;
+use pullback_ir::MatrixOrder;
 use smallvec::SmallVec;
 use std::ops::Range;
 use std::sync::Arc;
@@ -454,6 +455,9 @@ fn check_gathered(slot: &Slot, array: Option<&ArrayView>, input: &bind::Input) -
         let message =
             format!("the gradient of `{path}` would have to leave out its no_diff fields, but got numbers");
         (message, "pass an array of structs, or a dict of arrays, one per field")
+    } else if slot.whole == Some(Form::Elements(MatrixOrder::Columns)) {
+        let message = format!("the gradient of `{path}` would be an array of column-major matrices");
+        (message, "declare its elements row-major")
     } else if !array.is_contiguous() && matches!(input.source, bind::Source::Leaf(_)) {
         let message = format!("the gradient of `{path}` needs the array's elements in C order, without gaps");
         (message, "pass a contiguous copy: np.ascontiguousarray(x), x.contiguous()")
@@ -470,7 +474,13 @@ fn check_seed(
     slot: &Slot,
     span: Span,
 ) -> Result<(), Diagnostic> {
-    let (path, Some(array)) = (&slot.path, array) else { return Ok(()) };
+    let path = &slot.path;
+    if slot.whole == Some(Form::Elements(MatrixOrder::Columns)) {
+        let message = format!("the cotangent of `{path}` would be an array of column-major matrices");
+        let found = Diagnostic::error(Code::NotDifferentiable, message).at(span, "declared here");
+        return Err(found.help("declare its elements row-major"));
+    }
+    let Some(array) = array else { return Ok(()) };
     let is_like = match (&cotangent.record, &array.record) {
         (None, None) => cotangent.dtype == array.dtype,
         // What has no derivative may be left out.

@@ -2,7 +2,7 @@
 
 use pullback_base::{DType, Shape};
 use pullback_ir::layout::{element_offset_bytes, layout};
-use pullback_ir::{StructType, Type};
+use pullback_ir::{MatrixOrder, StructType, Type};
 use smallvec::SmallVec;
 use std::fmt;
 use std::sync::Arc;
@@ -207,7 +207,9 @@ fn field_type(ty: &Type, dims: &mut Vec<i64>) -> Option<FieldType> {
             dims.push(i64::from(*n));
             Some(FieldType::Number(*scalar))
         }
-        Type::Matrix { scalar, rows, columns } => {
+        // No array of rows lies like this.
+        Type::Matrix { order: MatrixOrder::Columns, .. } => None,
+        Type::Matrix { scalar, rows, columns, order: MatrixOrder::Rows } => {
             dims.extend([i64::from(*rows), i64::from(*columns)]);
             Some(FieldType::Number(*scalar))
         }

@@ -172,7 +172,7 @@ fn element_dims(ty: &Type, dims: &mut Vec<i64>) -> Option<DType> {
             dims.push(i64::from(*n));
             Some(*scalar)
         }
-        Type::Matrix { scalar, rows, columns } => {
+        Type::Matrix { scalar, rows, columns, .. } => {
             dims.extend([i64::from(*rows), i64::from(*columns)]);
             Some(*scalar)
         }

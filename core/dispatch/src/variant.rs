@@ -112,6 +112,7 @@ impl Recipe {
             constants: &choice.constants,
             links: &links,
             targets: context.target_names(),
+            ..lang::Options::default()
         };
         Ok(lang::compile(self.language, &self.name, &self.text, &options))
     }

@@ -9,14 +9,15 @@ use crate::record::Record;
 use crate::slot::Slot;
 use crate::words::Words;
 use pullback_base::{Code, DType, Diagnostic, Shape, Span};
-use pullback_ir::{StructType, Type};
+use pullback_ir::{MatrixOrder, StructType, Type};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// What a whole array is passed as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Form {
-    /// Elements one after another, counted.
-    Elements,
+    /// Elements one after another, counted; how those that are matrices lie.
+    Elements(MatrixOrder),
     /// Bytes one after another, counted, of any dtype.
     Bytes,
     /// So many dims, by strides.
@@ -52,7 +53,7 @@ impl Whole {
         let fields: Vec<(&str, &Type)> = structure.fields.iter().map(|f| (&*f.name, &f.ty)).collect();
         match fields.as_slice() {
             [("data", Type::Pointer(of)), ("count", count)] if **count == Type::I64 => {
-                Some(Whole { form: Form::Elements, element: element(of)? })
+                Some(Whole { form: Form::Elements(order_within(of)), element: element(of)? })
             }
             [("data", Type::Pointer(_)), ("bytes", bytes)] if **bytes == Type::I64 => {
                 let element = Element { dtype: DType::U8, shape: Shape::scalar(), record: None };
@@ -64,7 +65,8 @@ impl Whole {
                 ("sizes", Type::Array(size, rank)),
                 ("strides", Type::Array(stride, strides)),
             ] if rank == strides && **first == Type::I64 && **size == Type::U32 && **stride == Type::I64 => {
-                let data = Whole::of(data, element).filter(|data| data.form == Form::Elements)?;
+                let data =
+                    Whole::of(data, element).filter(|data| data.form == Form::Elements(MatrixOrder::Rows))?;
                 Some(Whole { form: Form::Tensor { rank: *rank as usize }, ..data })
             }
             _ => None,
@@ -81,10 +83,35 @@ impl Whole {
         };
         match self.form {
             Form::Bytes => "a whole array of any dtype".to_owned(),
-            Form::Elements => format!("a whole array of {of}"),
+            Form::Elements(_) => format!("a whole array of {of}"),
             Form::Tensor { rank } => format!("a whole array of {of}, of {rank} dims"),
         }
     }
+}
+
+/// How matrices lie that are the elements of a buffer, or of arrays that are.
+fn order_within(element: &Type) -> MatrixOrder {
+    match element {
+        Type::Matrix { order, .. } => *order,
+        Type::Array(element, _) => order_within(element),
+        _ => MatrixOrder::Rows,
+    }
+}
+
+const COLUMNS_HELP: &str =
+    "pass a copy like np.ascontiguousarray(x.swapaxes(-1, -2)).swapaxes(-1, -2), x.mT.contiguous().mT";
+
+/// Whether it is in C order with the last two dims the other way round: `x[.., i, j]` is row `i`, column `j` all the same.
+fn columns_together(array: &ArrayView) -> bool {
+    let rank = array.shape.rank();
+    if rank < 2 {
+        return false;
+    }
+    let mut turned: SmallVec<[i64; 6]> = SmallVec::from_slice(array.shape.dims());
+    turned.swap(rank - 2, rank - 1);
+    let mut strides = array.strides.clone();
+    strides.swap(rank - 2, rank - 1);
+    ArrayView { shape: Shape::from(turned), strides, ..array.clone() }.is_contiguous()
 }
 
 /// The words of a whole array: its lowest address, then its sizes.
@@ -107,7 +134,8 @@ pub fn words(slot: &Slot, form: Form, array: &ArrayView, span: Span) -> Result<W
     let (lane_strides, inner) = array.strides.split_at(dims.len());
     let in_order = array.shape.count() == 0
         || match form {
-            Form::Elements | Form::Bytes => array.is_contiguous(),
+            Form::Elements(MatrixOrder::Columns) => columns_together(array),
+            Form::Elements(MatrixOrder::Rows) | Form::Bytes => array.is_contiguous(),
             Form::Tensor { .. } => {
                 let inner = inner.iter().zip(element).zip(element_shape.contiguous_strides());
                 let sizes = lane_strides.iter().zip(dims);
@@ -116,8 +144,16 @@ pub fn words(slot: &Slot, form: Form, array: &ArrayView, span: Span) -> Result<W
             }
         };
     if !in_order {
-        let what = "an array whose elements lie together".to_owned();
-        return refuse(what, "pass a contiguous copy: np.ascontiguousarray(x), x.contiguous()");
+        let (what, help) = match form {
+            Form::Elements(MatrixOrder::Columns) => {
+                ("an array whose columns of matrices lie together, one after another", COLUMNS_HELP)
+            }
+            _ => (
+                "an array whose elements lie together",
+                "pass a contiguous copy: np.ascontiguousarray(x), x.contiguous()",
+            ),
+        };
+        return refuse(what.to_owned(), help);
     }
     if let Some(record) = slot.record.as_ref().filter(|record| address % record.align_bytes != 0) {
         let what = format!("structs at multiples of {} bytes", record.align_bytes);
@@ -128,7 +164,7 @@ pub fn words(slot: &Slot, form: Form, array: &ArrayView, span: Span) -> Result<W
     let mut words = Words::from_slice(&[address]);
     match form {
         Form::Bytes => words.push(size_bytes),
-        Form::Elements => words.push(count as u64),
+        Form::Elements(_) => words.push(count as u64),
         Form::Tensor { rank } if rank != dims.len() => {
             return refuse(format!("a tensor of {rank} dims"), "pass an array of as many dims");
         }

@@ -107,7 +107,7 @@ fn elements<N: Number>(aggregate: &Value<N>) -> &[Value<N>] {
 
 fn splat<N: Number>(ty: &Type, element: &Value<N>) -> Value<N> {
     match ty {
-        Type::Matrix { scalar, rows, columns } => {
+        Type::Matrix { scalar, rows, columns, .. } => {
             let row = splat(&Type::Vector(*scalar, *columns), element);
             Value::aggregate(vec![row; usize::from(*rows)])
         }

@@ -125,7 +125,7 @@ fn matrices_are_rows_and_multiply_as_such() {
             Value::f32(next)
         })
     };
-    let m = count(&Type::Matrix { scalar: Scalar::F32, rows: 2, columns: 3 });
+    let m = count(&Type::matrix(Scalar::F32, 2, 3));
     let v = Value::aggregate([1.0, 0.0, 2.0].map(Value::f32).to_vec());
     let w = Value::aggregate([1.0, -1.0].map(Value::f32).to_vec());
     let out = results(text, &[m, v, w]);
@@ -161,7 +161,7 @@ fn number_types_agree_on_a_program_and_complex_gives_its_derivative() {
 /// Operand types that an op of the table takes.
 fn operand_types(op: &Op) -> Vec<Type> {
     let vector = Type::Vector(Scalar::F32, 2);
-    let matrix = Type::Matrix { scalar: Scalar::F32, rows: 2, columns: 2 };
+    let matrix = Type::matrix(Scalar::F32, 2, 2);
     match op {
         Op::Select => vec![Type::BOOL, Type::F32, Type::F32],
         Op::Extract(_) | Op::Swizzle(_) => vec![vector],

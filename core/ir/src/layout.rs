@@ -1,10 +1,10 @@
 //! How values lie in memory: natural layout, the one way for every device and every front end.
 //!
-//! A scalar takes its size (a bool one byte, a pointer eight) at a multiple of it. Vectors, matrices (row by row) and
-//! arrays are their elements end to end; a struct's fields come in order, each at a multiple of its alignment, and
+//! A scalar takes its size (a bool one byte, a pointer eight) at a multiple of it. Vectors, matrices (row by row, or column
+//! by column) and arrays are their elements end to end; a struct's fields come in order, each at a multiple of its alignment, and
 //! its size is padded to the largest of them.
 
-use crate::Type;
+use crate::{MatrixOrder, Type};
 use pullback_base::Scalar;
 
 /// Size and alignment in bytes.
@@ -20,7 +20,7 @@ pub fn layout(ty: &Type) -> Layout {
         Type::Scalar(scalar) => natural(scalar_bytes(*scalar)),
         Type::Pointer(_) => natural(8),
         Type::Vector(scalar, n) => repeated(natural(scalar_bytes(*scalar)), (*n).into()),
-        Type::Matrix { scalar, rows, columns } => {
+        Type::Matrix { scalar, rows, columns, .. } => {
             repeated(natural(scalar_bytes(*scalar)), u64::from(*rows) * u64::from(*columns))
         }
         Type::Array(element, n) => repeated(layout(element), (*n).into()),
@@ -37,7 +37,8 @@ pub fn layout(ty: &Type) -> Layout {
     }
 }
 
-/// Where component, row, array element or field number `index` of a type lies in it.
+/// Where component, row, array element or field number `index` of a type lies in it; of a row that does not lie together,
+/// its first component.
 pub fn element_offset_bytes(ty: &Type, index: u32) -> u64 {
     match ty {
         Type::Struct(structure) => {
@@ -52,6 +53,7 @@ pub fn element_offset_bytes(ty: &Type, index: u32) -> u64 {
             }
             end
         }
+        Type::Matrix { scalar, order: MatrixOrder::Columns, .. } => scalar_bytes(*scalar) * u64::from(index),
         _ => {
             let element = ty.element(index).map_or(0, |element| layout(&element).size_bytes);
             element.saturating_mul(index.into())
@@ -69,6 +71,14 @@ pub fn leaf_offsets(ty: &Type) -> Vec<(u64, Type)> {
 fn push_leaves(ty: &Type, base: u64, out: &mut Vec<(u64, Type)>) {
     match ty {
         Type::Scalar(_) | Type::Pointer(_) => out.push((base, ty.clone())),
+        Type::Matrix { scalar, rows, columns, order: MatrixOrder::Columns } => {
+            for row in 0..*rows {
+                for column in 0..*columns {
+                    let before = u64::from(column) * u64::from(*rows) + u64::from(row);
+                    out.push((base + before * scalar_bytes(*scalar), Type::Scalar(*scalar)));
+                }
+            }
+        }
         _ => {
             for index in 0..ty.element_count() {
                 if let Some(element) = ty.element(index) {
@@ -93,7 +103,7 @@ pub fn shared_slots(ty: &Type) -> Vec<Type> {
     match ty {
         Type::Scalar(_) | Type::Pointer(_) => vec![ty.clone()],
         Type::Vector(scalar, n) => times(vec![Type::Scalar(*scalar)], (*n).into()),
-        Type::Matrix { scalar, rows, columns } => {
+        Type::Matrix { scalar, rows, columns, .. } => {
             times(vec![Type::Scalar(*scalar)], u32::from(*rows) * u32::from(*columns))
         }
         Type::Array(element, n) => times(shared_slots(element), *n),
@@ -154,6 +164,15 @@ mod tests {
                 .map(|(offset, _)| offset)
                 .collect();
         assert_eq!(offsets, [0, 2, 4, 6, 8, 12, 16]);
+    }
+
+    #[test]
+    fn matrices_by_columns_have_their_rows_apart() {
+        let by_columns = ty("struct S { a: u8, m: mat<f32, 2, 3, columns> }");
+        let offsets: Vec<u64> = leaf_offsets(&by_columns).into_iter().map(|(offset, _)| offset).collect();
+        assert_eq!(offsets, [0, 4, 12, 20, 8, 16, 24]);
+        assert_eq!(bytes("mat<f32, 2, 3, columns>"), (24, 4));
+        assert_eq!(element_offset_bytes(&ty("mat<f32, 2, 3, columns>"), 1), 4);
     }
 
     #[test]

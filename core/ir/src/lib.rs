@@ -58,5 +58,5 @@ pub use function::{
 pub use ops::Op;
 pub use pullback_base::Scalar;
 pub use roots::Roots;
-pub use types::{Field, StructType, Type};
+pub use types::{Field, MatrixOrder, StructType, Type};
 pub use verify::{Verified, VerifyError, verify};

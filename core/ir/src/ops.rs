@@ -289,9 +289,7 @@ fn special_type(op: &Op, args: &[&Type]) -> Option<Type> {
         },
         Op::MatMul => matmul_type(first, args[1]),
         Op::Transpose => match first {
-            Type::Matrix { scalar, rows, columns } => {
-                Some(Type::Matrix { scalar: *scalar, rows: *columns, columns: *rows })
-            }
+            Type::Matrix { scalar, rows, columns, .. } => Some(Type::matrix(*scalar, *columns, *rows)),
             _ => None,
         },
         Op::PointerCast(element) => {
@@ -317,12 +315,12 @@ fn matmul_type(a: &Type, b: &Type) -> Option<Type> {
         return None;
     }
     match (a, b) {
-        (Type::Matrix { scalar, rows, columns }, Type::Matrix { rows: inner, columns: out, .. })
+        (Type::Matrix { scalar, rows, columns, .. }, Type::Matrix { rows: inner, columns: out, .. })
             if columns == inner =>
         {
-            Some(Type::Matrix { scalar: *scalar, rows: *rows, columns: *out })
+            Some(Type::matrix(*scalar, *rows, *out))
         }
-        (Type::Matrix { scalar, rows, columns }, Type::Vector(_, n)) if columns == n => {
+        (Type::Matrix { scalar, rows, columns, .. }, Type::Vector(_, n)) if columns == n => {
             Some(Type::Vector(*scalar, *rows))
         }
         (Type::Vector(scalar, n), Type::Matrix { rows, columns, .. }) if n == rows => {

@@ -4,7 +4,7 @@ use crate::function::{Args, ValueDecl};
 use crate::{
     Block, Constant, DerivativeMode, DerivativeParam, Derivatives, Derived, Differentiable, Direction,
     Effect, EntryPoint, Field, FuncId, Function, FunctionKind, Global, Interface, InterfaceParam, LoopHints,
-    Module, Op, Scalar, Stmt, StmtKind, Tangent, Type, Value,
+    MatrixOrder, Module, Op, Scalar, Stmt, StmtKind, Tangent, Type, Value,
 };
 use pullback_base::ids::Id;
 use pullback_base::{GROUP_LANES, IdVec, Span};
@@ -148,7 +148,15 @@ impl<'a> Parser<'a> {
                     Type::Vector(scalar, n)
                 } else {
                     self.expect(",")?;
-                    Type::Matrix { scalar, rows: n, columns: self.number()? }
+                    let matrix = Type::matrix(scalar, n, self.number()?);
+                    match self.peek() {
+                        "," => {
+                            self.next();
+                            self.expect("columns")?;
+                            matrix.in_order(MatrixOrder::Columns)
+                        }
+                        _ => matrix,
+                    }
                 };
                 self.expect(">")?;
                 Ok(ty)

@@ -14,11 +14,20 @@ pub enum Type {
         scalar: Scalar,
         rows: u8,
         columns: u8,
+        order: MatrixOrder,
     },
     Array(Arc<Type>, u32),
     Struct(Arc<StructType>),
     /// A 64-bit address of elements in device memory.
     Pointer(Arc<Type>),
+}
+
+/// Which components of a matrix lie together in memory. A matter of memory alone: rows are the elements of both.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum MatrixOrder {
+    #[default]
+    Rows,
+    Columns,
 }
 
 /// A struct: its name is for messages and for telling apart structs with equal fields.
@@ -53,6 +62,11 @@ impl Type {
         Type::Pointer(Arc::new(element))
     }
 
+    /// A matrix as operations take it.
+    pub fn matrix(scalar: Scalar, rows: u8, columns: u8) -> Type {
+        Type::Matrix { scalar, rows, columns, order: MatrixOrder::Rows }
+    }
+
     pub fn structure(name: &str, fields: Vec<Field>) -> Type {
         Type::Struct(Arc::new(StructType { name: name.into(), fields }))
     }
@@ -70,10 +84,21 @@ impl Type {
         match self {
             Type::Scalar(_) => Some(Type::Scalar(scalar)),
             Type::Vector(_, n) => Some(Type::Vector(scalar, *n)),
-            Type::Matrix { rows, columns, .. } => {
-                Some(Type::Matrix { scalar, rows: *rows, columns: *columns })
+            Type::Matrix { rows, columns, order, .. } => {
+                Some(Type::Matrix { scalar, rows: *rows, columns: *columns, order: *order })
             }
             _ => None,
+        }
+    }
+
+    /// A matrix, or an array of matrices, that lies in that order; other types as they are.
+    pub fn in_order(&self, order: MatrixOrder) -> Type {
+        match self {
+            Type::Matrix { scalar, rows, columns, .. } => {
+                Type::Matrix { scalar: *scalar, rows: *rows, columns: *columns, order }
+            }
+            Type::Array(element, n) => Type::array(element.in_order(order), *n),
+            other => other.clone(),
         }
     }
 
@@ -110,7 +135,7 @@ impl Type {
         }
     }
 
-    /// The scalars and pointers a value of this type is made of, depth first, in memory order.
+    /// The scalars and pointers a value of this type is made of, depth first.
     pub fn leaves(&self) -> Vec<Type> {
         let mut out = Vec::new();
         self.push_leaves(&mut out);
@@ -175,12 +200,17 @@ impl Type {
 }
 
 impl std::fmt::Display for Type {
-    /// `f32`, `vec<f32, 3>`, `mat<f32, 2, 3>`, `[f32; 4]`, `struct Ray { o: vec<f32, 3>, no_diff t: f32 }`, `ptr<f32>`.
+    /// `f32`, `vec<f32, 3>`, `mat<f32, 2, 3>`, `mat<f32, 2, 3, columns>`, `[f32; 4]`, `struct Ray { o: vec<f32, 3>, no_diff t: f32 }`, `ptr<f32>`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Type::Scalar(scalar) => write!(f, "{scalar}"),
             Type::Vector(scalar, n) => write!(f, "vec<{scalar}, {n}>"),
-            Type::Matrix { scalar, rows, columns } => write!(f, "mat<{scalar}, {rows}, {columns}>"),
+            Type::Matrix { scalar, rows, columns, order: MatrixOrder::Rows } => {
+                write!(f, "mat<{scalar}, {rows}, {columns}>")
+            }
+            Type::Matrix { scalar, rows, columns, order: MatrixOrder::Columns } => {
+                write!(f, "mat<{scalar}, {rows}, {columns}, columns>")
+            }
             Type::Array(element, n) => write!(f, "[{element}; {n}]"),
             Type::Pointer(element) => write!(f, "ptr<{element}>"),
             Type::Struct(structure) => {

@@ -383,7 +383,7 @@ mod tests {
             globals: globals.iter().enumerate().map(global).collect(),
             span: Span::new(file, 0, 1),
         };
-        bind(inputs, &entry, &parse_all(inputs)?, [1, 2, 3], Rules { host: true, row_major: false })
+        bind(inputs, &entry, &parse_all(inputs)?, [1, 2, 3], Rules { host: true })
     }
 
     fn scalar(arg: KernelArg) -> i64 {

@@ -1,7 +1,7 @@
 //! Reads the leaves of a type out of the memory of a constant buffer.
 
 use pullback_ir::layout::{layout, leaf_offsets};
-use pullback_ir::{Constant, Scalar, Type};
+use pullback_ir::{Constant, MatrixOrder, Scalar, Type};
 
 /// How memory is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,14 +9,12 @@ pub struct Rules {
     /// As in any buffer here. Otherwise constant buffers' rows of 16 bytes: arrays, structs and the rows or columns of
     /// matrices start a row, vectors do not cross one.
     pub host: bool,
-    /// Of constant buffers: matrices are stored by rows, otherwise by columns.
-    pub row_major: bool,
 }
 
 /// The numbers at the leaves of a type that lies at the start of `memory`; what lies past its end is zero. `None` if
 /// the type holds a pointer.
 pub fn read(ty: &Type, memory: &[u8], rules: Rules) -> Option<Vec<Constant>> {
-    let leaves = if rules.host { host_leaves(ty)? } else { row_leaves(ty, rules)? };
+    let leaves = if rules.host { host_leaves(ty)? } else { row_leaves(ty)? };
     let number = |leaf: Leaf| {
         let mut word = [0; 8];
         for (index, byte) in word[..leaf.bytes].iter_mut().enumerate() {
@@ -55,9 +53,9 @@ fn host_leaves(ty: &Type) -> Option<Vec<Leaf>> {
     leaf_offsets(ty).into_iter().map(leaf).collect()
 }
 
-fn row_leaves(ty: &Type, rules: Rules) -> Option<Vec<Leaf>> {
+fn row_leaves(ty: &Type) -> Option<Vec<Leaf>> {
     let mut leaves = Vec::new();
-    walk(ty, rules, 0, &mut |scalar, offset| leaves.push(Leaf { scalar, offset, bytes: row_bytes(scalar) }))?;
+    walk(ty, 0, &mut |scalar, offset| leaves.push(Leaf { scalar, offset, bytes: row_bytes(scalar) }))?;
     Some(leaves)
 }
 
@@ -76,7 +74,7 @@ fn alignment(ty: &Type) -> usize {
 }
 
 /// Visits leaves in order with their offsets; gives the offset behind the last.
-fn walk(ty: &Type, rules: Rules, start: usize, leaf: &mut impl FnMut(Scalar, usize)) -> Option<usize> {
+fn walk(ty: &Type, start: usize, leaf: &mut impl FnMut(Scalar, usize)) -> Option<usize> {
     let mut at = start.next_multiple_of(alignment(ty));
     match ty {
         Type::Pointer(_) => return None,
@@ -92,14 +90,15 @@ fn walk(ty: &Type, rules: Rules, start: usize, leaf: &mut impl FnMut(Scalar, usi
             (0..usize::from(*count)).for_each(|index| leaf(*scalar, at + index * row_bytes(*scalar)));
             at += size;
         }
-        Type::Matrix { scalar, rows, columns } => {
+        Type::Matrix { scalar, rows, columns, order } => {
+            let by_rows = *order == MatrixOrder::Rows;
             let (rows, columns) = (usize::from(*rows), usize::from(*columns));
-            let (vectors, length) = if rules.row_major { (rows, columns) } else { (columns, rows) };
+            let (vectors, length) = if by_rows { (rows, columns) } else { (columns, rows) };
             let size = row_bytes(*scalar);
             let pitch = (length * size).next_multiple_of(ROW_BYTES);
             for row in 0..rows {
                 for column in 0..columns {
-                    let (vector, index) = if rules.row_major { (row, column) } else { (column, row) };
+                    let (vector, index) = if by_rows { (row, column) } else { (column, row) };
                     leaf(*scalar, at + vector * pitch + index * size);
                 }
             }
@@ -107,12 +106,12 @@ fn walk(ty: &Type, rules: Rules, start: usize, leaf: &mut impl FnMut(Scalar, usi
         }
         Type::Array(element, count) => {
             for _ in 0..*count {
-                at = walk(element, rules, at.next_multiple_of(ROW_BYTES), leaf)?;
+                at = walk(element, at.next_multiple_of(ROW_BYTES), leaf)?;
             }
         }
         Type::Struct(structure) => {
             for field in &structure.fields {
-                at = walk(&field.ty, rules, at, leaf)?;
+                at = walk(&field.ty, at, leaf)?;
             }
             at = at.next_multiple_of(ROW_BYTES);
         }
@@ -125,8 +124,8 @@ mod tests {
     use super::*;
     use pullback_ir::Field;
 
-    const ROWS: Rules = Rules { host: false, row_major: false };
-    const HOST: Rules = Rules { host: true, row_major: true };
+    const ROWS: Rules = Rules { host: false };
+    const HOST: Rules = Rules { host: true };
 
     fn structure(types: &[Type]) -> Type {
         let field = |ty: &Type| Field { name: "f".into(), ty: ty.clone(), no_diff: false };
@@ -156,11 +155,13 @@ mod tests {
     }
 
     #[test]
-    fn matrices_are_stored_by_columns_unless_told_otherwise() {
-        let ty = Type::Matrix { scalar: Scalar::U32, rows: 2, columns: 2 };
-        check(&ty, ROWS, &[0, 4, 1, 5]);
-        check(&ty, Rules { row_major: true, ..ROWS }, &[0, 1, 4, 5]);
-        check(&ty, HOST, &[0, 1, 2, 3]);
+    fn matrices_are_stored_in_their_order() {
+        let by_rows = Type::matrix(Scalar::U32, 2, 2);
+        let by_columns = by_rows.in_order(MatrixOrder::Columns);
+        check(&by_columns, ROWS, &[0, 4, 1, 5]);
+        check(&by_rows, ROWS, &[0, 1, 4, 5]);
+        check(&by_columns, HOST, &[0, 2, 1, 3]);
+        check(&by_rows, HOST, &[0, 1, 2, 3]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `//TEST…` comments: which way of running a test is chosen, and with which options.
 
+use pullback_ir::MatrixOrder;
+
 /// A way of running that compares buffers: `//TEST(categories):COMPARE_COMPUTE_EX(options): arguments`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Directive {
@@ -16,8 +18,8 @@ pub struct Directive {
     pub typed: bool,
     /// Memory is laid out as a host compiler lays it out; otherwise by the rules of constant buffers.
     pub host_layout: bool,
-    /// The matrices of constant buffers are stored by rows.
-    pub row_major: bool,
+    /// How matrices that do not say it themselves lie in memory.
+    pub matrix_order: MatrixOrder,
 }
 
 /// What a text's directives say of it.
@@ -86,7 +88,7 @@ fn parse(index: usize, rest: &str) -> Option<(bool, Directive)> {
         defines: Vec::new(),
         typed: false,
         host_layout: false,
-        row_major: false,
+        matrix_order: MatrixOrder::Rows,
     };
     let mut of_cpu = false;
     let mut words = arguments.split_whitespace();
@@ -95,9 +97,8 @@ fn parse(index: usize, rest: &str) -> Option<(bool, Directive)> {
             "-cpu" => (of_cpu, directive.host_layout) = (true, true),
             "-cuda" => directive.host_layout = true,
             "-output-using-type" => directive.typed = true,
-            "-matrix-layout-row-major" => directive.row_major = true,
-            // Asked for by name it holds on a CPU too, where 4 x 4 is the same in rows of 16 bytes.
-            "-matrix-layout-column-major" => directive.host_layout = false,
+            "-matrix-layout-row-major" => directive.matrix_order = MatrixOrder::Rows,
+            "-matrix-layout-column-major" => directive.matrix_order = MatrixOrder::Columns,
             "-entry" => directive.entry = words.next()?.to_owned(),
             "-compute-dispatch" => {
                 let counts = words.next()?.split(',').map(|count| count.parse().ok());
@@ -141,8 +142,10 @@ mod tests {
         assert_eq!(directive.check_prefix.as_deref(), Some("OUT"));
         assert_eq!((directive.entry.as_str(), directive.groups), ("go", [4, 2, 1]));
         assert_eq!(directive.defines, [("SIZE".into(), "3".into()), ("FAST".into(), "1".into())]);
-        assert!(directive.row_major && !directive.host_layout && !directive.typed);
-        assert!(!run("//TEST:COMPARE_COMPUTE:-cpu -Xslang -matrix-layout-column-major").host_layout);
+        assert!(!directive.host_layout && !directive.typed);
+        assert_eq!(directive.matrix_order, MatrixOrder::Rows);
+        let of_columns = run("//TEST:COMPARE_COMPUTE:-cpu -Xslang -matrix-layout-column-major");
+        assert_eq!(of_columns.matrix_order, MatrixOrder::Columns);
     }
 
     #[test]

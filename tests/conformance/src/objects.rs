@@ -35,7 +35,7 @@ fn leaves(union: &StructType, held: &str, value: &[u8]) -> Option<Vec<Constant>>
     let is_held = |ty: &Type| matches!(ty, Type::Struct(of) if plain_name(&of.name) == held);
     let mut places = union.fields.iter().enumerate().filter(|(_, field)| is_held(&field.ty));
     let (Some((tag, _)), None) = (places.next(), places.next()) else { return None };
-    let rules = Rules { host: true, row_major: true };
+    let rules = Rules { host: true };
     let mut leaves = vec![Constant::int(Scalar::U32, tag as i64)];
     for (place, field) in union.fields.iter().enumerate().skip(1) {
         leaves.extend(constants::read(&field.ty, if place == tag { value } else { &[] }, rules)?);

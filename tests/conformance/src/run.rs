@@ -97,6 +97,7 @@ fn prepare(path: &Path, text: &str, directive: &Directive) -> Result<Prepared, O
         includes: Some(&includes),
         type_conformances: &numbers(&inputs),
         instances: &instances(&inputs, &directive.entry),
+        matrix_order: directive.matrix_order,
         ..Options::default()
     };
     let name = path.to_string_lossy();
@@ -117,7 +118,7 @@ fn prepare(path: &Path, text: &str, directive: &Directive) -> Result<Prepared, O
     let Some(entry) = module.entry_points.iter().find(|entry| is_meant(&entry.name)).cloned() else {
         return Err(Outcome::unsupported(format!("no entry point `{}`", directive.entry)));
     };
-    let rules = Rules { host: directive.host_layout, row_major: directive.row_major };
+    let rules = Rules { host: directive.host_layout };
     let bound = bind(text, &entry, &inputs, directive.groups, rules).map_err(Outcome::unsupported)?;
     if let Err(errors) = verify(module.clone()) {
         return Err(Outcome::Fail(format!("panic: the module does not verify: {:?}", errors.first())));

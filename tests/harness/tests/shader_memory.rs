@@ -345,6 +345,72 @@ fn pointers_that_only_read_and_pointers_to_interfaces_values_lead_there() {
 }
 
 #[test]
+fn matrices_lie_by_columns_where_that_is_said() {
+    let text = "
+        struct Camera { float near; column_major float2x3 view; row_major float2x2 turn; column_major float2x2 steps[2]; }
+        RWStructuredBuffer<int> result;
+        RWStructuredBuffer<Camera> cameras;
+        RWStructuredBuffer<column_major int2x3> whole;
+        float3 second(Camera camera) { return camera.view[1]; }
+        [numthreads(1, 1, 1)]
+        void main(uint3 lane : SV_DispatchThreadID)
+        {
+            Camera camera = cameras[0];
+            result[0] = (int)camera.view[0][1] * 10 + (int)camera.turn[0][1];
+            result[1] = (int)camera.steps[1][1][0];
+            result[2] = (int)second(camera).z + (int)cameras[0].view[lane.x + 1].y;
+            result[3] = (int)cameras[0].steps[lane.x][lane.x + 1][lane.x];
+            result[4] = whole[0][lane.x + 9][0];
+            camera.view[1] += 100;
+            camera.steps[lane.x][0].y = 50;
+            cameras[0] = camera;
+            cameras[0].view[0].xz = float2(7, 8);
+            cameras[0].turn._m01 = 9;
+            (&cameras[0])->view[lane.x][1]++;
+            float* part = &cameras[0].view[1][0];
+            *part = 60;
+            int2x3 m = whole[0];
+            whole[1] = m * 10;
+            whole[1][1] = int3(5, 6, 7);
+            InterlockedAdd(whole[0][lane.x][2], 3);
+            whole[0][1] = whole[0][lane.x];
+        }";
+    let camera = [1, 1, 2, 3, 4, 5, 6, 10, 11, 12, 13, 20, 21, 22, 23, 30, 31, 32, 33];
+    let buffers =
+        [vec![0; 20], floats(&camera.map(|n| n as f32)), ints(&[1, 2, 3, 4, 5, 6, 0, 0, 0, 0, 0, 0])];
+    let left = gives(text, 1, &buffers, &[41, 31, 10, 21, 0]);
+    let changed = [1, 7, 60, 4, 104, 8, 106, 10, 9, 12, 13, 20, 21, 50, 23, 30, 31, 32, 33];
+    assert_eq!(left[1], floats(&changed.map(|n| n as f32)));
+    assert_eq!(left[2], ints(&[1, 1, 3, 3, 8, 8, 10, 5, 30, 6, 50, 7]));
+}
+
+#[test]
+fn pack_matrix_tells_for_those_that_say_nothing() {
+    let text = "
+        struct Before { int2x2 m; }
+        #pragma pack_matrix(column_major)
+        struct After { int2x2 m; row_major int2x2 rows; }
+        RWStructuredBuffer<int> result;
+        RWStructuredBuffer<After> after;
+        RWStructuredBuffer<int2x2> by_columns;
+        RWStructuredBuffer<row_major int2x2> by_rows;
+        #pragma pack_matrix(row_major)
+        RWStructuredBuffer<Before> before;
+        [numthreads(1, 1, 1)]
+        void main()
+        {
+            result[0] = before[0].m[0][1];
+            result[1] = after[0].m[0][1];
+            result[2] = after[0].rows[0][1];
+            result[3] = by_columns[0][0][1];
+            result[4] = by_rows[0][0][1];
+        }";
+    let m = ints(&[1, 2, 3, 4]);
+    let buffers = [vec![0; 20], [m.clone(), m.clone()].concat(), m.clone(), m.clone(), m];
+    gives(text, 1, &buffers, &[2, 3, 2, 3, 2]);
+}
+
+#[test]
 fn large_groups_run_while_their_lanes_never_meet() {
     let text = "
         RWStructuredBuffer<int> result;

@@ -89,6 +89,56 @@ def test_matrices_are_the_last_two_dims_in_row_major_order(module):
     assert module.twice(np.ones((4, 2, 3), np.float32)).shape == (4, 2, 3)
 
 
+COLUMNS = """
+StructuredBuffer<column_major float2x3> inputs;
+RWStructuredBuffer<column_major float2x3> outputs;
+struct Camera { column_major float2x2 view; };
+cbuffer Scene { column_major float2x2 turn; Camera camera; };
+float3 row(int i, int r) { return inputs[i][r]; }
+void put(int i, float x) { outputs[i][1][2] = x; }
+float2 turned(Camera given, float2 v) { return mul(mul(mul(turn, camera.view), given.view), v); }
+"""
+
+
+def by_columns(x):
+    return np.ascontiguousarray(x.swapaxes(-1, -2)).swapaxes(-1, -2)
+
+
+def test_column_major_elements_are_still_rows_and_columns_of_the_array(load):
+    module = load(COLUMNS)
+    m = np.arange(12, dtype=np.float32).reshape(2, 2, 3)
+    module.row.set(inputs=by_columns(m))
+    np.testing.assert_array_equal(module.row(np.array([0, 1, 1]), np.array([1, 0, 1])), m[[0, 1, 1], [1, 0, 1]])
+    out = by_columns(np.zeros((2, 2, 3), np.float32))
+    module.put.set(outputs=out)
+    module.put(1, 5.0)
+    assert out[1, 1, 2] == 5 and out.sum() == 5
+
+
+def test_an_array_whose_columns_do_not_lie_together_is_refused(load):
+    module = load(COLUMNS)
+    module.row.set(inputs=np.zeros((2, 2, 3), np.float32))
+    with pytest.raises(pb.ShapeError, match="columns of matrices lie together"):
+        module.row(0, 1)
+
+
+def test_uniforms_and_parameters_have_no_order(load):
+    module = load(COLUMNS)
+    a, b, c = (np.arange(4, dtype=np.float32).reshape(2, 2) + k for k in (1, 5, 9))
+    module.turned.set(Scene={"turn": a, "camera": {"view": b}})
+    np.testing.assert_array_equal(module.turned({"view": c}, np.array([1, 2], np.float32)), a @ b @ c @ [1, 2])
+
+
+def test_gradients_of_column_major_elements_are_refused(load):
+    module = load("""
+[Differentiable] float corner(StructuredBuffer<column_major float2x2> m, float x) { return m[0][0][1] * x; }
+""")
+    m = by_columns(np.ones((1, 2, 2), np.float32))
+    assert module.corner(m, 3.0) == 3
+    with pytest.raises(pb.NotDifferentiableError, match="column-major"):
+        pb.value_and_grad(module.corner, argnums="m")(m=m, x=3.0)
+
+
 def test_array_parameters_take_their_size_as_last_dim(module):
     v = np.arange(8, dtype=np.float32).reshape(2, 4)
     assert module.sum4(v).tolist() == [6, 22]

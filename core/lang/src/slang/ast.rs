@@ -8,8 +8,9 @@
 //! - Parentheses are not kept; [`ExprKind`] nests as evaluation does.
 
 pub use super::operator::{BinaryOp, Fix, StepOp, UnaryOp};
-use super::preprocess::WarningLevels;
+use super::preprocess::{MatrixPacking, WarningLevels};
 use pullback_base::{FileId, Span};
+use pullback_ir::MatrixOrder;
 use std::sync::Arc;
 
 /// How deep statements, types and parentheses may nest; deeper text is a located `syntax-error`.
@@ -31,6 +32,8 @@ pub struct Module {
     pub decls: Vec<Decl>,
     /// What it says of warnings.
     pub levels: WarningLevels,
+    /// What it says of matrices in memory.
+    pub packing: MatrixPacking,
 }
 
 // ---- Declarations ----
@@ -382,8 +385,8 @@ pub enum TypeExprKind {
     },
     /// `T*`
     Pointer(Box<TypeExpr>),
-    /// `column_major T`
-    ColumnMajor(Box<TypeExpr>),
+    /// `row_major T`, `column_major T`
+    InOrder(MatrixOrder, Box<TypeExpr>),
     Error,
 }
 

@@ -1,6 +1,7 @@
 //! Trees as compact text, for golden tests: one line per declaration or statement, expressions fully bracketed.
 
 use super::ast::*;
+use pullback_ir::MatrixOrder;
 use std::fmt::Write;
 
 pub fn print(module: &Module) -> String {
@@ -311,7 +312,8 @@ fn ty_text(ty: &TypeExpr) -> String {
             format!("{}[{}]", ty_text(element), size.as_ref().map_or(String::new(), |e| expr(e)))
         }
         TypeExprKind::Pointer(target) => format!("{}*", ty_text(target)),
-        TypeExprKind::ColumnMajor(ty) => format!("column_major {}", ty_text(ty)),
+        TypeExprKind::InOrder(MatrixOrder::Rows, ty) => format!("row_major {}", ty_text(ty)),
+        TypeExprKind::InOrder(MatrixOrder::Columns, ty) => format!("column_major {}", ty_text(ty)),
         TypeExprKind::Error => "?".into(),
     }
 }

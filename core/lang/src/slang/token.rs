@@ -57,7 +57,7 @@ pub mod word {
         // Preprocessor.
         DEFINE "define" UNDEF "undef" INCLUDE "include" IFDEF "ifdef" IFNDEF "ifndef" ELIF "elif"
         ENDIF "endif" ERROR "error" WARNING "warning" PRAGMA "pragma" LINE_DIRECTIVE "line"
-        ONCE "once" LANG "lang" LANGUAGE "language" VERSION "version"
+        ONCE "once" PACK_MATRIX "pack_matrix" LANG "lang" LANGUAGE "language" VERSION "version"
         DISABLE "disable" PUSH "push" POP "pop"
         DEFINED "defined" VA_ARGS "__VA_ARGS__" LINE "__LINE__" FILE "__FILE__"
         // Statements.

@@ -10,7 +10,7 @@ use pullback_ir::{
 /// The type pool: scalars of all widths, vectors, matrices, structs, arrays, arrays of each.
 pub fn types() -> Vec<Type> {
     use pullback_base::DType::*;
-    let matrix = |rows, columns| Type::Matrix { scalar: F32, rows, columns };
+    let matrix = |rows, columns| Type::matrix(F32, rows, columns);
     let field = |name: &str, ty: Type| Field { name: name.into(), ty, no_diff: false };
     let vector = Type::Vector(F32, 3);
     let pair = Type::structure("Pair", vec![field("a", Type::F32), field("b", Type::I32)]);
@@ -244,7 +244,7 @@ impl Generator<'_> {
     }
 
     fn linear_algebra(&mut self) {
-        let matrix = |rows, columns| Type::Matrix { scalar: Scalar::F32, rows, columns };
+        let matrix = |rows, columns| Type::matrix(Scalar::F32, rows, columns);
         let vector = |n| Type::Vector(Scalar::F32, n);
         let (op, types) = match self.random.below(6) {
             0 => (Op::Dot, vec![vector(3), vector(3)]),

@@ -96,7 +96,7 @@ fn numeric(inner: &TypeInner) -> Result<Type, String> {
         TypeInner::Vector { size, scalar: from } => Ok(Type::Vector(scalar(from)?, size as u8)),
         // Transposed: see the head of the module.
         TypeInner::Matrix { columns, rows, scalar: from } => {
-            Ok(Type::Matrix { scalar: scalar(from)?, rows: columns as u8, columns: rows as u8 })
+            Ok(Type::matrix(scalar(from)?, columns as u8, rows as u8))
         }
         ref other => Err(described(other).into()),
     }

@@ -9,6 +9,7 @@ use super::program::{
 use super::types::{Arg, Bound, Elem, ParamId, Shape, Subst, Ty};
 use super::{Instance, done};
 use pullback_base::{Code, Diagnostic, Span};
+use pullback_ir::MatrixOrder;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -166,7 +167,7 @@ impl Program<'_> {
     pub fn tangents_inside(&self, interface: &InterfaceRef) -> Arc<[Field]> {
         let room = (1..).zip(self.conforming(interface)).filter_map(|(number, ty)| {
             let ty = self.differential(&ty)?;
-            Some(Field { name: format!("as_{number}").into(), ty, no_diff: false })
+            Some(Field { name: format!("as_{number}").into(), ty, no_diff: false, order: MatrixOrder::Rows })
         });
         room.collect()
     }

@@ -11,6 +11,7 @@ use super::types::{Arg, Elem, Pairing, Subst, Ty};
 use super::{Checker, done};
 use crate::slang::ast;
 use pullback_base::{Code, Diagnostic, Scalar, Span};
+use pullback_ir::MatrixOrder;
 use pullback_ir::{DerivativeMode, Direction};
 use std::sync::Arc;
 
@@ -143,13 +144,14 @@ impl Program<'_> {
         let fields = self.fields_of(of);
         let tangents = fields.iter().filter(|field| !field.no_diff).filter_map(|field| {
             let ty = self.differential(&field.ty)?;
-            Some(Field { name: field.name.clone(), ty, no_diff: false })
+            Some(Field { name: field.name.clone(), ty, no_diff: false, order: field.order })
         });
         tangents.collect()
     }
 
     pub fn pair_fields(&self, pairing: Pairing, of: &Ty) -> Arc<[Field]> {
-        let field = |name: &str, ty: Ty| Field { name: name.into(), ty, no_diff: false };
+        let field =
+            |name: &str, ty: Ty| Field { name: name.into(), ty, no_diff: false, order: MatrixOrder::Rows };
         let dual = self.dual(pairing, of).unwrap_or(Ty::Error);
         Arc::new([field("p", of.clone()), field("d", dual)])
     }

@@ -337,13 +337,13 @@ impl Context<'_, '_> {
         };
         match item {
             Item::Functions(mut set) => {
-                let args: Option<Vec<Arg>> = args.iter().map(|arg| self.generic_arg(arg)).collect();
+                let args: Option<Vec<Arg>> = args.iter().map(|arg| self.declared_arg(arg)).collect();
                 let Some(args) = args else { return Item::Value(self.silent_error(span)) };
                 set.generics = Some(args);
                 Item::Functions(set)
             }
             Item::Builtin(mut builtin) => {
-                let args: Option<Vec<Arg>> = args.iter().map(|arg| self.generic_arg(arg)).collect();
+                let args: Option<Vec<Arg>> = args.iter().map(|arg| self.declared_arg(arg)).collect();
                 let Some(args) = args else { return Item::Value(self.silent_error(span)) };
                 builtin.generics = args;
                 Item::Builtin(builtin)

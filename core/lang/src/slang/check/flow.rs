@@ -94,7 +94,7 @@ fn returns(stmts: &[Stmt]) -> bool {
 }
 
 /// Whether an expression may lead away from where it stands.
-fn may_throw(expr: &Expr) -> bool {
+pub fn may_throw(expr: &Expr) -> bool {
     let mut throws = false;
     walk(expr, &mut |part| throws |= matches!(part.kind, ExprKind::Attempt { .. }));
     throws

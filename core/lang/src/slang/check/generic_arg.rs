@@ -97,7 +97,7 @@ impl Context<'_, '_> {
         let mut subst: Subst = outer.iter().copied().zip(values.iter().cloned()).collect();
         for (index, &param) in own.iter().enumerate() {
             let value = match args.get(index) {
-                Some(arg) => self.generic_arg(arg)?,
+                Some(arg) => self.declared_arg(arg)?,
                 None => match self.checker.program.default_of(param, &subst) {
                     Some(value) => value,
                     None => {

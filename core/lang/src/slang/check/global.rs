@@ -8,6 +8,7 @@ use super::types::Ty;
 use super::{Checker, done};
 use crate::slang::ast::{self, Decl, DeclKind, ModifierKind};
 use pullback_base::{Code, Diagnostic, Span, ids::Id};
+use pullback_ir::MatrixOrder;
 use std::sync::Arc;
 
 /// What a global's declaration says, once read.
@@ -16,6 +17,8 @@ pub struct GlobalType {
     pub ty: Ty,
     /// What a `static` variable begins with; zero where there is nothing.
     pub init: Option<Arc<Expr>>,
+    /// How its matrices lie where whoever launches has them.
+    pub order: MatrixOrder,
 }
 
 impl<'a> Checker<'a> {
@@ -29,7 +32,7 @@ impl<'a> Checker<'a> {
         };
         let id = self.program.globals.push(Global {
             name: format!("{}{}", place.prefix, var.name.text).into(),
-            source: Some(var),
+            source: Some((&decl.modifiers, var)),
             scope: place.scope,
             visibility: place.visibility,
             kind,
@@ -69,7 +72,7 @@ impl<'a> Checker<'a> {
             scope,
             visibility: place.visibility,
             kind: GlobalKind::Uniform,
-            declared: Lazy::Done(GlobalType { ty, init: None }),
+            declared: Lazy::Done(GlobalType { ty, init: None, order: MatrixOrder::Rows }),
             span: layout.name.span,
         });
         let (mut index, mut fields) = (0, Vec::new());
@@ -93,19 +96,25 @@ impl<'a> Checker<'a> {
             return declared;
         }
         let (kind, scope, name, span) = (global.kind, global.scope, global.name.clone(), global.span);
-        let nothing = GlobalType { ty: Ty::Error, init: None };
-        let Some(var) = global.source else { return nothing };
+        let nothing = GlobalType { ty: Ty::Error, init: None, order: MatrixOrder::Rows };
+        let Some((modifiers, var)) = global.source else { return nothing };
         if matches!(global.declared, Lazy::Busy) {
             self.circle(&format!("`{name}`"), span, used);
             return nothing;
         }
         self.program.globals[id].declared = Lazy::Busy;
-        let declared = self.declared_global(var, kind, scope);
+        let declared = self.declared_global(modifiers, var, kind, scope);
         self.program.globals[id].declared = Lazy::Done(declared.clone());
         declared
     }
 
-    fn declared_global(&mut self, var: &'a ast::Var, kind: GlobalKind, scope: ScopeId) -> GlobalType {
+    fn declared_global(
+        &mut self,
+        modifiers: &ast::Modifiers,
+        var: &'a ast::Var,
+        kind: GlobalKind,
+        scope: ScopeId,
+    ) -> GlobalType {
         let mut context = Context::of_scope(self, scope);
         if kind == GlobalKind::Static
             && let Some(Ty::Struct(_, args)) = context.self_ty()
@@ -127,6 +136,7 @@ impl<'a> Checker<'a> {
                 .help(help),
             );
         }
+        let mut order = MatrixOrder::Rows;
         let (ty, init) = match (&var.ty, &var.init) {
             (ty, Some(init)) => {
                 let value = context.initializer(ty.as_ref(), init, var.name.span);
@@ -138,6 +148,7 @@ impl<'a> Checker<'a> {
                     _ => context.resolve_value_type(ty),
                 };
                 let resolved = context.sized(resolved, ty.span);
+                order = context.declared_order(modifiers, ty, &resolved);
                 (resolved, None)
             }
             (None, None) => {
@@ -147,7 +158,7 @@ impl<'a> Checker<'a> {
             }
         };
         let broken = context.broken;
-        GlobalType { ty: if broken { Ty::Error } else { ty }, init: init.filter(|_| !broken) }
+        GlobalType { ty: if broken { Ty::Error } else { ty }, init: init.filter(|_| !broken), order }
     }
 }
 

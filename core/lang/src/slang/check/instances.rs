@@ -3,6 +3,7 @@
 
 use super::count::Count;
 use super::hir::{Body, Callee, Expr, ExprKind, Local};
+use super::out_of_range::outside;
 use super::program::{FnId, GenericKind, Lazy, Program, RequirementId};
 use super::recursion::{each_callee, each_expr, walk};
 use super::repeat::{each_written, has_repeats, turns};
@@ -360,6 +361,9 @@ impl<'w, 'a> Walk<'w, 'a> {
             }
             each_run(program, expr, &mut |run| self.note_run(instance.0, run, subst, &mut next));
         });
+        if wrong.is_none() && !program.functions[instance.0].is_std {
+            wrong = outside(program, &body.block, &subst);
+        }
         if let Some((why, span)) = wrong {
             let name = &program.functions[instance.0].qualified;
             let mut diagnostic = Diagnostic::error(Code::TypeMismatch, why)

@@ -9,6 +9,7 @@ use super::types::{Subst, Ty};
 use super::visibility::Visibility;
 use crate::slang::ast;
 use pullback_base::{Code, IdVec, Span, ids::Id};
+use pullback_ir::MatrixOrder;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -122,7 +123,7 @@ impl Context<'_, '_> {
         let captured = named.into_iter().filter_map(|name| Some((self.captured(&name, span)?, name)));
         let (values, fields): (Vec<Expr>, Vec<Field>) = captured
             .map(|(value, name)| {
-                let field = Field { name, ty: value.ty.clone(), no_diff: false };
+                let field = Field { name, ty: value.ty.clone(), no_diff: false, order: MatrixOrder::Rows };
                 (value, field)
             })
             .unzip();

@@ -5,6 +5,7 @@ use super::hir::{Access, Expr, ExprKind};
 use super::types::{Arg, Ty};
 use crate::slang::ast::GenericArg;
 use pullback_base::{Code, Scalar, Span};
+use pullback_ir::MatrixOrder;
 use std::sync::Arc;
 
 /// What a buffer is made of and whether shaders may write it.
@@ -12,6 +13,8 @@ use std::sync::Arc;
 pub struct BufferKind {
     pub form: BufferForm,
     pub writable: bool,
+    /// How matrices that are its elements lie.
+    pub order: MatrixOrder,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -36,7 +39,7 @@ impl BufferKind {
             "ByteAddressBuffer" => BufferForm::Bytes,
             _ => return None,
         };
-        Some(BufferKind { form, writable })
+        Some(BufferKind { form, writable, order: MatrixOrder::Rows })
     }
 
     pub fn name(self) -> &'static str {
@@ -52,8 +55,13 @@ impl BufferKind {
 
     /// Whether a value of this kind may be given where `wanted` is asked for: one that reads only.
     pub fn serves_as(self, wanted: BufferKind) -> bool {
-        self.form == wanted.form && (self.writable || !wanted.writable)
+        (self.form, self.order) == (wanted.form, wanted.order) && (self.writable || !wanted.writable)
     }
+}
+
+/// Whether values of the type that stands behind the name are given by whoever launches.
+pub fn is_block(name: &str) -> bool {
+    matches!(name, "ConstantBuffer" | "ParameterBlock" | "TextureBuffer")
 }
 
 impl Context<'_, '_> {
@@ -74,14 +82,15 @@ impl Context<'_, '_> {
             self.error_advised(Code::TypeMismatch, message, span, label, help);
             return Some(Ty::Error);
         };
-        match self.generic_arg(element) {
+        let (element, order) = self.content_arg(element);
+        match element {
             Some(Arg::Type(Ty::Error)) | None => Some(Ty::Error),
             Some(Arg::Type(Ty::Void)) | Some(Arg::Count(_)) => {
                 let message = format!("`{name}` takes the type of its elements");
                 self.error(Code::TypeMismatch, message, span, "not a type");
                 Some(Ty::Error)
             }
-            Some(Arg::Type(element)) => Some(Ty::Buffer(kind, Arc::new(element))),
+            Some(Arg::Type(element)) => Some(Ty::Buffer(BufferKind { order, ..kind }, Arc::new(element))),
         }
     }
 

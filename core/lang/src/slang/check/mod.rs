@@ -33,10 +33,12 @@ mod lambda;
 mod link;
 mod locals;
 mod lost_static;
+mod matrix_order;
 mod member;
 pub mod memory;
 mod operator;
 mod optional;
+mod out_of_range;
 mod overload;
 mod place;
 pub mod pointer;
@@ -79,6 +81,7 @@ use self::request::Requests;
 use self::types::Arg;
 use super::ast;
 use super::modules::Unit;
+use super::preprocess::MatrixPacking;
 use pullback_base::{Code, Diagnostic, Diagnostics, Span, ids::Id};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -116,6 +119,8 @@ pub struct Checker<'a> {
     targets: Vec<String>,
     /// Assertions outside of functions, and where they stand.
     assertions: Vec<(ScopeId, &'a [ast::Expr], Span)>,
+    /// What files say of matrices in memory.
+    packing: MatrixPacking,
     /// What was put off until all conformances are known.
     obligations: Vec<Obligation>,
     headers_done: bool,
@@ -156,6 +161,7 @@ pub fn check<'a>(std: Program<'a>, units: &'a [Unit], asked: &'a Requests) -> Ch
         first_own = checker.program.functions.len();
         let place = Place::of_module(scope, visibility::says_visibility(unit).then_some(scope), false);
         for file in &unit.files {
+            checker.packing.extend(&file.packing);
             checker.collect(&file.decls, place);
         }
     }
@@ -209,6 +215,7 @@ impl<'a> Checker<'a> {
             wanted: Vec::new(),
             targets: Vec::new(),
             assertions: Vec::new(),
+            packing: MatrixPacking::default(),
             obligations: Vec::new(),
             headers_done: false,
             headers_broken: false,

@@ -71,7 +71,7 @@ impl Context<'_, '_> {
                 _ => return self.unsupported("pointers to other than device memory", span).ty,
             }
         }
-        match self.generic_arg(target) {
+        match self.declared_arg(target) {
             Some(Arg::Type(target)) => self.pointer_to(target, access, span),
             Some(Arg::Count(_)) => {
                 self.error(Code::TypeMismatch, "`Ptr` takes the type of its target", span, "not a type").ty
@@ -124,6 +124,7 @@ impl Context<'_, '_> {
             false if self.assignable(&place) => PointerAccess::ReadWrite,
             false => return self.silent_error(span),
         };
+        self.refuse_address_of_columns(&place, span);
         let ty = self.pointer_to(place.ty.clone(), access, span);
         self.broken |= ty.is_error();
         Expr { kind: ExprKind::Address(Box::new(place)), ty, span }

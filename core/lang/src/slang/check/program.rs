@@ -13,6 +13,7 @@ use super::types::{Arg, Bound, Elem, ParamId, Shape, Subst, Ty, scalar_name};
 use super::visibility::Visibility;
 use crate::slang::ast;
 use pullback_base::{IdVec, Scalar, Span, id_type};
+use pullback_ir::MatrixOrder;
 use pullback_ir::{DerivativeMode, Direction, Op};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -260,6 +261,8 @@ pub struct Field {
     pub name: Arc<str>,
     pub ty: Ty,
     pub no_diff: bool,
+    /// How its matrices lie in memory.
+    pub order: MatrixOrder,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -432,7 +435,7 @@ pub struct Global<'a> {
     /// As users bind it, with the names of what encloses it.
     pub name: Arc<str>,
     /// `None` for a `cbuffer`.
-    pub source: Option<&'a ast::Var>,
+    pub source: Option<(&'a ast::Modifiers, &'a ast::Var)>,
     pub scope: ScopeId,
     pub visibility: Visibility,
     pub kind: GlobalKind,
@@ -644,7 +647,10 @@ impl Program<'_> {
                 format!("{}<{}>", self.structs[*id].name, args.join(", "))
             }
             Ty::Buffer(kind, _) if kind.form == BufferForm::Bytes => kind.name().into(),
-            Ty::Buffer(kind, element) => format!("{}<{}>", kind.name(), self.show(element)),
+            Ty::Buffer(kind, element) => {
+                let order = if kind.order == MatrixOrder::Columns { "column_major " } else { "" };
+                format!("{}<{order}{}>", kind.name(), self.show(element))
+            }
             Ty::Atomic(scalar) => format!("Atomic<{}>", scalar_name(*scalar)),
             Ty::Pointer(PointerAccess::ReadWrite, target) => format!("{}*", self.show(target)),
             Ty::Pointer(PointerAccess::Read, target) => format!("Ptr<{}, Access.Read>", self.show(target)),

@@ -124,57 +124,69 @@ pub fn each_part<'h>(stmts: &'h [Stmt], f: &mut dyn FnMut(&'h Expr), repeated: &
 
 /// Calls `f` for the expression and those within, outer before inner.
 pub fn walk<'h>(expr: &'h Expr, f: &mut dyn FnMut(&'h Expr)) {
-    f(expr);
+    walk_within(expr, &mut |expr| {
+        f(expr);
+        true
+    });
+}
+
+/// Calls `enter` for the expression, and for those within it where that says so.
+pub fn walk_within<'h>(expr: &'h Expr, enter: &mut dyn FnMut(&'h Expr) -> bool) {
+    if !enter(expr) {
+        return;
+    }
     match &expr.kind {
         ExprKind::Op(_, inner)
         | ExprKind::Construct(inner)
         | ExprKind::Compose(inner)
         | ExprKind::Action(_, inner)
-        | ExprKind::Comma(inner) => inner.iter().for_each(|expr| walk(expr, f)),
+        | ExprKind::Comma(inner) => inner.iter().for_each(|expr| walk_within(expr, enter)),
         ExprKind::Convert(inner)
         | ExprKind::Erase(inner)
         | ExprKind::Address(inner)
         | ExprKind::Reinterpret(inner)
         | ExprKind::As(inner)
         | ExprKind::Assert { condition: inner, .. }
-        | ExprKind::Hold { value: inner, .. } => walk(inner, f),
+        | ExprKind::Hold { value: inner, .. } => walk_within(inner, enter),
         ExprKind::Attempt { call, failed, .. } => {
-            walk(call, f);
-            each_expr(failed, f);
+            walk_within(call, enter);
+            each_expr(failed, &mut |expr| {
+                enter(expr);
+            });
         }
-        ExprKind::Is { value, .. } => value.iter().for_each(|value| walk(value, f)),
-        ExprKind::Object { id, bytes } => [id, bytes].into_iter().for_each(|expr| walk(expr, f)),
+        ExprKind::Is { value, .. } => value.iter().for_each(|value| walk_within(value, enter)),
+        ExprKind::Object { id, bytes } => [id, bytes].into_iter().for_each(|expr| walk_within(expr, enter)),
         // Its types are of another declaration: who looks within takes its bindings into account.
         ExprKind::Under(..) => {}
-        ExprKind::Tangent(_, inner) => inner.iter().for_each(|expr| walk(expr, f)),
-        ExprKind::Memory(access) => access.operands().for_each(|expr| walk(expr, f)),
+        ExprKind::Tangent(_, inner) => inner.iter().for_each(|expr| walk_within(expr, enter)),
+        ExprKind::Memory(access) => access.operands().for_each(|expr| walk_within(expr, enter)),
         ExprKind::Pick(base, pick) => {
-            walk(base, f);
+            walk_within(base, enter);
             match pick {
-                Pick::Index(index) => walk(index, f),
-                Pick::Property(accessors) => accessors.args.iter().for_each(|arg| walk(arg, f)),
+                Pick::Index(index) => walk_within(index, enter),
+                Pick::Property(accessors) => accessors.args.iter().for_each(|arg| walk_within(arg, enter)),
                 _ => {}
             }
         }
-        ExprKind::Call(call) => call.args.iter().for_each(|expr| walk(expr, f)),
+        ExprKind::Call(call) => call.args.iter().for_each(|expr| walk_within(expr, enter)),
         ExprKind::Assign { place, value } => {
-            walk(place, f);
-            walk(value, f);
+            walk_within(place, enter);
+            walk_within(value, enter);
         }
         ExprKind::Update { place, value, .. } => {
-            walk(place, f);
-            walk(value, f);
+            walk_within(place, enter);
+            walk_within(value, enter);
         }
         ExprKind::Modify { place, operand, .. } => {
-            walk(place, f);
-            walk(operand, f);
+            walk_within(place, enter);
+            walk_within(operand, enter);
         }
         ExprKind::Conditional { condition, then, otherwise } => {
-            [condition, then, otherwise].into_iter().for_each(|expr| walk(expr, f));
+            [condition, then, otherwise].into_iter().for_each(|expr| walk_within(expr, enter));
         }
         ExprKind::And(a, b) | ExprKind::Or(a, b) => {
-            walk(a, f);
-            walk(b, f);
+            walk_within(a, enter);
+            walk_within(b, enter);
         }
         ExprKind::Error
         | ExprKind::Literal(_)

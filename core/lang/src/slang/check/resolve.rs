@@ -6,7 +6,7 @@ use super::context::Context;
 use super::count::Count;
 use super::hir::Expr;
 use super::member::Item;
-use super::memory::BufferKind;
+use super::memory::is_block;
 use super::pointer::PointerAccess;
 use super::program::{AliasId, GenericKind, InterfaceRef, Lazy, MembersId, ScopeId, Symbol};
 use super::suggest::nearest;
@@ -38,7 +38,7 @@ impl Checker<'_> {
         let right = self.resolve_generics(&ast.generics, &generics, scope);
         let mut context = Context::of_scope(self, scope);
         let is_bound = context.names_bound(&ast.ty);
-        let ty = if is_bound || !right { Ty::Error } else { context.resolve_type(&ast.ty) };
+        let ty = if is_bound || !right { Ty::Error } else { context.resolve_alias(&ast.ty) };
         self.program.aliases[id].is_bound = is_bound;
         self.program.aliases[id].ty = Lazy::Done(ty.clone());
         ty
@@ -117,6 +117,15 @@ pub enum Named {
 }
 
 impl Context<'_, '_> {
+    /// What a name of its own is given to.
+    fn resolve_alias(&mut self, ty: &TypeExpr) -> Ty {
+        let resolved = self.resolve_type(ty);
+        if let TypeExprKind::InOrder(..) = ty.kind {
+            self.refuse_columns(ty, &resolved, "column-major matrices by other names");
+        }
+        resolved
+    }
+
     pub fn resolve_type(&mut self, ty: &TypeExpr) -> Ty {
         match &ty.kind {
             TypeExprKind::Error => {
@@ -149,10 +158,15 @@ impl Context<'_, '_> {
                 }
                 array
             }
-            // A value has no layout; where it is to lie in memory, this is refused.
-            TypeExprKind::ColumnMajor(ty) => self.resolve_type(ty),
-            TypeExprKind::Pointer(target) => {
-                let target = self.resolve_type(target);
+            // A value has no order. Who declares what is in memory asks for it.
+            TypeExprKind::InOrder(order, inner) => {
+                let resolved = self.resolve_type(inner);
+                self.refuse_pointer_to_columns(*order, &resolved, ty.span);
+                resolved
+            }
+            TypeExprKind::Pointer(written) => {
+                let target = self.resolve_type(written);
+                self.refuse_columns(written, &target, "pointers to column-major matrices");
                 self.pointer_to(target, PointerAccess::ReadWrite, ty.span)
             }
             TypeExprKind::Path(path) => self.resolve_path(path, ty.span),
@@ -389,11 +403,6 @@ impl Context<'_, '_> {
             }
             return Some(ty);
         }
-        let in_memory = BufferKind::from_name(name).is_some()
-            || matches!(name, "Ptr" | "ConstantBuffer" | "ParameterBlock" | "TextureBuffer");
-        if in_memory && self.refuses_columns(args) {
-            return Some(Ty::Error);
-        }
         if let Some(ty) = self.buffer_type(name, args, span) {
             return Some(ty);
         }
@@ -410,7 +419,7 @@ impl Context<'_, '_> {
                 _ => Some(Ty::Error),
             };
         }
-        if matches!(name, "ConstantBuffer" | "ParameterBlock" | "TextureBuffer") {
+        if is_block(name) {
             return Some(self.block_type(name, args, span));
         }
         if let Some(pairing) = Pairing::from_name(name) {
@@ -449,7 +458,7 @@ impl Context<'_, '_> {
             );
             return Some(Ty::Error);
         }
-        let element = self.generic_arg(&args[0]);
+        let element = self.declared_arg(&args[0]);
         let counts: Option<Vec<Count>> = args[1..].iter().map(|arg| self.generic_count(arg, span)).collect();
         let (Some(Arg::Type(element)), Some(counts)) = (element, counts) else { return Some(Ty::Error) };
         if name == "Array" {
@@ -486,18 +495,6 @@ impl Context<'_, '_> {
                 Some(Ty::Error)
             }
         }
-    }
-
-    /// Refuses `column_major` where values lie in memory: matrices lie there row by row.
-    fn refuses_columns(&mut self, args: &[GenericArg]) -> bool {
-        let columns = args.iter().find_map(|arg| match arg {
-            GenericArg::Type(TypeExpr { kind: TypeExprKind::ColumnMajor(_), span }) => Some(*span),
-            _ => None,
-        });
-        if let Some(span) = columns {
-            self.unsupported("column-major matrices in memory", span);
-        }
-        columns.is_some()
     }
 
     fn unknown_type(&mut self, name: &ast::Name) -> Ty {

@@ -13,6 +13,7 @@ use super::{Checker, attribute, done};
 use crate::slang::ast::{self, GenericParamKind, ModifierKind};
 use pullback_base::{Code, Diagnostic, Span};
 use pullback_ir::Direction;
+use pullback_ir::MatrixOrder;
 use std::sync::Arc;
 
 impl<'a> Checker<'a> {
@@ -37,20 +38,21 @@ impl<'a> Checker<'a> {
                 continue;
             }
             let mut context = Context::of_scope(self, scope);
-            let ty = match &var.ty {
-                Some(ty) => context.resolve_stored_type(ty),
+            let (ty, order) = match &var.ty {
+                Some(written) => {
+                    let ty = context.resolve_stored_type(written);
+                    let order = context.declared_order(&member.modifiers, written, &ty);
+                    (ty, order)
+                }
                 None => {
                     context.error(Code::TypeMismatch, "a field needs a type", var.name.span, "here");
-                    Ty::Error
+                    (Ty::Error, MatrixOrder::Rows)
                 }
             };
             let ty = context.sized(ty, var.name.span);
-            if member.modifiers.has(ModifierKind::ColumnMajor) {
-                context.unsupported("column-major fields", var.name.span);
-            }
             broken |= context.broken;
             let no_diff = member.modifiers.has(ModifierKind::NoDiff);
-            fields.push(Field { name: var.name.text.clone(), ty, no_diff });
+            fields.push(Field { name: var.name.text.clone(), ty, no_diff, order });
         }
         let leaves =
             fields.iter().fold(0u64, |sum, field| sum.saturating_add(self.program.leaves(&field.ty)));

@@ -3,7 +3,7 @@
 use super::count::Count;
 use super::program::Program;
 use super::types::{Elem, Shape, Ty};
-use pullback_ir::{Field, Type, layout};
+use pullback_ir::{Field, MatrixOrder, Type, layout};
 
 impl Program<'_> {
     /// Of a type of numbers, arrays and structs of them.
@@ -18,7 +18,8 @@ impl Program<'_> {
                 Shape::Scalar => Type::Scalar(*scalar),
                 Shape::Vector(size) => Type::Vector(*scalar, dim(size)?),
                 Shape::Matrix(rows, columns) => {
-                    Type::Matrix { scalar: *scalar, rows: dim(rows)?, columns: dim(columns)? }
+                    let (rows, columns, order) = (dim(rows)?, dim(columns)?, MatrixOrder::Rows);
+                    Type::Matrix { scalar: *scalar, rows, columns, order }
                 }
             },
             Ty::Enum(id) => Type::Scalar(self.enums[*id].tag?),

@@ -8,6 +8,7 @@ use super::types::Ty;
 use super::visibility::Visibility;
 use crate::slang::ast::{self, DeclKind, ModifierKind, StmtKind as Ast};
 use pullback_base::{Code, Diagnostic, Span};
+use pullback_ir::MatrixOrder;
 use std::sync::Arc;
 
 impl Context<'_, '_> {
@@ -323,7 +324,7 @@ impl Context<'_, '_> {
             scope: self.scope,
             visibility: Visibility::Everywhere,
             kind: GlobalKind::Static,
-            declared: Lazy::Done(GlobalType { ty: ty.clone(), init: value }),
+            declared: Lazy::Done(GlobalType { ty: ty.clone(), init: value, order: MatrixOrder::Rows }),
             span: name.span,
         });
         let stands_for = Expr { kind: ExprKind::Global(id), ty: ty.clone(), span: name.span };

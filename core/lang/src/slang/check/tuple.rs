@@ -34,7 +34,7 @@ impl Context<'_, '_> {
     pub fn tuple_type(&mut self, args: &[GenericArg], span: Span) -> Ty {
         let mut elements = Vec::with_capacity(args.len());
         for arg in args {
-            match self.generic_arg(arg) {
+            match self.declared_arg(arg) {
                 Some(Arg::Type(ty)) => elements.push(ty),
                 Some(Arg::Count(_)) => {
                     return self

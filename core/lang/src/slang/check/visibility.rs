@@ -72,7 +72,7 @@ impl Program<'_> {
             Symbol::Alias(id) => (self.aliases[id].visibility, &self.aliases[id].ast.name),
             Symbol::Interface(id) => (self.interfaces[id].visibility, &self.interfaces[id].ast.name),
             Symbol::Constant(id) => (self.constants[id].visibility, &self.constants[id].ast.name),
-            Symbol::Global(id) => (self.globals[id].visibility, &self.globals[id].source?.name),
+            Symbol::Global(id) => (self.globals[id].visibility, &self.globals[id].source?.1.name),
             Symbol::GlobalField(id, index) => {
                 let Lazy::Done(GlobalType { ty, .. }) = &self.globals[id].declared else { return None };
                 return self.visibility(&Symbol::Field(index), Some(ty));

@@ -4,8 +4,8 @@ use super::function::FunctionLowerer;
 use crate::slang::check::hir::Expr;
 use crate::slang::check::types::Ty;
 use pullback_base::{Scalar, bug};
-use pullback_ir::layout::layout;
-use pullback_ir::{Constant, Op, Type, Value};
+use pullback_ir::layout::{layout, leaf_offsets};
+use pullback_ir::{Constant, MatrixOrder, Op, Type, Value};
 
 /// A number and the bytes where it lies.
 struct Leaf {
@@ -133,6 +133,12 @@ fn push_packed(ty: &Type, start: u64, leaves: &mut Vec<(u64, Scalar)>) -> u64 {
             push_packed(&field.ty, end.next_multiple_of(layout(&field.ty).align_bytes), leaves)
         }),
         Type::Pointer(_) => bug!("lower", "the bytes of a pointer"),
+        // Its rows do not lie together.
+        Type::Matrix { order: MatrixOrder::Columns, .. } => {
+            let numbers = leaf_offsets(ty).into_iter();
+            leaves.extend(numbers.filter_map(|(at, number)| Some((start + at, number.scalar()?))));
+            start + layout(ty).size_bytes
+        }
         _ => (0..ty.element_count()).filter_map(|index| ty.element(index)).fold(start, |end, element| {
             push_packed(&element, end.next_multiple_of(layout(&element).align_bytes), leaves)
         }),

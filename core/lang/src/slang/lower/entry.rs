@@ -46,7 +46,8 @@ pub fn kernel(lowerer: &mut Lowerer<'_>, entry: &Entry, name: &str, id: FuncId) 
     let mut globals = Vec::new();
     for id in this.lowerer.uniforms(&used) {
         let global = this.lowerer.ir_global(id);
-        let value = leaf_params(&mut this.ssa, &global.ty, &global.name);
+        let ty = this.lowerer.global_type(id);
+        let value = leaf_params(&mut this.ssa, &ty, &global.name);
         let var = this.ssa.declare_with(value, Some(&global.name));
         this.globals.insert(id, var);
         globals.push(global);
@@ -220,12 +221,14 @@ impl FunctionLowerer<'_, '_> {
             }
             Source::Fields(sources) => {
                 let fields = self.lowerer.program.fields_of(ty);
-                let values: Vec<Value> = fields
-                    .iter()
-                    .zip(sources)
-                    .map(|(field, source)| self.sourced(&field.ty, source, lane))
-                    .collect();
                 let ty = self.ty(ty);
+                let values: Vec<Value> = (0..)
+                    .zip(fields.iter().zip(sources))
+                    .map(|(index, (field, source))| {
+                        let value = self.sourced(&field.ty, source, lane);
+                        self.as_element(value, &ty, index)
+                    })
+                    .collect();
                 self.ssa.op(Op::Construct(ty), &values)
             }
             // A field without a semantic among fields that have one: nobody gives it a value.

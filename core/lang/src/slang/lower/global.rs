@@ -10,7 +10,7 @@ use crate::slang::check::repeat::each_written;
 use crate::slang::check::types::{Arg, Subst, Ty};
 use crate::ssa::Var;
 use pullback_base::bug;
-use pullback_ir::{Global, Type, Value};
+use pullback_ir::{Global, MatrixOrder, Type, Value};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -186,9 +186,15 @@ impl Lowerer<'_> {
         found.into_iter().collect()
     }
 
+    /// What whoever launches gives.
     pub fn ir_global(&mut self, id: GlobalId) -> Global {
         let ty = self.global_type(id);
         let global = &self.program.globals[id];
+        let order = match &global.declared {
+            Lazy::Done(declared) => declared.order,
+            _ => MatrixOrder::Rows,
+        };
+        let ty = ty.in_order(order);
         Global { name: global.name.clone(), ty, span: global.span }
     }
 }

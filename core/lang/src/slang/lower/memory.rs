@@ -5,7 +5,7 @@ use super::place::indexed;
 use crate::slang::check::hir::Access;
 use pullback_base::{Scalar, bug};
 use pullback_ir::layout::{element_offset_bytes, layout};
-use pullback_ir::{AtomicOp, Effect, Op, Type, Value};
+use pullback_ir::{AtomicOp, Effect, MatrixOrder, Op, Type, Value};
 
 /// Something in device memory.
 #[derive(Clone, Copy)]
@@ -13,6 +13,16 @@ pub struct Memory {
     pub pointer: Value,
     /// Whether it is there; `None` where that is certain.
     pub guard: Option<Value>,
+    /// It is a row of a matrix that lies by columns: the pointer leads to the first component.
+    row: Option<Row>,
+}
+
+/// A vector whose components lie apart.
+#[derive(Clone, Copy)]
+struct Row {
+    components: u8,
+    /// From one to the next, counted in components.
+    stride: u8,
 }
 
 /// The fields of the struct that stands for a buffer.
@@ -24,7 +34,9 @@ impl FunctionLowerer<'_, '_> {
     pub fn access(&mut self, access: &Access, ty: &Type) -> Memory {
         let (buffer, index) = match access {
             Access::Element { buffer, index } | Access::Bytes { buffer, offset: index } => (buffer, index),
-            Access::Target { pointer } => return Memory { pointer: self.expr(pointer), guard: None },
+            Access::Target { pointer } => {
+                return Memory { pointer: self.expr(pointer), guard: None, row: None };
+            }
         };
         let buffer = self.expr(buffer);
         let index = self.expr(index);
@@ -33,7 +45,7 @@ impl FunctionLowerer<'_, '_> {
         let count = self.ssa.extract(buffer, BUFFER_COUNT);
         let pointer = self.ssa.offset(pointer, index);
         if let Access::Element { .. } = access {
-            return Memory { pointer, guard: Some(self.is_below(index, count)) };
+            return Memory { pointer, guard: Some(self.is_below(index, count)), row: None };
         }
         let bytes = self.ssa.i64(layout(ty).size_bytes as i64);
         // All of the value lies within, and no sum can wrap: sizes are small and counts are not negative.
@@ -43,7 +55,7 @@ impl FunctionLowerer<'_, '_> {
         let zero = self.ssa.i64(0);
         let ends = self.ssa.op(Op::Max, &[ends, zero]);
         let guard = self.is_below(index, ends);
-        Memory { pointer: self.cast_pointer(pointer, ty), guard: Some(guard) }
+        Memory { pointer: self.cast_pointer(pointer, ty), guard: Some(guard), row: None }
     }
 
     /// `0 <= index < count`, in one comparison: negative numbers are large unsigned ones.
@@ -68,8 +80,19 @@ impl FunctionLowerer<'_, '_> {
         }
     }
 
+    /// The type of what is there.
+    pub fn memory_ty(&self, memory: Memory) -> Type {
+        match (memory.row, self.pointee(memory.pointer)) {
+            (Some(row), Type::Scalar(scalar)) => Type::Vector(scalar, row.components),
+            (_, whole) => whole,
+        }
+    }
+
     /// Component, row, array element or field number `index` of what is there.
     pub fn memory_element(&mut self, memory: Memory, index: u32) -> Memory {
+        if let Some(part) = self.part_apart(memory, |this| this.ssa.i64(i64::from(index))) {
+            return part;
+        }
         let whole = self.pointee(memory.pointer);
         let Some(element) = whole.element(index) else { bug!("lower", "{whole} has no element {index}") };
         let bytes = self.cast_pointer(memory.pointer, &Type::Scalar(Scalar::U8));
@@ -78,10 +101,27 @@ impl FunctionLowerer<'_, '_> {
         Memory { pointer: self.cast_pointer(at, &element), ..memory }
     }
 
+    /// A row of a matrix that lies by columns, or a component of one.
+    fn part_apart(&mut self, memory: Memory, index: impl FnOnce(&mut Self) -> Value) -> Option<Memory> {
+        if let Some(row) = memory.row {
+            let (index, stride) = (index(self), self.ssa.i64(i64::from(row.stride)));
+            let ahead = self.ssa.mul(index, stride);
+            return Some(Memory { pointer: self.ssa.offset(memory.pointer, ahead), row: None, ..memory });
+        }
+        let Type::Matrix { scalar, rows, columns, order: MatrixOrder::Columns } =
+            self.pointee(memory.pointer)
+        else {
+            return None;
+        };
+        let index = index(self);
+        let first = self.cast_pointer(memory.pointer, &Type::Scalar(scalar));
+        let row = Some(Row { components: columns, stride: rows });
+        Some(Memory { pointer: self.ssa.offset(first, index), row, ..memory })
+    }
+
     /// The component, row or array element at a computed index, guarded.
     pub fn memory_at(&mut self, memory: Memory, index: Value) -> Memory {
-        let whole = self.pointee(memory.pointer);
-        let element = indexed(&whole);
+        let whole = self.memory_ty(memory);
         let index = self.ssa.convert(index, Scalar::I64);
         let count = self.ssa.i64(i64::from(whole.element_count()));
         let inside = self.is_below(index, count);
@@ -89,20 +129,46 @@ impl FunctionLowerer<'_, '_> {
             Some(guard) => self.ssa.op(Op::And, &[guard, inside]),
             None => inside,
         };
-        let first = self.cast_pointer(memory.pointer, &element);
-        Memory { pointer: self.ssa.offset(first, index), guard: Some(guard) }
+        let memory = Memory { guard: Some(guard), ..memory };
+        if let Some(part) = self.part_apart(memory, |_| index) {
+            return part;
+        }
+        let first = self.cast_pointer(memory.pointer, &indexed(&whole));
+        Memory { pointer: self.ssa.offset(first, index), ..memory }
     }
 
     pub fn load(&mut self, memory: Memory) -> Value {
-        let ty = self.pointee(memory.pointer);
-        self.guarded(memory.guard, &ty, |this| this.ssa.load(memory.pointer))
+        let ty = self.memory_ty(memory);
+        let loaded = self.guarded(memory.guard, &ty, |this| match memory.row {
+            None => this.ssa.load(memory.pointer),
+            Some(_) => this.each_element(&ty, |this, index| {
+                let component = this.memory_element(memory, index);
+                this.ssa.load(component.pointer)
+            }),
+        });
+        self.by_rows(loaded)
+    }
+
+    /// The value with its matrices as operations take them.
+    pub fn by_rows(&mut self, value: Value) -> Value {
+        let ty = self.ssa.ty(value).in_order(MatrixOrder::Rows);
+        self.fitted(value, &ty)
     }
 
     pub fn store(&mut self, memory: Memory, value: Value) {
         if let Some(guard) = memory.guard {
             self.ssa.begin_if(guard);
         }
-        self.ssa.store(memory.pointer, value);
+        if let Some(row) = memory.row {
+            for index in 0..u32::from(row.components) {
+                let part = self.ssa.extract(value, index);
+                let component = self.memory_element(memory, index);
+                self.ssa.store(component.pointer, part);
+            }
+        } else {
+            let value = self.fitted(value, &self.pointee(memory.pointer));
+            self.ssa.store(memory.pointer, value);
+        }
         if memory.guard.is_some() {
             self.ssa.end_if();
         }

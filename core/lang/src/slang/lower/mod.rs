@@ -204,7 +204,7 @@ impl<'c> Lowerer<'c> {
                 Shape::Scalar => Type::Scalar(scalar),
                 Shape::Vector(n) => Type::Vector(scalar, known(&n) as u8),
                 Shape::Matrix(rows, columns) => {
-                    Type::Matrix { scalar, rows: known(&rows) as u8, columns: known(&columns) as u8 }
+                    Type::matrix(scalar, known(&rows) as u8, known(&columns) as u8)
                 }
             },
             Ty::Array(element, count) => Type::array(self.ty(&element, subst), known(&count)),
@@ -223,7 +223,7 @@ impl<'c> Lowerer<'c> {
                 None => bug!("lower", "`{}` has no tag", self.program.enums[id].name),
             },
             Ty::Buffer(kind, element) => {
-                let element = self.stored_ty(&element, subst);
+                let element = self.stored_ty(&element, subst).in_order(kind.order);
                 let field = |name: &str, ty| Field { name: name.into(), ty, no_diff: false };
                 let (name, size) = match kind.form {
                     BufferForm::Structured | BufferForm::Typed => ("StructuredBuffer", "count"),
@@ -264,7 +264,7 @@ impl<'c> Lowerer<'c> {
         let fields = self.program.fields_of(ty);
         let lowered = fields.iter().map(|field| Field {
             name: field.name.clone(),
-            ty: self.ty(&field.ty, &none),
+            ty: self.ty(&field.ty, &none).in_order(field.order),
             no_diff: field.no_diff,
         });
         lowered.collect()

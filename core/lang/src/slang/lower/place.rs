@@ -195,7 +195,7 @@ impl FunctionLowerer<'_, '_> {
         }
         let ty = match root {
             Root::Var(var) => self.ssa.var_ty(*var).clone(),
-            Root::Memory(memory) => self.pointee(memory.pointer),
+            Root::Memory(memory) => self.memory_ty(*memory),
             Root::Shared(shared) => shared.ty.clone(),
         };
         self.fitted(value, &ty)
@@ -245,6 +245,7 @@ impl FunctionLowerer<'_, '_> {
         match step {
             Step::Element { index, detached } => {
                 let value = self.ssa.extract(base, *index);
+                let value = self.by_rows(value);
                 if *detached { self.constant(value) } else { value }
             }
             Step::Pointer => self.primal_part(base),
@@ -284,7 +285,10 @@ impl FunctionLowerer<'_, '_> {
             value
         } else {
             let old = match step {
-                Step::Element { index, .. } => self.ssa.extract(base, *index),
+                Step::Element { index, .. } => {
+                    let old = self.ssa.extract(base, *index);
+                    self.by_rows(old)
+                }
                 other => self.picked(base, other),
             };
             self.replaced(old, rest, value)

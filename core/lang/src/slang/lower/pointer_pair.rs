@@ -144,7 +144,7 @@ impl FunctionLowerer<'_, '_> {
         self.fitted(value, &ty)
     }
 
-    /// The value with its pointers alone or in pairs, as in that type.
+    /// The value with its pointers alone or in pairs, and its matrices by rows or by columns, as in that type.
     pub fn fitted(&mut self, value: Value, to: &Type) -> Value {
         let from = self.ssa.ty(value).clone();
         if from == *to {
@@ -192,7 +192,7 @@ impl FunctionLowerer<'_, '_> {
     }
 
     /// An aggregate of elements in any form.
-    fn each_element(&mut self, ty: &Type, element: impl Fn(&mut Self, u32) -> Value) -> Value {
+    pub fn each_element(&mut self, ty: &Type, element: impl Fn(&mut Self, u32) -> Value) -> Value {
         let mut elements = Vec::new();
         for index in 0..ty.element_count() {
             let value = element(self, index);

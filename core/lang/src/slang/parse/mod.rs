@@ -43,7 +43,7 @@ pub fn parse_tokens(
     };
     let mut decls: Vec<Decl> = Vec::new();
     parser.module(&mut decls);
-    Module { file, decls, levels: stream.levels }
+    Module { file, decls, levels: stream.levels, packing: stream.packing }
 }
 
 struct Parser<'a> {

@@ -7,6 +7,7 @@ use crate::slang::ast::{
 };
 use crate::slang::token::{TokenKind, word};
 use pullback_base::Span;
+use pullback_ir::MatrixOrder;
 
 impl Parser<'_> {
     /// A type. `what` goes on «expected», as in «a type».
@@ -22,10 +23,11 @@ impl Parser<'_> {
     fn ty_here(&mut self, what: &str, angles_open: bool) -> Parsed<TypeExpr> {
         let start = self.span();
         if self.lays_out(self.at) && self.kind_ahead(1) == TokenKind::Word {
-            let columns = self.is_word(word::COLUMN_MAJOR);
+            let by_columns = self.is_word(word::COLUMN_MAJOR);
+            let order = if by_columns { MatrixOrder::Columns } else { MatrixOrder::Rows };
             self.bump();
             let ty = self.nested(|parser| parser.ty_here(what, angles_open))?;
-            let kind = if columns { TypeExprKind::ColumnMajor(Box::new(ty)) } else { ty.kind };
+            let kind = TypeExprKind::InOrder(order, Box::new(ty));
             return Ok(TypeExpr { kind, span: self.since(start) });
         }
         let mut segments = Vec::new();

@@ -2,14 +2,17 @@
 
 mod condition;
 mod expand;
+mod packing;
 mod pragma;
 
+pub use self::packing::MatrixPacking;
 pub use self::pragma::WarningLevels;
 
 use super::check::suggest::nearest;
 use super::lex::lex;
 use super::token::{Interner, Symbol, Token, TokenKind, word};
 use pullback_base::{Code, Diagnostic, Diagnostics, FileId, SourceMap, Span};
+use pullback_ir::MatrixOrder;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -34,6 +37,8 @@ pub struct ParseOptions<'a> {
     pub links: &'a [Linked],
     /// The names by which `__target_switch` knows where the program will run; without any, that is anywhere.
     pub targets: &'a [&'a str],
+    /// How matrices that do not say it themselves lie in memory.
+    pub matrix_order: MatrixOrder,
 }
 
 /// A module to link, by its file's name and text.
@@ -70,6 +75,7 @@ pub struct TokenStream {
     /// Doc comments: the index of the token that follows, and the text. Ascending.
     pub docs: Vec<(usize, Arc<str>)>,
     pub levels: WarningLevels,
+    pub packing: MatrixPacking,
 }
 
 pub fn preprocess(
@@ -87,7 +93,12 @@ pub fn preprocess(
         macros: FxHashMap::default(),
         files: FxHashMap::default(),
         once: FxHashSet::default(),
-        out: TokenStream { tokens: Vec::new(), docs: Vec::new(), levels: WarningLevels::default() },
+        out: TokenStream {
+            tokens: Vec::new(),
+            docs: Vec::new(),
+            levels: WarningLevels::default(),
+            packing: MatrixPacking::default(),
+        },
         pending_doc: Vec::new(),
         open_macros: Vec::new(),
         argument_depth: 0,
@@ -103,6 +114,7 @@ pub fn preprocess(
     }
     let name = preprocessor.sources.file(file).name.to_string();
     preprocessor.files.insert(name, file);
+    preprocessor.out.packing.change(file, 0, options.matrix_order);
     preprocessor.file(file);
     let end = preprocessor.sources.file(file).text.len() as u32;
     let mut out = preprocessor.out;
@@ -309,6 +321,9 @@ impl Preprocessor<'_> {
             word::PRAGMA => match rest {
                 [token, ..] if token.is_word(word::ONCE) => drop(self.once.insert(file)),
                 [token, rest @ ..] if token.is_word(word::WARNING) => self.pragma_warning(file, span, rest),
+                [token, rest @ ..] if token.is_word(word::PACK_MATRIX) => {
+                    self.pragma_pack_matrix(file, span, rest);
+                }
                 _ => {}
             },
             word::LINE_DIRECTIVE | word::LANG | word::LANGUAGE | word::VERSION => {}
@@ -477,9 +492,11 @@ impl Preprocessor<'_> {
         let cost = 64 + self.sources.file(included).text.len() / 4;
         if !self.once.contains(&included) && self.afford(cost, place) {
             let outer = self.out.levels.enter(included);
+            self.out.packing.go_on(included, 0);
             self.include_depth += 1;
             self.file(included);
             self.include_depth -= 1;
+            self.out.packing.go_on(file, span.end);
             self.out.levels.leave(outer);
         }
     }
