@@ -104,6 +104,9 @@ impl<'a> Checker<'a> {
             (_, Role::Constructor, Some(owner)) => context.checker.program.members[owner].this.clone(),
             (Some(ty), ..) => {
                 let resolved = context.resolve_type(ty);
+                if function.decl.modifiers.has(ModifierKind::ColumnMajor) {
+                    context.refuse_pointer_to_columns(MatrixOrder::Columns, &resolved, ty.span);
+                }
                 let resolved = context.refuse_atomic(resolved, ty.span);
                 context.sized(resolved, ty.span)
             }
@@ -403,6 +406,9 @@ impl Context<'_, '_> {
                 ty => self.sized(ty, param.ty.span),
             }
         };
+        if modifiers.has(ModifierKind::ColumnMajor) {
+            self.refuse_pointer_to_columns(MatrixOrder::Columns, &ty, param.ty.span);
+        }
         let name = param.name.as_ref().map_or_else(|| "".into(), |name| name.text.clone());
         let default = param.default.as_ref().map(|default| {
             let value = self.initializer(Some(&param.ty), default, param.span);
