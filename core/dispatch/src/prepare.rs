@@ -55,7 +55,7 @@ pub struct Prepared {
     pub(crate) sink_words: SmallVec<[usize; 4]>,
     pub(crate) gathered: SmallVec<[Gathered; 2]>,
     /// Arrays of structs whose fields are arrays of their own.
-    pub(crate) packed: SmallVec<[Packed; 1]>,
+    pub(crate) packed: Vec<Packed>,
     /// Inputs that are whole arrays, each with where its words are, but for the address.
     wholes: SmallVec<[(usize, Range<usize>); 2]>,
 }
@@ -95,7 +95,7 @@ impl Prepared {
                 outputs,
                 sink_words: SmallVec::new(),
                 gathered: SmallVec::new(),
-                packed: SmallVec::new(),
+                packed: Vec::new(),
                 wholes: SmallVec::new(),
             };
             prepared.fill_words(blueprint.leaves, ports, geometry).map_err(|why| source.error_of(why))?;
