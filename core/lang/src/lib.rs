@@ -6,6 +6,7 @@ pub mod ssa;
 
 pub use slang::{IncludeResolver, Linked, ParseOptions as Options, TypeConformance};
 
+use import::naga::{GlslReader, Input};
 use pullback_base::{Diagnostics, SourceMap};
 use pullback_ir::Module;
 
@@ -30,18 +31,18 @@ pub struct Compiled {
 pub fn compile(language: Language, name: &str, text: &str, options: &Options<'_>) -> Compiled {
     match language {
         Language::Slang => slang::compile(name, text, options),
-        Language::Wgsl => imported(name, import::naga::Input::Wgsl(text)),
-        Language::Glsl => imported(name, import::naga::Input::Glsl(text)),
+        Language::Wgsl => imported(name, Input::Wgsl(text), options),
+        Language::Glsl => imported(name, Input::Glsl(text, GlslReader::BEST), options),
     }
 }
 
 /// Reads a compiled module's named functions. Never fails, as [`compile`].
 pub fn compile_binary(name: &str, bytes: &[u8]) -> Compiled {
-    imported(name, import::naga::Input::Binary(bytes))
+    imported(name, Input::Binary(bytes), &Options::default())
 }
 
-fn imported(name: &str, input: import::naga::Input<'_>) -> Compiled {
+fn imported(name: &str, input: Input<'_>, options: &Options<'_>) -> Compiled {
     let (mut sources, mut diagnostics) = (SourceMap::new(), Diagnostics::new());
-    let module = import::naga::compile(name, input, &mut sources, &mut diagnostics);
+    let module = import::naga::compile(name, input, options, &mut sources, &mut diagnostics);
     Compiled { module, sources, diagnostics }
 }

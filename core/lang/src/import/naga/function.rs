@@ -5,7 +5,7 @@ use super::placement::Placement;
 use super::uses::{self, Expr};
 use super::{Lowered, Origin, Refused};
 use crate::ssa::{Jump, Ssa, Target, Var};
-use naga::{Block, Expression, Handle, Statement, SwitchCase, SwitchValue};
+use naga::{Block, Expression, Handle, Statement, SwitchCase, SwitchValue, TypeInner};
 use pullback_base::{Code, Diagnostic, Span};
 use pullback_ir::{Direction, Function, FunctionBuilder, FunctionKind, LoopHints, Module, Op, Type, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -84,8 +84,7 @@ pub fn lower<'a>(
 ) -> Result<Function, Refused> {
     let source = &origin.source.functions[handle];
     let name = source.name.as_deref().unwrap_or("");
-    let declaration = origin.source.functions.get_span(handle).to_range().map_or(0, |range| range.start);
-    let name_span = origin.name_span(declaration, name);
+    let name_span = origin.read.places.name(origin.source.functions.get_span(handle), name);
     let bound = source.arguments.iter().any(|argument| argument.binding.is_some())
         || source.result.as_ref().is_some_and(|result| result.binding.is_some());
     if bound {
@@ -93,27 +92,42 @@ pub fn lower<'a>(
     }
     let interface = interface(origin, handle, name_span)?;
 
-    let mut ssa = Ssa::new(FunctionBuilder::new(name, FunctionKind::Plain));
+    // Overloads share the name that users see.
+    let is_free = |name: &str| module.find(name).is_none();
+    let numbered = (1..).map(|number| format!("{name}.{number}"));
+    let unique = std::iter::once(name.to_owned()).chain(numbered).find(|name| is_free(name));
+    let mut ssa = Ssa::new(FunctionBuilder::new(&unique.unwrap_or_default(), FunctionKind::Plain));
     let mut params = Vec::with_capacity(interface.params.len());
     let mut outputs = Vec::new();
     let result = interface.result.as_ref().map(|ty| ssa.declare(ty.clone(), None));
     outputs.extend(result);
     let mut no_diff_outputs = vec![interface.result_no_diff; outputs.len()];
     // All parameters come first: what marks them `no_diff` is a statement.
-    let incoming: Vec<Value> =
-        interface.params.iter().map(|param| ssa.param(param.ty.clone(), &param.name)).collect();
-    for (param, mut value) in interface.params.iter().zip(incoming) {
-        if param.no_diff && param.ty.has_float() {
-            value = ssa.op(Op::Detach, &[value]);
-        }
-        if param.direction == Direction::InOut {
-            let var = ssa.declare_with(value, Some(&param.name));
+    let incoming: Vec<Option<Value>> = interface
+        .params
+        .iter()
+        .map(|param| param.direction.reads().then(|| ssa.param(param.ty.clone(), &param.name)))
+        .collect();
+    for ((param, argument), value) in interface.params.iter().zip(&source.arguments).zip(incoming) {
+        let value = value.map(|value| match param.no_diff && param.ty.has_float() {
+            true => ssa.op(Op::Detach, &[value]),
+            false => value,
+        });
+        // Through a compiled module `in` parameters are pointers to the callee's own copies.
+        let is_pointer = matches!(origin.source.types[argument.ty].inner, TypeInner::Pointer { .. });
+        let var = match value {
+            Some(value) if !is_pointer => {
+                params.push(Term::Value(value));
+                continue;
+            }
+            Some(value) => ssa.declare_with(value, Some(&param.name)),
+            None => ssa.declare(param.ty.clone(), Some(&param.name)),
+        };
+        if param.direction.writes() {
             outputs.push(var);
             no_diff_outputs.push(param.no_diff);
-            params.push(Term::Place(Place { var, path: Vec::new() }));
-        } else {
-            params.push(Term::Value(value));
         }
+        params.push(Term::Place(Place { var, path: Vec::new() }));
     }
     let placement = Placement::new(source);
     let (terms, locals) = (FxHashMap::default(), FxHashMap::default());
@@ -295,18 +309,25 @@ impl<'a> FunctionLowering<'a> {
         let Some(&callee) = self.lowered.get(&function) else {
             return self.refuse("a call of a function that was left out");
         };
-        let results = self.module.functions[callee].results.clone();
+        let declared = &self.module.functions[callee];
+        let results = declared.results.clone();
+        let directions: Vec<Direction> =
+            declared.interface.iter().flat_map(|of| &of.params).map(|param| param.direction).collect();
         let mut values = Vec::with_capacity(arguments.len());
         let mut places: Vec<Place> = Vec::new();
-        for &argument in arguments {
+        for (&argument, direction) in arguments.iter().zip(directions) {
             match self.term(argument)? {
                 Term::Value(value) => values.push(value),
                 Term::Place(place) => {
-                    values.push(self.load(&place));
-                    if places.iter().any(|other| other.var == place.var) {
-                        return Err(aliased(self.origin.span(span)));
+                    if direction.reads() {
+                        values.push(self.load(&place));
                     }
-                    places.push(place);
+                    if direction.writes() {
+                        if places.iter().any(|other| other.var == place.var) {
+                            return Err(aliased(self.origin.span(span)));
+                        }
+                        places.push(place);
+                    }
                 }
             }
         }
