@@ -4,9 +4,10 @@ pub mod import;
 pub mod slang;
 pub mod ssa;
 
+pub use import::naga::GlslReader;
 pub use slang::{IncludeResolver, Linked, ParseOptions as Options, TypeConformance};
 
-use import::naga::{GlslReader, Input};
+use import::naga::Input;
 use pullback_base::{Diagnostics, SourceMap};
 use pullback_ir::Module;
 
@@ -32,8 +33,13 @@ pub fn compile(language: Language, name: &str, text: &str, options: &Options<'_>
     match language {
         Language::Slang => slang::compile(name, text, options),
         Language::Wgsl => imported(name, Input::Wgsl(text), options),
-        Language::Glsl => imported(name, Input::Glsl(text, GlslReader::BEST), options),
+        Language::Glsl => compile_glsl(GlslReader::BEST, name, text, options),
     }
+}
+
+/// Compiles GLSL by the reader of one's choice, as [`compile`].
+pub fn compile_glsl(reader: GlslReader, name: &str, text: &str, options: &Options<'_>) -> Compiled {
+    imported(name, Input::Glsl(text, reader), options)
 }
 
 /// Reads a compiled module's named functions. Never fails, as [`compile`].

@@ -284,15 +284,15 @@ impl<'a> FunctionLowering<'a> {
                 SwitchValue::U32(value) => values.push(i64::from(value)),
                 SwitchValue::Default => is_default = true,
             }
-            if case.fall_through {
-                if !case.body.is_empty() {
-                    return self.refuse("a case that falls through");
-                }
+            if case.fall_through && case.body.is_empty() {
                 continue;
             }
             let values = std::mem::take(&mut values);
             self.ssa.begin_case((!std::mem::take(&mut is_default)).then_some(values));
             self.block(&case.body)?;
+            if case.fall_through && self.ssa.reach() {
+                return self.refuse("a case that falls through");
+            }
         }
         self.open.pop();
         self.ssa.end_switch();

@@ -1,11 +1,9 @@
 //! GLSL and SPIR-V: the same lowering from other inputs.
 
 use super::{f, vector};
-use crate::import::naga::GlslReader;
-use crate::{Compiled, Options};
+use crate::{Compiled, GlslReader, Options};
 #[cfg(feature = "shaderc")]
 use pullback_base::render::render_all;
-use pullback_base::{Diagnostics, SourceMap};
 use pullback_interp::{Exact, Value, run};
 use pullback_ir::verify;
 
@@ -40,10 +38,7 @@ fn glsl(text: &str) -> Vec<Compiled> {
 }
 
 fn by(reader: GlslReader, text: &str, options: &Options<'_>) -> Compiled {
-    let (mut sources, mut diagnostics) = (SourceMap::new(), Diagnostics::new());
-    let input = super::super::Input::Glsl(text, reader);
-    let module = super::super::compile("shade.glsl", input, options, &mut sources, &mut diagnostics);
-    Compiled { module, sources, diagnostics }
+    crate::compile_glsl(reader, "shade.glsl", text, options)
 }
 
 #[track_caller]
@@ -217,7 +212,8 @@ float g(sampler2D image) { return texture(image, vec2(0.0)).x; }
               │     ^^^^^^^^^^^^^^^^^^^^^^ used here
               │
               = help: write it without this construct
-        "#]].assert_eq(&shown);
+        "#]]
+        .assert_eq(&shown);
         assert!(compiled.module.find("plain").is_some());
     }
 
