@@ -1,10 +1,10 @@
 //! Expressions that are no built-in function: constants, composites, places, operators, conversions.
 
 use super::Refused;
-use super::function::{FunctionLowering, Place, Step, Term, is_no_diff};
-use super::types;
+use super::function::{FunctionLowering, Place, Step, Term, is_no_diff, root_global};
 use super::uses::Expr;
-use naga::{Arena, BinaryOperator, Expression, Literal, RelationalFunction, UnaryOperator};
+use super::{globals, types};
+use naga::{Arena, BinaryOperator, Expression, Literal, RelationalFunction, TypeInner, UnaryOperator};
 use pullback_ir::{Constant, Op, Scalar, Type, Value};
 use smallvec::SmallVec;
 
@@ -18,6 +18,11 @@ impl FunctionLowering<'_> {
 
     /// Evaluates an expression where the text has it.
     pub fn emit(&mut self, handle: Expr) -> Result<(), Refused> {
+        // A function of GLSL has pointers to all members of all blocks, whether it uses them or not.
+        if root_global(self.source, handle).is_some_and(|id| self.origin.checked[self.handle][id].is_empty())
+        {
+            return Ok(());
+        }
         self.enter_span(self.source.expressions.get_span(handle));
         let term = self.evaluate(handle)?;
         self.define(handle, term);
@@ -36,6 +41,13 @@ impl FunctionLowering<'_> {
                 Some(&var) => Ok(Term::Place(Place { var, path: Vec::new() })),
                 None => self.refuse("a variable out of its scope"),
             },
+            Expression::GlobalVariable(id) => match self.globals.get(&id) {
+                Some(&var) => Ok(Term::Place(Place { var, path: Vec::new() })),
+                None => {
+                    let what = globals::lacking(self.origin, id);
+                    self.refuse(what.as_deref().unwrap_or("a global variable"))
+                }
+            },
             ref other if other.needs_pre_emit() => {
                 // The use is the better place to point at: constants are shared.
                 self.constant(&self.source.expressions, handle).map(Term::Value)
@@ -47,14 +59,14 @@ impl FunctionLowering<'_> {
     pub fn value(&mut self, handle: Expr) -> Result<Value, Refused> {
         match self.term(handle)? {
             Term::Value(value) => Ok(value),
-            Term::Place(_) => self.refuse("a pointer here"),
+            Term::Place(_) | Term::Memory(_) => self.refuse("a pointer here"),
         }
     }
 
-    pub fn place(&mut self, handle: Expr) -> Result<Place, Refused> {
+    fn place(&mut self, handle: Expr) -> Result<Place, Refused> {
         match self.term(handle)? {
             Term::Place(place) => Ok(place),
-            Term::Value(_) => self.refuse("this pointer"),
+            Term::Value(_) | Term::Memory(_) => self.refuse("this pointer"),
         }
     }
 
@@ -84,7 +96,6 @@ impl FunctionLowering<'_> {
                 Ok(self.splat(*size, value))
             }
             Expression::Override(_) => self.refuse("an `override`"),
-            Expression::GlobalVariable(_) => self.refuse("a global variable"),
             _ => self.refuse("this constant"),
         }
     }
@@ -106,9 +117,14 @@ impl FunctionLowering<'_> {
                 return self.step(base, Step::Index(index));
             }
             Expression::AccessIndex { base, index } => return self.step(base, Step::Element(index)),
-            Expression::Load { pointer } => {
-                let place = self.place(pointer)?;
-                self.load(&place)
+            Expression::Load { pointer } => match self.term(pointer)? {
+                Term::Place(place) => self.load(&place),
+                Term::Memory(memory) => self.load_memory(memory),
+                Term::Value(_) => return self.refuse("this pointer"),
+            },
+            Expression::ArrayLength(array) => {
+                let place = self.place(array)?;
+                self.buffer_length(&place)
             }
             Expression::Compose { ty, components } => {
                 let components: Result<Vec<Value>, Refused> =
@@ -167,11 +183,27 @@ impl FunctionLowering<'_> {
     fn step(&mut self, base: Expr, step: Step) -> Result<Term, Refused> {
         Ok(match self.term(base)? {
             Term::Value(value) => Term::Value(self.element(value, step)),
+            Term::Memory(memory) => Term::Memory(self.memory_step(memory, step)),
+            Term::Place(place) if self.is_buffer(base) => {
+                let index = match step {
+                    Step::Index(index) => index,
+                    Step::Element(index) => self.ssa.i64(index.into()),
+                };
+                Term::Memory(self.buffer_element(&place, index))
+            }
             Term::Place(mut place) => {
                 place.path.push(step);
                 Term::Place(place)
             }
         })
+    }
+
+    /// Whether a pointer leads to an array of open size.
+    fn is_buffer(&self, pointer: Expr) -> bool {
+        match *self.origin.checked[self.handle][pointer].ty.inner_with(&self.origin.source.types) {
+            TypeInner::Pointer { base, .. } => globals::is_runtime_array(self.origin.source, base),
+            _ => false,
+        }
     }
 
     fn element(&mut self, aggregate: Value, step: Step) -> Value {
@@ -185,7 +217,7 @@ impl FunctionLowering<'_> {
         }
     }
 
-    fn detached(&mut self, value: Value) -> Value {
+    pub fn detached(&mut self, value: Value) -> Value {
         if self.ssa.ty(value).has_float() { self.ssa.op(Op::Detach, &[value]) } else { value }
     }
 
@@ -359,7 +391,6 @@ fn literal_constant(literal: Literal) -> Option<Constant> {
 /// What we lack for an expression that cannot be lowered.
 fn lacking(expression: &Expression) -> &'static str {
     match expression {
-        Expression::GlobalVariable(_) | Expression::ArrayLength(_) => "a global variable",
         Expression::Override(_) => "an `override`",
         Expression::ImageSample { .. } | Expression::ImageLoad { .. } | Expression::ImageQuery { .. } => {
             "a texture"

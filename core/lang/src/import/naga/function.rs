@@ -1,13 +1,17 @@
 //! One function: its parameters, statements and control flow.
 
+use super::globals::{self, GlobalId, Globals, not_written};
 use super::interface::{interface, refused};
+use super::memory::Memory;
 use super::placement::Placement;
 use super::uses::{self, Expr};
 use super::{Lowered, Origin, Refused};
 use crate::ssa::{Jump, Ssa, Target, Var};
 use naga::{Block, Expression, Handle, Statement, SwitchCase, SwitchValue, TypeInner};
-use pullback_base::{Code, Diagnostic, Span};
-use pullback_ir::{Direction, Function, FunctionBuilder, FunctionKind, LoopHints, Module, Op, Type, Value};
+use pullback_base::{Code, Diagnostic, Span, ids::Id};
+use pullback_ir::{
+    Direction, FuncId, Function, FunctionBuilder, FunctionKind, Interface, LoopHints, Module, Op, Type, Value,
+};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// The functions that a function calls.
@@ -26,6 +30,7 @@ pub fn callees(source: &naga::Function) -> Vec<Handle<naga::Function>> {
 pub enum Term {
     Value(Value),
     Place(Place),
+    Memory(Memory),
 }
 
 /// What a pointer points to: a variable, or a part of one.
@@ -61,6 +66,13 @@ struct Ending<'a> {
     break_if: Option<Expr>,
 }
 
+/// A function as others call it.
+pub struct Callee {
+    id: FuncId,
+    directions: Vec<Direction>,
+    globals: Globals,
+}
+
 pub struct FunctionLowering<'a> {
     pub origin: &'a Origin<'a>,
     pub handle: Handle<naga::Function>,
@@ -69,6 +81,9 @@ pub struct FunctionLowering<'a> {
     pub params: Vec<Term>,
     pub terms: FxHashMap<Expr, Term>,
     pub locals: FxHashMap<Handle<naga::LocalVariable>, Var>,
+    pub globals: FxHashMap<GlobalId, Var>,
+    /// Those of bindings, which are not written.
+    bindings: Vec<Var>,
     lowered: &'a Lowered,
     module: &'a Module,
     placement: Placement,
@@ -76,12 +91,14 @@ pub struct FunctionLowering<'a> {
     open: Vec<Open<'a>>,
 }
 
-pub fn lower<'a>(
-    origin: &'a Origin<'a>,
+/// Adds a function to the module. One that uses private variables is two: within, they are parameters and results; the one that users
+/// call begins them.
+pub fn lower(
+    origin: &Origin<'_>,
     handle: Handle<naga::Function>,
-    lowered: &'a Lowered,
-    module: &'a Module,
-) -> Result<Function, Refused> {
+    lowered: &Lowered,
+    module: &mut Module,
+) -> Result<Callee, Refused> {
     let source = &origin.source.functions[handle];
     let name = source.name.as_deref().unwrap_or("");
     let name_span = origin.read.places.name(origin.source.functions.get_span(handle), name);
@@ -90,67 +107,143 @@ pub fn lower<'a>(
     if bound {
         return Err(refused("a parameter or result bound to the pipeline", name_span));
     }
-    let interface = interface(origin, handle, name_span)?;
+    let mut interface = interface(origin, handle, name_span)?;
 
     // Overloads share the name that users see.
     let is_free = |name: &str| module.find(name).is_none();
     let numbered = (1..).map(|number| format!("{name}.{number}"));
     let unique = std::iter::once(name.to_owned()).chain(numbered).find(|name| is_free(name));
-    let mut ssa = Ssa::new(FunctionBuilder::new(&unique.unwrap_or_default(), FunctionKind::Plain));
-    let mut params = Vec::with_capacity(interface.params.len());
-    let mut outputs = Vec::new();
-    let result = interface.result.as_ref().map(|ty| ssa.declare(ty.clone(), None));
-    outputs.extend(result);
-    let mut no_diff_outputs = vec![interface.result_no_diff; outputs.len()];
-    // All parameters come first: what marks them `no_diff` is a statement.
-    let incoming: Vec<Option<Value>> = interface
-        .params
-        .iter()
-        .map(|param| param.direction.reads().then(|| ssa.param(param.ty.clone(), &param.name)))
-        .collect();
-    for ((param, argument), value) in interface.params.iter().zip(&source.arguments).zip(incoming) {
-        let value = value.map(|value| match param.no_diff && param.ty.has_float() {
-            true => ssa.op(Op::Detach, &[value]),
-            false => value,
-        });
-        // Through a compiled module `in` parameters are pointers to the callee's own copies.
-        let is_pointer = matches!(origin.source.types[argument.ty].inner, TypeInner::Pointer { .. });
-        let var = match value {
-            Some(value) if !is_pointer => {
-                params.push(Term::Value(value));
-                continue;
-            }
-            Some(value) => ssa.declare_with(value, Some(&param.name)),
-            None => ssa.declare(param.ty.clone(), Some(&param.name)),
-        };
-        if param.direction.writes() {
-            outputs.push(var);
-            no_diff_outputs.push(param.no_diff);
-        }
-        params.push(Term::Place(Place { var, path: Vec::new() }));
+    let unique = unique.unwrap_or_default();
+    let globals = Globals::of(origin, handle);
+    interface.globals = globals.interface(origin)?;
+    let directions = interface.params.iter().map(|param| param.direction).collect();
+    let inner = FunctionLowering::new(origin, handle, lowered, module, &unique);
+    let mut inner = inner.within(&interface, &globals)?;
+    let id = FuncId::from_index(module.functions.len());
+    if globals.privates.is_empty() {
+        inner.interface = Some(interface);
+        inner.span = name_span;
+        module.add(inner);
+    } else {
+        inner.name = format!("{unique}.within").into();
+        let outer = FunctionLowering::new(origin, handle, lowered, module, &unique);
+        let mut outer = outer.outermost(id, &inner.results, &interface, &globals)?;
+        outer.interface = Some(interface);
+        outer.span = name_span;
+        module.add(inner);
+        module.add(outer);
     }
-    let placement = Placement::new(source);
-    let (terms, locals) = (FxHashMap::default(), FxHashMap::default());
-    let open = Vec::new();
-    let mut this = FunctionLowering {
-        origin,
-        handle,
-        source,
-        ssa,
-        params,
-        terms,
-        locals,
-        lowered,
-        module,
-        placement,
-        result,
-        open,
-    };
-    this.block(&source.body)?;
-    let mut function = detach_results(this.ssa.finish(&outputs), &no_diff_outputs);
-    function.interface = Some(interface);
-    function.span = name_span;
-    Ok(function)
+    Ok(Callee { id, directions, globals })
+}
+
+impl<'a> FunctionLowering<'a> {
+    fn new(
+        origin: &'a Origin<'a>,
+        handle: Handle<naga::Function>,
+        lowered: &'a Lowered,
+        module: &'a Module,
+        name: &str,
+    ) -> Self {
+        let source = &origin.source.functions[handle];
+        FunctionLowering {
+            origin,
+            handle,
+            source,
+            ssa: Ssa::new(FunctionBuilder::new(name, FunctionKind::Plain)),
+            params: Vec::new(),
+            terms: FxHashMap::default(),
+            locals: FxHashMap::default(),
+            globals: FxHashMap::default(),
+            bindings: Vec::new(),
+            lowered,
+            module,
+            placement: Placement::new(source),
+            result: None,
+            open: Vec::new(),
+        }
+    }
+
+    /// The function as others of the module call it.
+    fn within(mut self, interface: &Interface, globals: &Globals) -> Result<Function, Refused> {
+        self.result = interface.result.as_ref().map(|ty| self.ssa.declare(ty.clone(), None));
+        let mut outputs: Vec<Var> = self.result.into_iter().collect();
+        let mut no_diff_outputs = vec![interface.result_no_diff; outputs.len()];
+        // All parameters come first: what marks them `no_diff` is a statement.
+        let incoming = self.incoming(interface);
+        let bindings: Vec<Vec<Value>> =
+            globals.bindings.iter().map(|&id| globals::parameters(self.origin, &mut self.ssa, id)).collect();
+        let privates: Vec<(GlobalId, Value)> = globals
+            .privates
+            .iter()
+            .filter_map(|&id| {
+                let global = &self.origin.source.global_variables[id];
+                let ty = self.origin.types.get(global.ty).ok()?;
+                Some((id, self.ssa.param(ty, global.name.as_deref().unwrap_or(""))))
+            })
+            .collect();
+        for ((param, argument), value) in interface.params.iter().zip(&self.source.arguments).zip(incoming) {
+            let value = value.map(|value| match param.no_diff && param.ty.has_float() {
+                true => self.ssa.op(Op::Detach, &[value]),
+                false => value,
+            });
+            // Through a compiled module `in` parameters are pointers to the callee's own copies.
+            let is_pointer = matches!(self.origin.source.types[argument.ty].inner, TypeInner::Pointer { .. });
+            let var = match value {
+                Some(value) if !is_pointer => {
+                    self.params.push(Term::Value(value));
+                    continue;
+                }
+                Some(value) => self.ssa.declare_with(value, Some(&param.name)),
+                None => self.ssa.declare(param.ty.clone(), Some(&param.name)),
+            };
+            if param.direction.writes() {
+                outputs.push(var);
+                no_diff_outputs.push(param.no_diff);
+            }
+            self.params.push(Term::Place(Place { var, path: Vec::new() }));
+        }
+        for (&id, parts) in globals.bindings.iter().zip(&bindings) {
+            let value = globals::joined(self.origin, &mut self.ssa, id, parts);
+            let var = self.ssa.declare_with(value, self.origin.source.global_variables[id].name.as_deref());
+            self.globals.insert(id, var);
+            self.bindings.push(var);
+        }
+        for (id, value) in privates {
+            let var = self.ssa.declare_with(value, self.origin.source.global_variables[id].name.as_deref());
+            self.globals.insert(id, var);
+            outputs.push(var);
+            no_diff_outputs.push(false);
+        }
+        self.block(&self.source.body)?;
+        Ok(detach_results(self.ssa.finish(&outputs), &no_diff_outputs))
+    }
+
+    /// The function as users call it, around the one within: private variables begin anew with each call.
+    fn outermost(
+        mut self,
+        within: FuncId,
+        results: &[Type],
+        interface: &Interface,
+        globals: &Globals,
+    ) -> Result<Function, Refused> {
+        let mut args: Vec<Value> = self.incoming(interface).into_iter().flatten().collect();
+        for &id in &globals.bindings {
+            args.extend(globals::parameters(self.origin, &mut self.ssa, id));
+        }
+        self.start_privates(globals)?;
+        args.extend(globals.privates.iter().map(|id| self.ssa.read(self.globals[id])));
+        let mut values = self.ssa.call(within, results, &args);
+        values.truncate(results.len() - globals.privates.len());
+        let outputs: Vec<Var> = values.into_iter().map(|value| self.ssa.declare_with(value, None)).collect();
+        Ok(self.ssa.finish(&outputs))
+    }
+
+    fn incoming(&mut self, interface: &Interface) -> Vec<Option<Value>> {
+        let params = interface.params.iter();
+        params
+            .map(|param| param.direction.reads().then(|| self.ssa.param(param.ty.clone(), &param.name)))
+            .collect()
+    }
 }
 
 fn detach_results(function: Function, no_diff: &[bool]) -> Function {
@@ -172,8 +265,8 @@ impl<'a> FunctionLowering<'a> {
     }
 
     pub fn enter_span(&mut self, span: naga::Span) {
-        if span.is_defined() {
-            let span = self.origin.span(span);
+        let span = self.origin.span(span);
+        if !span.is_none() {
             self.ssa.set_span(span);
         }
     }
@@ -253,8 +346,14 @@ impl<'a> FunctionLowering<'a> {
             }
             Statement::Store { pointer, value } => {
                 let value = self.value(*value)?;
-                let place = self.place(*pointer)?;
-                self.store(&place, value);
+                match self.term(*pointer)? {
+                    Term::Place(place) if self.bindings.contains(&place.var) => {
+                        return Err(not_written(self.ssa.span()));
+                    }
+                    Term::Place(place) => self.store(&place, value),
+                    Term::Memory(memory) => self.store_memory(memory, value),
+                    Term::Value(_) => return self.refuse("this pointer"),
+                }
                 Ok(())
             }
             Statement::Call { function, arguments, result } => self.call(*function, arguments, *result, span),
@@ -306,18 +405,16 @@ impl<'a> FunctionLowering<'a> {
         result: Option<Expr>,
         span: naga::Span,
     ) -> Result<(), Refused> {
-        let Some(&callee) = self.lowered.get(&function) else {
+        let Some(callee) = self.lowered.get(&function) else {
             return self.refuse("a call of a function that was left out");
         };
-        let declared = &self.module.functions[callee];
-        let results = declared.results.clone();
-        let directions: Vec<Direction> =
-            declared.interface.iter().flat_map(|of| &of.params).map(|param| param.direction).collect();
+        let results = self.module.functions[callee.id].results.clone();
         let mut values = Vec::with_capacity(arguments.len());
         let mut places: Vec<Place> = Vec::new();
-        for (&argument, direction) in arguments.iter().zip(directions) {
+        for (&argument, direction) in arguments.iter().zip(&callee.directions) {
             match self.term(argument)? {
                 Term::Value(value) => values.push(value),
+                Term::Memory(_) => return self.refuse("a pointer into a binding here"),
                 Term::Place(place) => {
                     if direction.reads() {
                         values.push(self.load(&place));
@@ -331,7 +428,16 @@ impl<'a> FunctionLowering<'a> {
                 }
             }
         }
-        let results = self.ssa.call(callee, &results, &values);
+        for id in &callee.globals.bindings {
+            let whole = self.ssa.read(self.globals[id]);
+            values.extend(globals::taken_apart(self.origin, &mut self.ssa, *id, whole));
+        }
+        for id in &callee.globals.privates {
+            let var = self.globals[id];
+            values.push(self.ssa.read(var));
+            places.push(Place { var, path: Vec::new() });
+        }
+        let results = self.ssa.call(callee.id, &results, &values);
         let (returned, written) = results.split_at(results.len() - places.len());
         for (place, &value) in places.iter().zip(written) {
             self.store(place, value);
@@ -351,7 +457,7 @@ impl<'a> FunctionLowering<'a> {
         self.open.push(Open { target, kind });
         self.declare_locals(body)?;
         let mut statements = body.span_iter();
-        if let Some(head) = find_head(self.source, body, ending) {
+        if let Some(head) = find_head(self.origin, self.source, body, ending) {
             for (statement, &span) in statements.by_ref().take(head.len) {
                 self.enter_span(span);
                 self.statement(statement, span)?;
@@ -427,7 +533,12 @@ struct Head {
 
 /// Finds `if (condition) {} else { break; }` (so come `while` and `for`) or `if (condition) { break; }` behind
 /// statements of which nothing else makes use.
-fn find_head(function: &naga::Function, body: &Block, ending: Ending<'_>) -> Option<Head> {
+fn find_head(
+    origin: &Origin<'_>,
+    function: &naga::Function,
+    body: &Block,
+    ending: Ending<'_>,
+) -> Option<Head> {
     let is_break = |block: &Block| matches!(block[..], [Statement::Break]);
     let mut head = None;
     for (len, statement) in body.iter().enumerate() {
@@ -440,7 +551,7 @@ fn find_head(function: &naga::Function, body: &Block, ending: Ending<'_>) -> Opt
                 head = Some(Head { len, condition: *condition, negated: true });
                 break;
             }
-            _ if !runs_through(statement) => break,
+            _ if !runs_through(statement) || writes_outside(origin, function, statement) => break,
             _ => {}
         }
     }
@@ -505,13 +616,42 @@ fn assigned_locals(
     assigned
 }
 
-fn root_local(function: &naga::Function, mut pointer: Expr) -> Option<Handle<naga::LocalVariable>> {
-    loop {
-        match function.expressions[pointer] {
-            Expression::LocalVariable(local) => return Some(local),
-            Expression::Access { base, .. } | Expression::AccessIndex { base, .. } => pointer = base,
-            _ => return None,
+/// Whether a statement, or one within, changes something outside of functions.
+fn writes_outside(origin: &Origin<'_>, function: &naga::Function, statement: &Statement) -> bool {
+    let mut found = false;
+    let mut see = |statement: &Statement| {
+        found |= match statement {
+            Statement::Store { pointer, .. } => root_global(function, *pointer).is_some(),
+            Statement::Call { function, .. } => globals::writes(origin, *function),
+            _ => false,
         }
+    };
+    see(statement);
+    uses::blocks(statement).into_iter().for_each(|block| uses::each_statement(block, &mut see));
+    found
+}
+
+/// The variable that a pointer leads into.
+fn root(function: &naga::Function, mut pointer: Expr) -> &Expression {
+    loop {
+        match &function.expressions[pointer] {
+            Expression::Access { base, .. } | Expression::AccessIndex { base, .. } => pointer = *base,
+            other => return other,
+        }
+    }
+}
+
+fn root_local(function: &naga::Function, pointer: Expr) -> Option<Handle<naga::LocalVariable>> {
+    match root(function, pointer) {
+        Expression::LocalVariable(local) => Some(*local),
+        _ => None,
+    }
+}
+
+pub fn root_global(function: &naga::Function, pointer: Expr) -> Option<GlobalId> {
+    match root(function, pointer) {
+        Expression::GlobalVariable(global) => Some(*global),
+        _ => None,
     }
 }
 

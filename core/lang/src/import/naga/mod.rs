@@ -19,9 +19,11 @@
 mod bits;
 mod expression;
 mod function;
+mod globals;
 mod headers;
 mod interface;
 mod math;
+mod memory;
 mod messages;
 mod nesting;
 mod parse;
@@ -39,7 +41,7 @@ use crate::Options;
 use naga::Handle;
 use naga::valid::ModuleInfo;
 use pullback_base::{Code, Diagnostic, Diagnostics, FileId, SourceMap, Span};
-use pullback_ir::{FuncId, Module};
+use pullback_ir::Module;
 use rustc_hash::FxHashMap;
 
 /// What stops one function from being lowered.
@@ -199,7 +201,7 @@ impl Origin<'_> {
 }
 
 /// Functions already lowered; `naga` lists callees before callers.
-type Lowered = FxHashMap<Handle<naga::Function>, FuncId>;
+type Lowered = FxHashMap<Handle<naga::Function>, function::Callee>;
 
 fn lower(origin: &Origin<'_>, module: &mut Module, diagnostics: &mut Diagnostics) {
     let (calling, own) = match origin.read.main {
@@ -237,8 +239,8 @@ fn lower(origin: &Origin<'_>, module: &mut Module, diagnostics: &mut Diagnostics
             continue;
         }
         match function::lower(origin, handle, &lowered, module) {
-            Ok(function) => {
-                lowered.insert(handle, module.add(function));
+            Ok(callee) => {
+                lowered.insert(handle, callee);
             }
             Err(refusal) => diagnostics.push(*refusal),
         }

@@ -20,6 +20,10 @@ pub struct Read {
     /// Empty for languages that have pointers and say themselves what is written.
     pub directions: Directions,
     pub main: Main,
+    /// Whether variables begin with what their declarations say, and entry points set none up.
+    pub starts_are_values: bool,
+    /// Whether it came compiled.
+    pub is_binary: bool,
     /// What could not be read; the rest can be used.
     pub refused: Vec<Diagnostic>,
 }
@@ -39,7 +43,9 @@ pub enum Main {
 impl Read {
     pub fn new(source: naga::Module, places: Places) -> Read {
         let directions = Directions::default();
-        Read { source, places, directions, main: Main::Own, refused: Vec::new() }
+        let (starts_are_values, is_binary) = (false, false);
+        let refused = Vec::new();
+        Read { source, places, directions, main: Main::Own, starts_are_values, is_binary, refused }
     }
 }
 
@@ -55,7 +61,7 @@ pub fn parse(
         #[cfg(feature = "shaderc")]
         Input::Glsl(text, GlslReader::Shaderc) => super::shaderc::read(file, text, surroundings),
         Input::Binary(bytes) => parse_spirv(bytes, Code::InvalidModule)
-            .map(|source| Read::new(source, places))
+            .map(|source| Read { is_binary: true, ..Read::new(source, places) })
             .map_err(|fault| vec![fault]),
     }?;
     let mut validator = Validator::new(ValidationFlags::all(), Capabilities::all());
@@ -69,7 +75,7 @@ fn parse_wgsl(places: Places, text: &str) -> Result<Read, Vec<Diagnostic>> {
     let mut options = naga::front::wgsl::Options::new();
     options.parse_doc_comments = true;
     match naga::front::wgsl::Frontend::new_with_options(options).parse(text) {
-        Ok(source) => Ok(Read::new(source, places)),
+        Ok(source) => Ok(Read { starts_are_values: true, ..Read::new(source, places) }),
         Err(error) => {
             let diagnostic = Diagnostic::error(Code::InvalidWgsl, sentence(error.message()));
             let labels = error.labels().map(|(span, message)| (places.span(span), message.to_owned()));

@@ -334,7 +334,8 @@ fn without_lines(words: &[u32], mut lines: Lines, sources: &SourceMap) -> (Vec<u
     const HEADER_WORDS: usize = 5;
     const OP_STRING: u32 = 7;
     const OP_LINE: u32 = 8;
-    const OP_LABEL: u32 = 248;
+    /// What ends a block, and with it what was said of lines.
+    const TERMINATORS: std::ops::RangeInclusive<u32> = 249..=255;
     const OP_NO_LINE: u32 = 317;
     let (header, mut rest) = words.split_at(HEADER_WORDS.min(words.len()));
     let mut kept: Vec<u8> = header.iter().flat_map(|word| word.to_le_bytes()).collect();
@@ -354,7 +355,6 @@ fn without_lines(words: &[u32], mut lines: Lines, sources: &SourceMap) -> (Vec<u
                 lines.marks.push((here, None));
                 continue;
             }
-            (OP_LABEL, _) => lines.marks.push((here, None)),
             (OP_STRING, &[_, id, ref text @ ..]) => {
                 let bytes: Vec<u8> = text.iter().flat_map(|word| word.to_le_bytes()).collect();
                 let name = bytes.split(|&byte| byte == 0).next().unwrap_or(&[]);
@@ -363,6 +363,9 @@ fn without_lines(words: &[u32], mut lines: Lines, sources: &SourceMap) -> (Vec<u
             _ => {}
         }
         kept.extend(instruction.iter().flat_map(|word| word.to_le_bytes()));
+        if TERMINATORS.contains(&op) {
+            lines.marks.push((kept.len() as u32, None));
+        }
     }
     (kept, lines)
 }

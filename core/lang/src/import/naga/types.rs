@@ -66,6 +66,14 @@ impl Types {
                 let ty = Type::array(element.ty.clone(), len.get());
                 Ok(Converted { ty, leaves, nesting: element.nesting + 1 })
             }
+            TypeInner::Array { base, size: ArraySize::Dynamic, .. } => {
+                let element = self.element(*base)?;
+                Ok(Converted {
+                    ty: super::memory::buffer(element.ty.clone()),
+                    leaves: 2,
+                    nesting: element.nesting + 1,
+                })
+            }
             TypeInner::Array { .. } => Err("an array whose size is not a constant".into()),
             TypeInner::Struct { members, .. } => {
                 let (mut fields, mut leaves, mut nesting) = (Vec::new(), 0u64, 0);

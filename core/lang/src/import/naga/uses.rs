@@ -13,6 +13,7 @@ pub fn of_expression(expression: &Expression, see: &mut impl FnMut(Expr)) {
         | Expression::Splat { value: one, .. }
         | Expression::Swizzle { vector: one, .. }
         | Expression::Load { pointer: one }
+        | Expression::ArrayLength(one)
         | Expression::Unary { expr: one, .. }
         | Expression::Relational { argument: one, .. }
         | Expression::As { expr: one, .. } => see(*one),

@@ -126,20 +126,20 @@ fn entry_points_are_skipped_with_a_warning() {
 }
 
 #[test]
-fn a_function_that_uses_a_global_is_left_out_with_its_callers() {
+fn a_refused_function_is_left_out_with_its_callers() {
     let text = "
-@group(0) @binding(0) var<uniform> scale: f32;
+override scale: f32 = 2.0;
 fn scaled(x: f32) -> f32 { return x * scale; }
 fn caller(x: f32) -> f32 { return scaled(x) + 1.0; }
 fn plain(x: f32) -> f32 { return x; }";
     check(
         text,
         expect![[r#"
-            error[unsupported-feature]: a global variable is not supported in functions
-              ┌─ shade.wgsl:3:39
+            error[unsupported-feature]: an `override` is not supported in functions
+              ┌─ shade.wgsl:3:35
               │
             3 │ fn scaled(x: f32) -> f32 { return x * scale; }
-              │                                       ^^^^^ used here
+              │                                   ^^^^^^^^^ used here
               │
               = help: write it without this construct
         "#]],
@@ -191,21 +191,13 @@ fn k() { workgroupBarrier(); }";
               │
               = help: write it without this construct
 
-            error[unsupported-feature]: a global variable is not supported in functions
+            error[unsupported-feature]: a workgroup variable is not supported in functions
               ┌─ shade.wgsl:9:30
               │
             9 │ fn d(x: f32) -> f32 { return tile[0]; }
               │                              ^^^^^^^ used here
               │
               = help: write it without this construct
-
-            error[unsupported-feature]: a global variable is not supported in functions
-               ┌─ shade.wgsl:10:23
-               │
-            10 │ fn e(x: f32) -> f32 { seed += 1u; return x; }
-               │                       ^^^^ used here
-               │
-               = help: write it without this construct
 
             error[unsupported-feature]: a derivative across pixels is not supported in functions
                ┌─ shade.wgsl:11:30

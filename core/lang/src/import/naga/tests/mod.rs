@@ -2,6 +2,7 @@
 
 mod builtins;
 mod errors;
+mod globals;
 mod other_languages;
 mod robust;
 mod text;

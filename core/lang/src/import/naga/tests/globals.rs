@@ -1,0 +1,242 @@
+//! Bindings and private variables: what callers give, what begins anew, what is refused.
+
+use super::{compiled, f, i, read};
+use crate::{GlslReader, Options, compile_glsl};
+use expect_test::{Expect, expect};
+use pullback_interp::{Exact, Value, run};
+use pullback_ir::{Module, verify};
+
+/// The parameters and globals of a function as users see them.
+fn signature(module: &Module, name: &str) -> String {
+    let function = &module.functions[module.find(name).expect("is there")];
+    let interface = function.interface.as_ref().expect("is for users");
+    let params = interface.params.iter().map(|param| format!("{}: {}", param.name, param.ty));
+    let globals = interface.globals.iter().map(|global| format!("::{}: {}", global.name, global.ty));
+    params.chain(globals).collect::<Vec<_>>().join(", ")
+}
+
+/// Each reader of GLSL.
+fn glsl(text: &str) -> Vec<Module> {
+    let readers = [
+        GlslReader::Naga,
+        #[cfg(feature = "shaderc")]
+        GlslReader::Shaderc,
+    ];
+    let module = |reader| {
+        let compiled = compile_glsl(reader, "shade.glsl", text, &Options::default());
+        assert!(!compiled.diagnostics.has_errors(), "{reader:?}: {:?}", compiled.diagnostics);
+        compiled.module
+    };
+    readers.map(module).into()
+}
+
+fn results(module: Module, name: &str, args: &[Value<Exact>]) -> Vec<f64> {
+    let module = verify(module).expect("verifies");
+    let id = module.find(name).expect("is there");
+    let results = run::<Exact>(&module, id, args).expect("runs");
+    results.iter().flat_map(Value::leaves).map(|leaf| leaf.as_f64().expect("a scalar")).collect()
+}
+
+#[test]
+fn uniforms_and_buffers_are_globals() {
+    let text = "
+struct Params { scale: f32, tint: vec3<f32> }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage> weights: array<vec3<f32>>;
+@group(0) @binding(2) var<storage> few: array<f32, 4>;
+@group(0) @binding(3) var<storage, read_write> sums: array<f32>;
+fn scaled(x: f32) -> f32 { return x * params.scale * params.tint.y; }
+fn weighed(x: f32, i: u32) -> f32 { return scaled(x) * weights[i].z + few[i]; }
+fn summed(x: f32, i: u32) { sums[i] += weighed(x, i); }
+fn length() -> u32 { return arrayLength(&sums); }
+fn plain(x: f32) -> f32 { return x; }";
+    let module = compiled(text);
+    let all = ["scaled", "weighed", "summed", "length", "plain"];
+    let shown: Vec<String> = all.iter().map(|name| signature(&module, name)).collect();
+    expect![[r#"
+        x: f32, ::params: struct Params { scale: f32, tint: vec<f32, 3> }
+        x: f32, i: u32, ::few: [f32; 4], ::params: struct Params { scale: f32, tint: vec<f32, 3> }, ::weights: struct StructuredBuffer { data: ptr<vec<f32, 3>>, count: i64 }
+        x: f32, i: u32, ::few: [f32; 4], ::params: struct Params { scale: f32, tint: vec<f32, 3> }, ::sums: struct StructuredBuffer { data: ptr<f32>, count: i64 }, ::weights: struct StructuredBuffer { data: ptr<vec<f32, 3>>, count: i64 }
+        ::sums: struct StructuredBuffer { data: ptr<f32>, count: i64 }
+        x: f32"#]].assert_eq(&shown.join("\n"));
+    let params = Value::aggregate(vec![f(2.0), super::vector(&[1.0, 5.0, 1.0])]);
+    assert_eq!(results(module.into_inner(), "scaled", &[f(3.0), params]), [30.0]);
+}
+
+#[test]
+fn blocks_of_glsl_go_by_the_names_that_the_text_uses() {
+    let text = "#version 450
+layout(std430, binding = 0) buffer Values { float values[]; };
+layout(std430, binding = 1) readonly buffer More { int n; vec3 more[]; };
+layout(std140, binding = 3) uniform Light { vec3 color; float power; } light;
+layout(std140, binding = 2) uniform Params { float scale; vec3 tint; };
+float scaled(float x) { return x * scale * tint.y; }
+float f(float x, int i) {
+    float sum = values[i] * scaled(x);
+    if (i < n) { sum += more[i].y * light.power; }
+    return sum;
+}
+void put(float x, int i) { values[i] = x; }
+";
+    for module in glsl(text) {
+        let shown: Vec<String> = ["scaled", "f", "put"].iter().map(|name| signature(&module, name)).collect();
+        expect![[r#"
+            x: f32, ::scale: f32, ::tint: vec<f32, 3>
+            x: f32, i: i32, ::light: struct Light { color: vec<f32, 3>, power: f32 }, ::n: i32, ::more: struct StructuredBuffer { data: ptr<vec<f32, 3>>, count: i64 }, ::scale: f32, ::tint: vec<f32, 3>, ::values: struct StructuredBuffer { data: ptr<f32>, count: i64 }
+            x: f32, i: i32, ::values: struct StructuredBuffer { data: ptr<f32>, count: i64 }"#]].assert_eq(&shown.join("\n"));
+        assert_eq!(results(module, "scaled", &[f(3.0), f(2.0), super::vector(&[1.0, 5.0, 1.0])]), [30.0]);
+    }
+}
+
+#[test]
+fn private_variables_begin_anew_with_each_call() {
+    let text = "
+var<private> seen: f32 = 2.0;
+var<private> turns: array<i32, 2>;
+fn see(x: f32) -> f32 { seen += x; turns[1] += 1; return seen; }
+fn f(x: f32) -> f32 {
+    var sum = 0.0;
+    while see(x) < 9.0 { sum += 1.0; }
+    return sum * 100.0 + seen + f32(turns[1]) * 0.25;
+}";
+    let module = compiled(text).into_inner();
+    assert_eq!(signature(&module, "f"), "x: f32");
+    assert_eq!(results(module.clone(), "f", &[f(3.0)]), [211.75]);
+    assert_eq!(results(module, "see", &[f(3.0)]), [5.0]);
+}
+
+#[test]
+fn private_variables_of_glsl_begin_as_declared() {
+    let text = "#version 450
+float seen = 2.0;
+int counts[2] = int[2](3, 4);
+vec2 unset;
+float f(float x) { seen += x; counts[1]++; unset.y += 1.0; return seen + float(counts[1]) + unset.y; }
+float g(float x) { return f(x) + f(x); }
+";
+    for module in glsl(text) {
+        assert_eq!(results(module.clone(), "f", &[f(3.0)]), [11.0]);
+        assert_eq!(results(module, "g", &[f(3.0)]), [27.0]);
+    }
+}
+
+#[test]
+fn inputs_of_the_pipeline_are_refused_in_functions() {
+    let text = "#version 450
+layout(local_size_x = 64) in;
+float f(float x) { return x + float(gl_GlobalInvocationID.x); }
+float g(float x) { return x; }
+void main() { float y = f(1.0); }
+";
+    let readers = [
+        GlslReader::Naga,
+        #[cfg(feature = "shaderc")]
+        GlslReader::Shaderc,
+    ];
+    for reader in readers {
+        let compiled = compile_glsl(reader, "shade.glsl", text, &Options::default());
+        assert!(compiled.module.find("f").is_none() && compiled.module.find("g").is_some());
+        let errors: Vec<_> = compiled.diagnostics.iter().filter(|found| found.is_error()).collect();
+        assert_eq!(errors.len(), 1);
+        assert!(errors[0].message.starts_with("an input of the pipeline"), "{}", errors[0].message);
+        let place = compiled.sources.location(errors[0].span());
+        assert!(place.starts_with("shade.glsl:3:"), "{reader:?}: {place}");
+    }
+}
+
+#[cfg(feature = "shaderc")]
+#[test]
+fn named_blocks_of_glsl_are_structs() {
+    let text = "#version 450
+layout(std430, binding = 1) readonly buffer More { int n; vec3 more[]; } b;
+float f(float x, int i) { return i < b.n ? b.more[i].y : float(b.more.length()); }
+";
+    let module = compile_glsl(GlslReader::Shaderc, "shade.glsl", text, &Options::default()).module;
+    expect!["x: f32, i: i32, ::b: struct More { n: i32, more: struct StructuredBuffer { data: ptr<vec<f32, 3>>, count: i64 } }"].assert_eq(&signature(&module, "f"));
+}
+
+#[cfg(feature = "shaderc")]
+#[test]
+fn private_variables_of_glsl_with_computed_starts_are_refused() {
+    let text = "#version 450
+layout(binding = 0) uniform Params { float scale; };
+float seen = 2.0 * scale;
+float f(float x) { return x + seen; }
+";
+    let compiled = compile_glsl(GlslReader::Shaderc, "shade.glsl", text, &Options::default());
+    let shown = pullback_base::render::render_all(&compiled.diagnostics.into_vec(), &compiled.sources);
+    expect![[r#"
+        error[unsupported-feature]: a variable that an entry point sets up is not supported in functions
+          ┌─ shade.glsl:4:1
+          │
+        4 │ float f(float x) { return x + seen; }
+          │ ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ used here
+          │
+          = help: write it without this construct
+    "#]]
+    .assert_eq(&shown);
+    assert!(compiled.module.find("f").is_none());
+}
+
+fn check(text: &str, expected: Expect) {
+    expected.assert_eq(&read(text).1);
+}
+
+#[test]
+fn what_bindings_cannot_be_is_refused_where_it_is_used() {
+    let text = "
+struct Head { count: u32, items: array<f32> }
+@group(0) @binding(0) var<storage, read_write> few: array<f32, 4>;
+@group(0) @binding(1) var<storage, read_write> head: Head;
+var<workgroup> tile: array<f32, 4>;
+fn a(x: f32) { few[1] = x; }
+fn b(x: f32) { head.items[2] = x; }
+fn c(x: f32) { head.count = 2u; }
+fn d(x: f32) -> f32 { return tile[0]; }
+fn e(x: f32) -> f32 { return f32(head.count); }";
+    check(
+        text,
+        expect![[r#"
+        error[unsupported-feature]: a write to a binding is supported in arrays of open size only
+          ┌─ shade.wgsl:6:16
+          │
+        6 │ fn a(x: f32) { few[1] = x; }
+          │                ^^^^^^^^^^ written here
+          │
+          = help: bind an array without a size, like `array<f32>` or `float x[]`
+
+        error[unsupported-feature]: a write to a binding is supported in arrays of open size only
+          ┌─ shade.wgsl:8:16
+          │
+        8 │ fn c(x: f32) { head.count = 2u; }
+          │                ^^^^^^^^^^^^^^^ written here
+          │
+          = help: bind an array without a size, like `array<f32>` or `float x[]`
+
+        error[unsupported-feature]: a workgroup variable is not supported in functions
+          ┌─ shade.wgsl:9:30
+          │
+        9 │ fn d(x: f32) -> f32 { return tile[0]; }
+          │                              ^^^^^^^ used here
+          │
+          = help: write it without this construct
+    "#]],
+    );
+    let module = read(text).0;
+    let names: Vec<&str> = module.functions.values().map(|function| &*function.name).collect();
+    assert_eq!(names, ["b", "e"]);
+}
+
+#[test]
+fn a_condition_that_changes_a_private_variable_is_evaluated_in_each_turn() {
+    let text = "
+var<private> left: i32 = 3;
+fn next() -> i32 { left -= 1; return left; }
+fn f(x: i32) -> i32 {
+    var n = x;
+    loop { left -= 1; if left < 0 { break; } n += 10 * left; }
+    while next() > -4 { n += 1; }
+    return n;
+}";
+    assert_eq!(results(compiled(text).into_inner(), "f", &[i(5)]), [37.0]);
+}
