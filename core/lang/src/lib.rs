@@ -1,6 +1,8 @@
 //! Front ends: shader text to IR.
 
+mod entry;
 pub mod import;
+mod shared;
 pub mod slang;
 pub mod ssa;
 

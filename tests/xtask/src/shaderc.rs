@@ -37,14 +37,15 @@ pub fn test(checkout: &Checkout, report: &mut Report) -> Result<()> {
         }
     };
     let packages = ["-p", "pullback-lang", "-p", "pullback-tests", "--features", FEATURES];
-    let mut clippy = checkout.cargo(&["clippy", "--quiet", "--lib", "--test", "agreement"]);
-    clippy.args(packages).args(["--", "-D", "warnings"]).env(LIBRARY_FOLDER, &library);
+    let tests = ["--lib", "--test", "agreement", "--test", "imported_memory"];
+    let mut clippy = checkout.cargo(&["clippy", "--quiet"]);
+    clippy.args(packages).args(tests).args(["--", "-D", "warnings"]).env(LIBRARY_FOLDER, &library);
     let mut tally = Tally::of(child::succeeds(&mut clippy)?);
     let mut command = match test::has_nextest(checkout) {
         true => checkout.cargo(&["nextest", "run", "--profile", "xtask"]),
         false => checkout.cargo(&["test", "--no-fail-fast"]),
     };
-    command.args(packages).args(["--lib", "--test", "agreement", "glsl"]).env(LIBRARY_FOLDER, &library);
+    command.args(packages).args(tests).arg("glsl").env(LIBRARY_FOLDER, &library);
     let run = test::run_tests(&mut command, |_| {})?;
     // The runner counts as skipped what has another name.
     tally += Tally { skipped: 0, ..run };
@@ -65,9 +66,10 @@ fn needs(checkout: &Checkout) -> Result<Tools> {
     child::capture(Command::new("git").arg("--version")).context("no git on PATH")?;
     let compiler = child::capture(Command::new("c++").arg("--version")).context("no C++ compiler on PATH")?;
     let tools = Tools { interpreter: python::find()?, compiler };
-    let entry = checkout.cache.family("shaderc")?.entry(&key(checkout, &tools)?);
+    let family = checkout.cache.family("shaderc")?;
+    let entry = family.entry(&key(checkout, &tools)?);
     if !entry.join(LIBRARY).is_file() {
-        let _lock = checkout.cache.lock()?;
+        let _lock = family.lock()?;
         if !entry.join(LIBRARY).is_file() {
             // Installed before anything is built: what cannot be installed is missing, what does not build is a failure.
             python::install(checkout, &tools.interpreter, &entry.join("tools"), REQUIREMENTS)?;
@@ -78,11 +80,12 @@ fn needs(checkout: &Checkout) -> Result<Tools> {
 
 /// The folder with the library of the version in `Cargo.lock`, from the cache or built: minutes.
 fn library(checkout: &Checkout, tools: &Tools) -> Result<PathBuf> {
-    let entry = checkout.cache.family("shaderc")?.touch(&key(checkout, tools)?)?;
+    let family = checkout.cache.family("shaderc")?;
+    let entry = family.touch(&key(checkout, tools)?)?;
     if entry.join(LIBRARY).is_file() {
         return Ok(entry);
     }
-    let _lock = checkout.cache.lock()?;
+    let _lock = family.lock()?;
     if entry.join(LIBRARY).is_file() {
         return Ok(entry);
     }

@@ -39,6 +39,9 @@ pub struct Param {
     pub name: String,
 }
 
+/// The layout of matrices that no reader keeps: where they are loaded as they lie, columns and rows would change places.
+pub const ROW_MAJOR: &str = "row_major";
+
 /// All functions with a body, in the order of the text.
 pub fn headers(tokens: &[Piece]) -> Vec<Header> {
     let mut found = Vec::new();

@@ -60,6 +60,13 @@ fn in_wgsl_terms(message: &str) -> String {
             message.replace_range(at..end, "");
         }
     }
+    // What is left of sentences about numbers alone.
+    for (left, whole) in [
+        ("type of doesn't match the type stored in", "type of the value doesn't match that of the place"),
+        ("`return` expression None does not match", "end of the function, without a value, does not match"),
+    ] {
+        message = message.replace(left, whole);
+    }
     if message.ends_with(" with") {
         message.push_str(" this operand");
     }

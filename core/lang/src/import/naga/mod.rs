@@ -2,9 +2,10 @@
 //!
 //! # What is read
 //!
-//! Each function that is no entry point. Entry points are skipped with a warning; functions that touch what
-//! only a pipeline can give them (global variables, textures, atomics, barriers, subgroups, derivatives across
-//! pixels, overrides) are refused where they do so, and left out with all that call them.
+//! Each function, and each compute entry point. Entry points of other stages are left out with a warning, and so are
+//! functions that know what only an entry point does (where their lane is). What is of no use without a rasterizer
+//! or needs more than memory (textures, `discard`, derivatives across pixels), and subgroups, are refused where they
+//! are used; a function that does is left out with all that call it.
 //!
 //! # How it maps
 //!
@@ -17,20 +18,26 @@
 //!   `/// @no_diff` a struct's member. All functions count as differentiable.
 
 mod bits;
+mod entry;
+mod exponents;
 mod expression;
 mod function;
 mod globals;
 mod headers;
 mod interface;
+mod loops;
 mod math;
+mod matrix;
 mod memory;
 mod messages;
 mod nesting;
+mod overrides;
 mod parse;
 mod placement;
 mod places;
 #[cfg(feature = "shaderc")]
 mod shaderc;
+mod statement;
 mod types;
 mod uses;
 
@@ -41,8 +48,8 @@ use crate::Options;
 use naga::Handle;
 use naga::valid::ModuleInfo;
 use pullback_base::{Code, Diagnostic, Diagnostics, FileId, SourceMap, Span};
-use pullback_ir::Module;
-use rustc_hash::FxHashMap;
+use pullback_ir::{Module, Type};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// What stops one function from being lowered.
 type Refused = Box<Diagnostic>;
@@ -113,6 +120,8 @@ impl GlslReader {
 /// What surrounds a text.
 struct Surroundings<'a> {
     defines: &'a [(String, String)],
+    /// Values of overrides.
+    constants: &'a [(String, String)],
     #[cfg(feature = "shaderc")]
     includes: shaderc::Includes,
     #[cfg(feature = "shaderc")]
@@ -138,6 +147,7 @@ pub fn compile(
     let (includes, requests) = shaderc::Includes::new(options.includes.is_some());
     let surroundings = Surroundings {
         defines: options.defines,
+        constants: options.constants,
         #[cfg(feature = "shaderc")]
         includes,
         #[cfg(feature = "shaderc")]
@@ -177,8 +187,25 @@ fn read(file: FileId, input: Input<'_>, mut surroundings: Surroundings<'_>) -> (
     match parsed {
         Ok(parse::Parsed { mut read, checked }) => {
             read.refused.drain(..).for_each(|refusal| diagnostics.push(refusal));
-            let types = types::Types::new(&read.source);
-            let origin = Origin { read: &read, source: &read.source, checked: &checked, types: &types };
+            let overrides =
+                match overrides::Overrides::new(&read.source, &read.places, surroundings.constants) {
+                    Ok(overrides) => overrides,
+                    Err(faults) => {
+                        faults.into_iter().for_each(|fault| diagnostics.push(fault));
+                        return (module, diagnostics);
+                    }
+                };
+            let types = types::Types::new(&read.source, &overrides);
+            let origin = Origin {
+                read: &read,
+                source: &read.source,
+                checked: &checked,
+                types: &types,
+                overrides: &overrides,
+                written: globals::written(&read.source),
+                shared: globals::shared(&read.source, &types),
+                bodies: bodies(&read),
+            };
             lower(&origin, &mut module, &mut diagnostics);
         }
         Err(faults) => faults.into_iter().for_each(|fault| diagnostics.push(fault)),
@@ -192,6 +219,11 @@ struct Origin<'a> {
     source: &'a naga::Module,
     checked: &'a ModuleInfo,
     types: &'a types::Types,
+    overrides: &'a overrides::Overrides,
+    written: globals::Written,
+    /// The variables that a workgroup shares.
+    shared: Vec<(globals::GlobalId, Type)>,
+    bodies: FxHashSet<Handle<naga::Function>>,
 }
 
 impl Origin<'_> {
@@ -200,49 +232,54 @@ impl Origin<'_> {
     }
 }
 
+/// The functions that are what entry points run. Languages whose inputs are variables have them: an entry point sets these, and
+/// calls its author's `main`.
+fn bodies(read: &parse::Read) -> FxHashSet<Handle<naga::Function>> {
+    if read.inputs_are_parameters {
+        return FxHashSet::default();
+    }
+    let entries = read.source.entry_points.iter();
+    entries.flat_map(|entry| function::callees(&entry.function)).collect()
+}
+
 /// Functions already lowered; `naga` lists callees before callers.
 type Lowered = FxHashMap<Handle<naga::Function>, function::Callee>;
 
 fn lower(origin: &Origin<'_>, module: &mut Module, diagnostics: &mut Diagnostics) {
-    let (calling, own) = match origin.read.main {
-        parse::Main::Own => (None, None),
-        parse::Main::Made { calling, own } => (calling, own),
-    };
-    let mut entries: Vec<(&str, Span)> = Vec::new();
-    match origin.read.main {
-        parse::Main::Own => entries.extend(
-            origin
-                .source
-                .entry_points
-                .iter()
-                .map(|entry| (&*entry.name, origin.read.places.name(naga::Span::default(), &entry.name))),
-        ),
-        parse::Main::Made { .. } => entries.extend(
-            own.map(|own| ("main", origin.read.places.name(origin.source.functions.get_span(own), "main"))),
-        ),
-    }
-    for (name, place) in entries {
-        let message = format!("the entry point `{name}` is left out");
-        diagnostics.push(
-            Diagnostic::warning(Code::UnsupportedFeature, message)
-                .at(place, "runs in a pipeline")
-                .help("functions without a stage attribute can be called"),
-        );
-    }
     let mut lowered = Lowered::default();
+    // A caller of what was refused is left out in silence: the refusal says why.
+    let is_callable = |source: &naga::Function, lowered: &Lowered| {
+        function::callees(source).iter().all(|callee| lowered.contains_key(callee))
+    };
     for (handle, source) in origin.source.functions.iter() {
-        if Some(handle) == calling || Some(handle) == own {
+        if Some(handle) == origin.read.made || !is_callable(source, &lowered) {
             continue;
         }
-        // A caller of what was refused is left out in silence: the refusal says why.
-        if function::callees(source).iter().any(|callee| !lowered.contains_key(callee)) {
-            continue;
-        }
-        match function::lower(origin, handle, &lowered, module) {
+        match function::lower(origin, handle, &lowered, module, &mut |warning| diagnostics.push(warning)) {
             Ok(callee) => {
                 lowered.insert(handle, callee);
             }
             Err(refusal) => diagnostics.push(*refusal),
         }
     }
+    for (number, entry) in origin.source.entry_points.iter().enumerate() {
+        let body =
+            function::callees(&entry.function).into_iter().find(|callee| origin.bodies.contains(callee));
+        let from = body.map_or(naga::Span::default(), |body| origin.source.functions.get_span(body));
+        let span = origin.read.places.name(from, &entry.name);
+        if entry.stage != naga::ShaderStage::Compute {
+            let message = format!("the entry point `{}` is left out", entry.name);
+            diagnostics.push(
+                Diagnostic::warning(Code::UnsupportedFeature, message)
+                    .at(span, "runs in a graphics pipeline")
+                    .help("functions without a stage attribute can be called"),
+            );
+        } else if is_callable(&entry.function, &lowered)
+            && let Err(refusal) = entry::lower(origin, number, span, &lowered, module)
+        {
+            diagnostics.push(*refusal);
+        }
+    }
+    crate::entry::size_groups(module);
+    entry::refuse_large_meetings(module).into_iter().for_each(|refusal| diagnostics.push(refusal));
 }

@@ -1,11 +1,14 @@
 //! A text or a compiled module, read by `naga` and checked.
 
-use super::headers::{self, Directions};
+use super::function::callees;
+use super::headers::{self, Directions, Piece, ROW_MAJOR};
+use super::interface::refused;
 use super::messages::{invalid, labelled, sentence};
 use super::places::Places;
 use super::{GlslReader, Input, Surroundings};
+use naga::Handle;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
-use pullback_base::{Code, Diagnostic, FileId};
+use pullback_base::{Code, Diagnostic, FileId, Span};
 
 /// A module that has been read and found valid.
 pub struct Parsed {
@@ -19,7 +22,10 @@ pub struct Read {
     pub places: Places,
     /// Empty for languages that have pointers and say themselves what is written.
     pub directions: Directions,
-    pub main: Main,
+    /// The `main` that we added, which is no function of the text.
+    pub made: Option<Handle<naga::Function>>,
+    /// Whether entry points are given inputs as parameters rather than as variables.
+    pub inputs_are_parameters: bool,
     /// Whether variables begin with what their declarations say, and entry points set none up.
     pub starts_are_values: bool,
     /// Whether it came compiled.
@@ -28,24 +34,19 @@ pub struct Read {
     pub refused: Vec<Diagnostic>,
 }
 
-/// Whose entry points a module has.
-pub enum Main {
-    Own,
-    /// The only one is ours, as GLSL asks for one.
-    Made {
-        /// The function behind it, where it has one.
-        calling: Option<naga::Handle<naga::Function>>,
-        /// The text's own `main`, where it has one: a function that ours calls.
-        own: Option<naga::Handle<naga::Function>>,
-    },
-}
-
 impl Read {
     pub fn new(source: naga::Module, places: Places) -> Read {
         let directions = Directions::default();
-        let (starts_are_values, is_binary) = (false, false);
-        let refused = Vec::new();
-        Read { source, places, directions, main: Main::Own, starts_are_values, is_binary, refused }
+        Read {
+            source,
+            places,
+            directions,
+            made: None,
+            inputs_are_parameters: false,
+            starts_are_values: false,
+            is_binary: false,
+            refused: Vec::new(),
+        }
     }
 }
 
@@ -60,6 +61,7 @@ pub fn parse(
         Input::Glsl(text, GlslReader::Naga) => parse_glsl(places, text, surroundings),
         #[cfg(feature = "shaderc")]
         Input::Glsl(text, GlslReader::Shaderc) => super::shaderc::read(file, text, surroundings),
+        Input::Binary(bytes) if has_row_major(bytes) => Err(vec![row_major(Span::NONE)]),
         Input::Binary(bytes) => parse_spirv(bytes, Code::InvalidModule)
             .map(|source| Read { is_binary: true, ..Read::new(source, places) })
             .map_err(|fault| vec![fault]),
@@ -75,11 +77,16 @@ fn parse_wgsl(places: Places, text: &str) -> Result<Read, Vec<Diagnostic>> {
     let mut options = naga::front::wgsl::Options::new();
     options.parse_doc_comments = true;
     match naga::front::wgsl::Frontend::new_with_options(options).parse(text) {
-        Ok(source) => Ok(Read { starts_are_values: true, ..Read::new(source, places) }),
+        Ok(source) => {
+            let read = Read::new(source, places);
+            Ok(Read { starts_are_values: true, inputs_are_parameters: true, ..read })
+        }
         Err(error) => {
             let diagnostic = Diagnostic::error(Code::InvalidWgsl, sentence(error.message()));
             let labels = error.labels().map(|(span, message)| (places.span(span), message.to_owned()));
-            let notes = error.notes().map(str::to_owned).collect();
+            // Some are for `naga`'s users, to whom its authors speak.
+            let notes =
+                error.notes().filter(|note| !note.contains("maintainers")).map(str::to_owned).collect();
             Err(vec![labelled(diagnostic, labels.collect(), notes)])
         }
     }
@@ -89,15 +96,29 @@ fn parse_wgsl(places: Places, text: &str) -> Result<Read, Vec<Diagnostic>> {
 fn parse_glsl(places: Places, text: &str, surroundings: &Surroundings<'_>) -> Result<Read, Vec<Diagnostic>> {
     let mut options = naga::front::glsl::Options::from(naga::ShaderStage::Compute);
     options.defines.extend(surroundings.defines.iter().cloned());
-    let headers = headers::headers(&headers::tokens_for_naga(text, surroundings.defines));
-    let (whole, main) = match headers.iter().any(|header| header.name == "main") {
-        true => (text.to_owned(), Main::Own),
-        false => (format!("{text}\nvoid main() {{}}\n"), Main::Made { calling: None, own: None }),
-    };
+    let tokens = headers::tokens_for_naga(text, surroundings.defines);
+    if tokens.contains(&Piece::Word(ROW_MAJOR.into())) {
+        return Err(vec![row_major(places.word(ROW_MAJOR))]);
+    }
+    let headers = headers::headers(&tokens);
+    let has_main = headers.iter().any(|header| header.name == "main");
+    let whole = if has_main { text.to_owned() } else { format!("{text}\nvoid main() {{}}\n") };
     match naga::front::glsl::Frontend::default().parse(&options, &whole) {
-        Ok(source) => {
+        Ok(mut source) => {
             let directions = headers::directions(&source, &headers);
-            Ok(Read { directions, main, ..Read::new(source, places) })
+            let mut made = None;
+            if !has_main {
+                made = source.entry_points.iter().flat_map(|entry| callees(&entry.function)).next();
+                source.entry_points.clear();
+            }
+            Ok(Read { directions, made, ..Read::new(source, places) })
+        }
+        Err(_) if let Some(at) = include(text) => {
+            let help = "put the file's text in its place, or build with the feature `shaderc`";
+            let message = "`#include` is not supported by this reader of GLSL";
+            Err(vec![
+                Diagnostic::error(Code::UnsupportedFeature, message).at(places.span(at), "here").help(help),
+            ])
         }
         Err(errors) => {
             let mut errors = errors.errors.into_iter();
@@ -111,9 +132,44 @@ fn parse_glsl(places: Places, text: &str, surroundings: &Surroundings<'_>) -> Re
     }
 }
 
+/// The first line that includes a file.
+fn include(text: &str) -> Option<naga::Span> {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let directive = line.trim_start().strip_prefix('#').map(str::trim_start);
+        if directive.is_some_and(|directive| directive.starts_with("include")) {
+            return Some(naga::Span::new(start, start + line.trim_end().len() as u32));
+        }
+        start += line.len() as u32;
+    }
+    None
+}
+
+pub fn row_major(place: Span) -> Diagnostic {
+    *refused("a row-major matrix", place)
+}
+
 /// `code` is that of a module that cannot be read.
 pub fn parse_spirv(bytes: &[u8], code: Code) -> Result<naga::Module, Diagnostic> {
     let options = naga::front::spv::Options::default();
     naga::front::spv::parse_u8_slice(bytes, &options)
         .map_err(|error| Diagnostic::error(code, sentence(&error.to_string())))
+}
+
+/// Whether a compiled module has a member that is a row-major matrix.
+fn has_row_major(bytes: &[u8]) -> bool {
+    const HEADER_WORDS: usize = 5;
+    const OP_MEMBER_DECORATE: u32 = 72;
+    const ROW_MAJOR: u32 = 4;
+    let words: Vec<u32> =
+        bytes.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+    let mut rest = words.get(HEADER_WORDS..).unwrap_or(&[]);
+    while let Some(&first) = rest.first() {
+        let (instruction, after) = rest.split_at(((first >> 16) as usize).clamp(1, rest.len()));
+        if first & 0xffff == OP_MEMBER_DECORATE && instruction.get(3) == Some(&ROW_MAJOR) {
+            return true;
+        }
+        rest = after;
+    }
+    false
 }

@@ -39,6 +39,16 @@ impl Places {
         }
     }
 
+    /// The first place of a word in the text itself.
+    pub fn word(&self, word: &str) -> Span {
+        match self {
+            Places::Text { file, text, .. } => words(text, 0, word)
+                .next()
+                .map_or(Span::NONE, |at| Span::new(*file, at as u32, (at + word.len()) as u32)),
+            Places::Lines(_) => Span::NONE,
+        }
+    }
+
     /// The name of a function where it is declared, at or after that place.
     pub fn name(&self, from: naga::Span, name: &str) -> Span {
         // The functions of a compiled module may have no name.

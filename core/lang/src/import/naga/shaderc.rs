@@ -5,13 +5,13 @@
 //! - Functions have mangled names (`f(vf3;f1;`), and all their parameters are pointers. What they are called and which are written
 //!   is read from the tokens of the preprocessed text: see [`super::headers`].
 
-use super::headers::{Header, Piece, headers};
+use super::headers::{Header, Piece, ROW_MAJOR, headers};
 use super::nesting;
-use super::parse::{Main, Read, parse_spirv};
+use super::parse::{Read, parse_spirv, row_major};
 use super::places::{Lines, Places};
 use super::{Surroundings, interface};
 use crate::IncludeResolver;
-use naga::Handle;
+use naga::{Handle, Statement};
 use pullback_base::{Code, Diagnostic, FileId, SourceMap, Span};
 use shaderc::{
     CompileOptions, Compiler, EnvVersion, Error, GlslProfile, OptimizationLevel, ResolvedInclude, ShaderKind,
@@ -100,6 +100,9 @@ pub fn read(file: FileId, text: &str, surroundings: &mut Surroundings<'_>) -> Re
     nesting::check(file, &preprocessed)
         .map_err(|fault| vec![fault.at(whole(file, text), "in this module")])?;
     let tokens = tokens(&preprocessed, &lines, surroundings.sources);
+    if let Some(found) = tokens.iter().find(|token| token.piece == Piece::Word(ROW_MAJOR.into())) {
+        return Err(vec![row_major(lines.word(found.file, found.line, ROW_MAJOR))]);
+    }
     let pieces: Vec<Piece> = tokens.iter().map(|token| token.piece.clone()).collect();
     let headers = headers(&pieces);
 
@@ -160,7 +163,18 @@ pub fn read(file: FileId, text: &str, surroundings: &mut Surroundings<'_>) -> Re
         function.name = Some(header.name.clone());
         read.directions.insert(handle, header.directions());
     }
-    Ok(Read { source, main: Main::Made { calling, own }, refused, ..read })
+    // What launches the text's `main` calls that, and not all functions.
+    for entry in &mut source.entry_points {
+        for statement in entry.function.body.iter_mut() {
+            if let (Statement::Call { function, .. }, Some(own)) = (statement, own) {
+                *function = own;
+            }
+        }
+    }
+    if own.is_none() {
+        source.entry_points.clear();
+    }
+    Ok(Read { source, made: calling, refused, ..read })
 }
 
 fn internal(why: &str) -> Diagnostic {

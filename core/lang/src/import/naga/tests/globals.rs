@@ -1,8 +1,8 @@
 //! Bindings and private variables: what callers give, what begins anew, what is refused.
 
-use super::{compiled, f, i, read};
-use crate::{GlslReader, Options, compile_glsl};
-use expect_test::{Expect, expect};
+use super::{compiled, f, i};
+use crate::{GlslReader, Language, Options, compile, compile_glsl};
+use expect_test::expect;
 use pullback_interp::{Exact, Value, run};
 use pullback_ir::{Module, verify};
 
@@ -55,8 +55,8 @@ fn plain(x: f32) -> f32 { return x; }";
     let shown: Vec<String> = all.iter().map(|name| signature(&module, name)).collect();
     expect![[r#"
         x: f32, ::params: struct Params { scale: f32, tint: vec<f32, 3> }
-        x: f32, i: u32, ::few: [f32; 4], ::params: struct Params { scale: f32, tint: vec<f32, 3> }, ::weights: struct StructuredBuffer { data: ptr<vec<f32, 3>>, count: i64 }
-        x: f32, i: u32, ::few: [f32; 4], ::params: struct Params { scale: f32, tint: vec<f32, 3> }, ::sums: struct StructuredBuffer { data: ptr<f32>, count: i64 }, ::weights: struct StructuredBuffer { data: ptr<vec<f32, 3>>, count: i64 }
+        x: f32, i: u32, ::few: struct StructuredBuffer { data: ptr<f32>, count: i64 }, ::params: struct Params { scale: f32, tint: vec<f32, 3> }, ::weights: struct StructuredBuffer { data: ptr<vec<f32, 3>>, count: i64 }
+        x: f32, i: u32, ::few: struct StructuredBuffer { data: ptr<f32>, count: i64 }, ::params: struct Params { scale: f32, tint: vec<f32, 3> }, ::sums: struct StructuredBuffer { data: ptr<f32>, count: i64 }, ::weights: struct StructuredBuffer { data: ptr<vec<f32, 3>>, count: i64 }
         ::sums: struct StructuredBuffer { data: ptr<f32>, count: i64 }
         x: f32"#]].assert_eq(&shown.join("\n"));
     let params = Value::aggregate(vec![f(2.0), super::vector(&[1.0, 5.0, 1.0])]);
@@ -121,7 +121,7 @@ float g(float x) { return f(x) + f(x); }
 }
 
 #[test]
-fn inputs_of_the_pipeline_are_refused_in_functions() {
+fn functions_that_know_their_lane_are_for_entry_points() {
     let text = "#version 450
 layout(local_size_x = 64) in;
 float f(float x) { return x + float(gl_GlobalInvocationID.x); }
@@ -135,11 +135,14 @@ void main() { float y = f(1.0); }
     ];
     for reader in readers {
         let compiled = compile_glsl(reader, "shade.glsl", text, &Options::default());
-        assert!(compiled.module.find("f").is_none() && compiled.module.find("g").is_some());
-        let errors: Vec<_> = compiled.diagnostics.iter().filter(|found| found.is_error()).collect();
-        assert_eq!(errors.len(), 1);
-        assert!(errors[0].message.starts_with("an input of the pipeline"), "{}", errors[0].message);
-        let place = compiled.sources.location(errors[0].span());
+        let users: Vec<&str> =
+            compiled.module.functions.values().filter_map(|it| Some(&*it.interface.as_ref()?.name)).collect();
+        assert_eq!(users, ["g"], "{reader:?}");
+        assert_eq!(compiled.module.entry_points.len(), 1);
+        let found: Vec<_> = compiled.diagnostics.iter().collect();
+        assert_eq!((found.len(), &*found[0].message), (1, "the function `f` is left out"));
+        assert!(!found[0].is_error());
+        let place = compiled.sources.location(found[0].span());
         assert!(place.starts_with("shade.glsl:3:"), "{reader:?}: {place}");
     }
 }
@@ -178,53 +181,61 @@ float f(float x) { return x + seen; }
     assert!(compiled.module.find("f").is_none());
 }
 
-fn check(text: &str, expected: Expect) {
-    expected.assert_eq(&read(text).1);
+#[test]
+fn what_is_written_stands_in_memory() {
+    let text = "
+struct State { count: u32, limit: u32, near: array<f32, 4>, items: array<f32> }
+@group(0) @binding(0) var<storage, read_write> state: State;
+@group(0) @binding(1) var<storage, read_write> total: atomic<u32>;
+@group(0) @binding(2) var<storage, read_write> spot: vec3<f32>;
+fn push(x: f32) {
+    if state.count < state.limit { state.items[state.count] = x; state.count += 1u; }
+    state.near[1] = x;
+    spot.y = x;
+    atomicAdd(&total, 1u);
+}";
+    expect!["x: f32, ::spot: struct StructuredBuffer { data: ptr<vec<f32, 3>>, count: i64 }, ::state: struct State { count: struct StructuredBuffer { data: ptr<u32>, count: i64 }, limit: u32, near: struct StructuredBuffer { data: ptr<f32>, count: i64 }, items: struct StructuredBuffer { data: ptr<f32>, count: i64 } }, ::total: struct StructuredBuffer { data: ptr<u32>, count: i64 }"].assert_eq(&signature(&compiled(text), "push"));
 }
 
 #[test]
-fn what_bindings_cannot_be_is_refused_where_it_is_used() {
+fn a_whole_buffer_is_read_and_written_by_its_members() {
     let text = "
-struct Head { count: u32, items: array<f32> }
-@group(0) @binding(0) var<storage, read_write> few: array<f32, 4>;
-@group(0) @binding(1) var<storage, read_write> head: Head;
-var<workgroup> tile: array<f32, 4>;
-fn a(x: f32) { few[1] = x; }
-fn b(x: f32) { head.items[2] = x; }
-fn c(x: f32) { head.count = 2u; }
-fn d(x: f32) -> f32 { return tile[0]; }
-fn e(x: f32) -> f32 { return f32(head.count); }";
-    check(
-        text,
-        expect![[r#"
-        error[unsupported-feature]: a write to a binding is supported in arrays of open size only
-          ┌─ shade.wgsl:6:16
-          │
-        6 │ fn a(x: f32) { few[1] = x; }
-          │                ^^^^^^^^^^ written here
-          │
-          = help: bind an array without a size, like `array<f32>` or `float x[]`
+struct State { count: i32, at: vec2<i32> }
+@group(0) @binding(0) var<storage, read_write> state: State;
+fn stepped() -> i32 { let before = state; state = State(before.count + 1, before.at); return before.count; }";
+    expect!["::state: struct State { count: struct StructuredBuffer { data: ptr<i32>, count: i64 }, at: struct StructuredBuffer { data: ptr<vec<i32, 2>>, count: i64 } }"].assert_eq(&signature(&compiled(text), "stepped"));
+}
 
-        error[unsupported-feature]: a write to a binding is supported in arrays of open size only
-          ┌─ shade.wgsl:8:16
-          │
-        8 │ fn c(x: f32) { head.count = 2u; }
-          │                ^^^^^^^^^^^^^^^ written here
-          │
-          = help: bind an array without a size, like `array<f32>` or `float x[]`
-
-        error[unsupported-feature]: a workgroup variable is not supported in functions
-          ┌─ shade.wgsl:9:30
-          │
-        9 │ fn d(x: f32) -> f32 { return tile[0]; }
-          │                              ^^^^^^^ used here
-          │
-          = help: write it without this construct
-    "#]],
-    );
-    let module = read(text).0;
-    let names: Vec<&str> = module.functions.values().map(|function| &*function.name).collect();
-    assert_eq!(names, ["b", "e"]);
+#[test]
+fn overrides_are_constants_that_callers_choose() {
+    let text = "
+override n: u32 = 3u;
+override half: u32 = n / 2u + 1u;
+override scale: f32 = 0.5;
+override flag: bool = false;
+fn f(x: f32) -> f32 {
+    var all: array<f32, 4>;
+    for (var i = 0u; i < half; i += 1u) { all[i] = x; }
+    return select(scale, -scale, flag) * (all[0] + all[1] + all[2]);
+}
+@compute @workgroup_size(n, half) fn main() {}";
+    let given = |pairs: &[(&str, &str)]| {
+        let constants: Vec<(String, String)> =
+            pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        compile(Language::Wgsl, "shade.wgsl", text, &Options { constants: &constants, ..Options::default() })
+    };
+    let chosen = |pairs| {
+        let compiled = given(pairs);
+        assert!(compiled.diagnostics.is_empty(), "{:?}", compiled.diagnostics);
+        (compiled.module.entry_points[0].group, results(compiled.module, "f", &[f(2.0)]))
+    };
+    assert_eq!(chosen(&[]), ([3, 2, 1], vec![2.0]));
+    assert_eq!(chosen(&[("n", "4"), ("flag", "true"), ("scale", "1.5")]), ([4, 3, 1], vec![-9.0]));
+    let codes =
+        |pairs| -> Vec<&str> { given(pairs).diagnostics.iter().map(|found| found.code.text()).collect() };
+    assert_eq!(codes(&[("m", "4")]), ["unknown-name"]);
+    assert_eq!(codes(&[("n", "-4"), ("flag", "1"), ("half", "1.0")]), ["type-mismatch"; 3]);
+    assert_eq!(codes(&[("n", "2000")]), ["unsupported-feature"]);
 }
 
 #[test]
