@@ -50,7 +50,11 @@ impl Start<'_> {
     }
 }
 
-/// The bindings that a text writes: all of them, or a member.
+fn is_struct(source: &naga::Module, id: GlobalId) -> bool {
+    matches!(source.types[source.global_variables[id].ty].inner, TypeInner::Struct { .. })
+}
+
+/// The bindings that a text writes: all of them, or a member of a struct.
 pub type Written = FxHashSet<(GlobalId, Option<u32>)>;
 
 pub fn written(source: &naga::Module) -> Written {
@@ -61,7 +65,7 @@ pub fn written(source: &naga::Module) -> Written {
             if let Statement::Store { pointer, .. } | Statement::Atomic { pointer, .. } = statement {
                 let (root, member) = root(function, *pointer);
                 if let Expression::GlobalVariable(id) = *root {
-                    written.insert((id, member));
+                    written.insert((id, member.filter(|_| is_struct(source, id))));
                 }
             }
         });
@@ -135,8 +139,7 @@ pub fn lacking(origin: &Origin<'_>, id: GlobalId) -> Option<String> {
 /// Whether users give the members of a binding by their own names.
 fn comes_apart(origin: &Origin<'_>, id: GlobalId) -> bool {
     let global = &origin.source.global_variables[id];
-    global.name.as_deref().unwrap_or("").is_empty()
-        && matches!(origin.source.types[global.ty].inner, TypeInner::Struct { .. })
+    global.name.as_deref().unwrap_or("").is_empty() && is_struct(origin.source, id)
 }
 
 /// The type of a binding's value.
@@ -169,7 +172,7 @@ pub fn held(origin: &Origin<'_>, id: GlobalId, member: Option<u32>) -> Option<Ty
     let AddressSpace::Storage { .. } = global.space else { return None };
     let ty = match (&origin.source.types[global.ty].inner, member) {
         (TypeInner::Struct { members, .. }, Some(index)) => members[index as usize].ty,
-        (TypeInner::Struct { .. }, None) => return None,
+        (TypeInner::Struct { .. }, None) | (_, Some(_)) => return None,
         _ => global.ty,
     };
     match origin.source.types[ty].inner {
@@ -350,12 +353,11 @@ impl FunctionLowering<'_> {
 
     /// Whether a place is a storage buffer that comes apart in members.
     pub fn is_whole_binding(&self, place: &Place) -> bool {
-        let is_struct = |id: GlobalId| {
-            let global = &self.origin.source.global_variables[id];
-            let is_storage = matches!(global.space, AddressSpace::Storage { .. });
-            is_storage && matches!(self.origin.source.types[global.ty].inner, TypeInner::Struct { .. })
-        };
-        place.path.is_empty() && self.binding(place).is_some_and(is_struct)
+        let source = self.origin.source;
+        let is_storage =
+            |id: GlobalId| matches!(source.global_variables[id].space, AddressSpace::Storage { .. });
+        let comes_apart = |id: GlobalId| is_storage(id) && is_struct(source, id);
+        place.path.is_empty() && self.binding(place).is_some_and(comes_apart)
     }
 
     fn binding(&self, place: &Place) -> Option<GlobalId> {

@@ -9,8 +9,10 @@
 //!
 //! # How it maps
 //!
-//! - `ptr<function, T>` parameters are `inout`; so are GLSL's `out` and `inout`, which `naga` does not tell apart. A call copies in and copies out, which is by-reference as long as no
-//!   two pointers name one variable; such calls are refused.
+//! - `ptr<function, T>` parameters are `inout`; of GLSL's the text says what they are ([`headers`]). A call copies in and
+//!   copies out, which is by-reference as long as no two pointers name one variable; such calls are refused.
+//! - An entry point is a function like others, and a kernel around it that gives it its inputs, private variables and
+//!   bindings ([`entry`], [`globals`]).
 //! - A WGSL matrix is columns of vectors, ours is rows of vectors. `matCxR<T>` becomes `mat<T, C, R>`, the transposed
 //!   matrix: element `i` is WGSL's column `i` and memory layouts agree. Products swap their operands for it:
 //!   `(A B)^T = B^T A^T`, `(A v)^T = v^T A^T`.

@@ -68,7 +68,8 @@ impl Places {
                 at.map_or(Span::NONE, |at| Span::new(*file, at as u32, (at + name.len()) as u32))
             }
             Places::Lines(lines) => {
-                let Some((file, line)) = from.to_range().and_then(|range| lines.at(range.start)) else {
+                let Some((file, line)) = from.to_range().and_then(|range| lines.at_or_after(range.start))
+                else {
                     return Span::NONE;
                 };
                 lines.word(file, line, name)
@@ -81,6 +82,12 @@ impl Lines {
     fn at(&self, offset: usize) -> Option<(usize, u32)> {
         let after = self.marks.partition_point(|&(start, _)| start as usize <= offset);
         self.marks.get(after.checked_sub(1)?)?.1
+    }
+
+    /// As [`Lines::at`]; where nothing is said, the next line that is.
+    fn at_or_after(&self, offset: usize) -> Option<(usize, u32)> {
+        let after = self.marks.partition_point(|&(start, _)| start as usize <= offset);
+        self.at(offset).or_else(|| self.marks[after..].iter().find_map(|&(_, line)| line))
     }
 
     /// A line without its end, and where it begins. One past the end is the last.

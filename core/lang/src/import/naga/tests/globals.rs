@@ -160,7 +160,7 @@ float f(float x, int i) { return i < b.n ? b.more[i].y : float(b.more.length());
 
 #[cfg(feature = "shaderc")]
 #[test]
-fn private_variables_of_glsl_with_computed_starts_are_refused() {
+fn functions_of_glsl_with_computed_variables_are_left_out() {
     let text = "#version 450
 layout(binding = 0) uniform Params { float scale; };
 float seen = 2.0 * scale;
@@ -169,16 +169,16 @@ float f(float x) { return x + seen; }
     let compiled = compile_glsl(GlslReader::Shaderc, "shade.glsl", text, &Options::default());
     let shown = pullback_base::render::render_all(&compiled.diagnostics.into_vec(), &compiled.sources);
     expect![[r#"
-        error[unsupported-feature]: a variable that an entry point sets up is not supported in functions
-          ┌─ shade.glsl:4:1
+        warning[unsupported-feature]: the function `f` is left out
+          ┌─ shade.glsl:4:7
           │
         4 │ float f(float x) { return x + seen; }
-          │ ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ used here
+          │       ^ uses a variable that an entry point sets up
           │
-          = help: write it without this construct
+          = help: entry points can call it
     "#]]
     .assert_eq(&shown);
-    assert!(compiled.module.find("f").is_none());
+    assert!(compiled.module.functions.values().all(|function| function.interface.is_none()));
 }
 
 #[test]
