@@ -132,9 +132,9 @@ impl Function {
         let refuse = |message: String, help: &str| {
             Err(Diagnostic::error(Code::UnsupportedFeature, message).help(help).into())
         };
-        let Some(origin) = self.source.origin.as_ref().filter(|origin| origin.has_choices()) else {
-            let message = format!("`{}` is of no language with link-time constants", self.name());
-            return refuse(message, "write it in Slang");
+        let Some(origin) = self.source.origin.as_ref() else {
+            let message = format!("`{}` is of a compiled module, whose constants are fixed", self.name());
+            return refuse(message, "load the text that it was compiled from");
         };
         if self.set.overloads.iter().any(|overload| overload.is_derived()) {
             let help = "give the constants first, then take the derivative";
@@ -146,7 +146,7 @@ impl Function {
                 return refuse(format!("{name:?} is no name of a constant"), "name a constant of the module");
             }
             choice.constants.retain(|(known, _)| known != name);
-            choice.constants.push((name.clone(), literal(numbers)));
+            choice.constants.push((name.clone(), literal(origin.recipe.language, numbers)));
         }
         choice.constants.sort();
         let made = origin.variant(self.context(), choice)?;

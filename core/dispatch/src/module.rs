@@ -211,7 +211,7 @@ impl Module {
             return Ok(found);
         }
         if let Some(origin) =
-            self.0.source.origin.as_ref().filter(|it| it.has_choices() && name.contains('<'))
+            self.0.source.origin.as_ref().filter(|it| it.has_instances() && name.contains('<'))
             && let Some(instance) = self.instance(origin, name)?
         {
             return Ok(instance);

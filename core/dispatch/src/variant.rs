@@ -27,7 +27,7 @@ type Found = Result<(String, String), String>;
 /// What users choose of a module.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Choice {
-    /// Name and value, as text of the language; sorted.
+    /// Name and value, as text that the language's front end reads; sorted.
     pub constants: Vec<(String, String)>,
     /// `f<float>`
     pub instance: Option<String>,
@@ -56,8 +56,8 @@ impl Origin {
         Self { recipe: Arc::new(recipe), choice: Choice::default(), variants, _kept: Some(kept) }
     }
 
-    /// Whether the language has what can be chosen: link-time constants and generic functions.
-    pub fn has_choices(&self) -> bool {
+    /// Whether the language has generic functions.
+    pub fn has_instances(&self) -> bool {
         self.recipe.language == lang::Language::Slang
     }
 
@@ -147,10 +147,20 @@ impl Recipe {
     }
 }
 
-/// Numbers as text of the language.
-pub fn literal(numbers: &Numbers) -> String {
+/// Numbers as text: an expression of Slang; in other languages, whose constants are single numbers, the numbers themselves.
+pub fn literal(language: lang::Language, numbers: &Numbers) -> String {
     let mut values = numbers.values.iter();
-    list(numbers.shape.dims(), &mut values)
+    match language {
+        lang::Language::Slang => list(numbers.shape.dims(), &mut values),
+        lang::Language::Wgsl | lang::Language::Glsl => {
+            let shown = values.map(|value| match value {
+                Number::Bool(value) => value.to_string(),
+                Number::Int(value) => value.to_string(),
+                Number::Float(value) => format!("{value:?}"),
+            });
+            shown.collect::<Vec<_>>().join(", ")
+        }
+    }
 }
 
 fn list<'a>(dims: &[i64], values: &mut impl Iterator<Item = &'a Number>) -> String {

@@ -1,11 +1,15 @@
 //! Front ends: shader text to IR.
 
+mod entry;
 pub mod import;
+mod shared;
 pub mod slang;
 pub mod ssa;
 
+pub use import::naga::GlslReader;
 pub use slang::{IncludeResolver, Linked, ParseOptions as Options, TypeConformance};
 
+use import::naga::Input;
 use pullback_base::{Diagnostics, SourceMap};
 use pullback_ir::Module;
 
@@ -30,18 +34,23 @@ pub struct Compiled {
 pub fn compile(language: Language, name: &str, text: &str, options: &Options<'_>) -> Compiled {
     match language {
         Language::Slang => slang::compile(name, text, options),
-        Language::Wgsl => imported(name, import::naga::Input::Wgsl(text)),
-        Language::Glsl => imported(name, import::naga::Input::Glsl(text)),
+        Language::Wgsl => imported(name, Input::Wgsl(text), options),
+        Language::Glsl => compile_glsl(GlslReader::BEST, name, text, options),
     }
+}
+
+/// Compiles GLSL by the reader of one's choice, as [`compile`].
+pub fn compile_glsl(reader: GlslReader, name: &str, text: &str, options: &Options<'_>) -> Compiled {
+    imported(name, Input::Glsl(text, reader), options)
 }
 
 /// Reads a compiled module's named functions. Never fails, as [`compile`].
 pub fn compile_binary(name: &str, bytes: &[u8]) -> Compiled {
-    imported(name, import::naga::Input::Binary(bytes))
+    imported(name, Input::Binary(bytes), &Options::default())
 }
 
-fn imported(name: &str, input: import::naga::Input<'_>) -> Compiled {
+fn imported(name: &str, input: Input<'_>, options: &Options<'_>) -> Compiled {
     let (mut sources, mut diagnostics) = (SourceMap::new(), Diagnostics::new());
-    let module = import::naga::compile(name, input, &mut sources, &mut diagnostics);
+    let module = import::naga::compile(name, input, options, &mut sources, &mut diagnostics);
     Compiled { module, sources, diagnostics }
 }

@@ -5,7 +5,7 @@ mod bless;
 
 use bless::Shelf;
 use pullback_base::render::render_all;
-use pullback_lang::{Language, Options, compile};
+use pullback_lang::{GlslReader, Language, Options, compile, compile_glsl};
 use std::path::{Path, PathBuf};
 
 /// Modules for `import`, which are no programs of their own.
@@ -36,7 +36,12 @@ fn messages(program: &Path) -> (String, usize) {
     };
     let options = Options { includes: Some(&read), ..Options::default() };
     let name = program.file_name().unwrap_or_default().to_string_lossy();
-    let compiled = compile(Language::Slang, &name, &text, &options);
+    let compiled = match program.extension().and_then(|extension| extension.to_str()) {
+        Some("wgsl") => compile(Language::Wgsl, &name, &text, &options),
+        // Each reader has its own messages; this one is there in every build.
+        Some("glsl") => compile_glsl(GlslReader::Naga, &name, &text, &options),
+        _ => compile(Language::Slang, &name, &text, &options),
+    };
     let count = compiled.diagnostics.len();
     (render_all(&compiled.diagnostics.into_vec(), &compiled.sources), count)
 }

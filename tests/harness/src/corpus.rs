@@ -5,7 +5,7 @@ use pullback_autodiff::{Convention, Primal};
 use pullback_base::{Diagnostics, SourceMap, render};
 use pullback_ir::visit::has_calls;
 use pullback_ir::{FuncId, Function, Module, Scalar, Type, Verified, verify};
-use pullback_lang::{Language, Options, compile};
+use pullback_lang::{Compiled, Language, Options, compile};
 use pullback_passes::pipeline;
 use std::path::{Path, PathBuf};
 
@@ -94,8 +94,12 @@ impl Case {
 
     /// Compiles a text with directives.
     pub fn compile(name: &str, file_name: &str, text: &str, language: Language) -> Result<Case, String> {
+        Self::of(name, text, compile(language, file_name, text, &Options::default()))
+    }
+
+    /// What a text with directives was compiled to.
+    pub fn of(name: &str, text: &str, compiled: Compiled) -> Result<Case, String> {
         let directives = directive::parse(text)?;
-        let compiled = compile(language, file_name, text, &Options::default());
         if compiled.diagnostics.has_errors() {
             return Err(render::render_all(&compiled.diagnostics.into_vec(), &compiled.sources));
         }

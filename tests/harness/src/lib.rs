@@ -8,6 +8,7 @@ pub mod cuda_host;
 pub mod derivatives;
 pub mod directive;
 pub mod emit;
+pub mod entries;
 pub mod everywhere;
 pub mod failures;
 pub mod fuzz;

@@ -44,9 +44,15 @@ impl Cache {
 
     /// One lock for everything that makes entries: two first runs would only download the same twice.
     pub fn lock(&self) -> Result<Lock> {
-        let file = File::create(self.root.join("lock"))?;
+        Lock::of(&self.root)
+    }
+}
+
+impl Lock {
+    fn of(folder: &Path) -> Result<Lock> {
+        let file = File::create(folder.join("lock"))?;
         if file.try_lock().is_err() {
-            println!("waiting for another run that is filling {}", self.root.display());
+            println!("waiting for another run that is filling {}", folder.display());
             file.lock()?;
         }
         Ok(Lock { _file: file })
@@ -54,6 +60,11 @@ impl Cache {
 }
 
 impl Family {
+    /// One lock for the entries of a family that takes minutes to make: what needs none of it goes on meanwhile.
+    pub fn lock(&self) -> Result<Lock> {
+        Lock::of(&self.folder)
+    }
+
     pub fn entry(&self, key: &str) -> PathBuf {
         self.folder.join(key)
     }

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask setup | test | demo | lint | bench | fuzz | conformance | doctor`.
+//! The project's own commands: `cargo xtask setup | test | demo | lint | bench | fuzz | conformance | shaderc | doctor`.
 
 mod bench;
 mod cache;
@@ -14,6 +14,7 @@ mod mesa;
 mod python;
 mod samples;
 mod setup;
+mod shaderc;
 mod system;
 mod tally;
 mod test;
@@ -36,6 +37,7 @@ usage: cargo xtask COMMAND
   fuzz [--programs N] [--seed S] [--device cpu|vulkan|interp] [--threads T]
                    random programs against the oracles of their gradients; what fails is shrunk and shown
   conformance DIR  the Slang compiler's own tests, from a copy of them; other arguments go to tests/conformance
+  shaderc          builds the reference compiler of GLSL, once, and runs the tests that need it
   doctor           what is installed, what is missing, and the one thing to do about it
 ";
 
@@ -68,6 +70,7 @@ fn dispatch(command: &str, arguments: &[String]) -> Result<bool> {
             fuzz::run(&Checkout::open()?, &arguments)
         }
         "conformance" => conformance::run(&Checkout::open()?, arguments),
+        "shaderc" => shaderc::run(&Checkout::open()?),
         "doctor" => doctor::run(&Checkout::open()?),
         "" | "help" | "-h" | "--help" => {
             print!("{USAGE}");

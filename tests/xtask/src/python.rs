@@ -1,6 +1,7 @@
 //! Python environments: a heavy one in the cache holds the pinned packages, a thin one in the clone borrows
 //! them and holds this clone's `pullback`, so that two clones never overwrite each other's build.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
@@ -44,9 +45,7 @@ impl Environment {
         command.current_dir(&checkout.root).env("VIRTUAL_ENV", &self.folder);
         command.env("PIP_CACHE_DIR", checkout.cache.root.join("pip"));
         command.env_remove("PYTHONPATH").env_remove("PYTHONHOME");
-        let path = env::var_os("PATH").unwrap_or_default();
-        let bin = self.folder.join("bin");
-        if let Ok(path) = env::join_paths(std::iter::once(bin).chain(env::split_paths(&path))) {
+        if let Ok(path) = path_with(&self.folder) {
             command.env("PATH", path);
         }
         command
@@ -71,6 +70,24 @@ impl Environment {
         }
         found
     }
+}
+
+/// PATH with the programs of an environment first.
+pub fn path_with(environment: &Path) -> Result<OsString> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let bin = environment.join("bin");
+    Ok(env::join_paths(std::iter::once(bin).chain(env::split_paths(&path)))?)
+}
+
+/// Makes an environment that holds what a file of requirements lists.
+pub fn install(
+    checkout: &Checkout,
+    interpreter: &Interpreter,
+    folder: &Path,
+    requirements: &str,
+) -> Result<()> {
+    create(interpreter, folder, &["--clear"])?;
+    child::run(pip(checkout, folder).args(["install", "--quiet", "-r", requirements]))
 }
 
 /// The newest Python 3.10+ on PATH that can make environments.
@@ -123,8 +140,7 @@ fn pinned_packages(checkout: &Checkout, interpreter: &Interpreter) -> Result<Pat
         let _lock = checkout.cache.lock()?;
         if !complete.exists() {
             println!("installing {REQUIREMENTS} for Python {} (torch is large)", interpreter.version);
-            create(interpreter, &folder, &["--clear"])?;
-            child::run(pip(checkout, &folder).args(["install", "--quiet", "-r", REQUIREMENTS]))?;
+            install(checkout, interpreter, &folder, REQUIREMENTS)?;
             cache::write_whole(&folder.join(".used"), b"")?;
             cache::write_whole(&complete, b"")?;
         }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::checkout::Checkout;
 use crate::python::{self, Environment};
 use crate::tally::{self, Report, Tally};
-use crate::{child, conformance, fuzz, fuzz_front_end, lint, samples, system, wheel};
+use crate::{child, conformance, fuzz, fuzz_front_end, lint, samples, shaderc, system, wheel};
 
 const WHEEL_LIMIT_BYTES: u64 = 10 << 20;
 const IMPORT_LIMIT_MS: f64 = 100.0;
@@ -27,6 +27,7 @@ pub fn run(checkout: &Checkout) -> Result<bool> {
     lint::stages(checkout, environment, &mut report)?;
     rust_tests(checkout, environment, &mut report)?;
     doc_tests(checkout, &mut report)?;
+    shaderc::test(checkout, &mut report)?;
     report.stage("seeded bugs in differentiation", Tally::of(fuzz::mutations(checkout)?));
     report.stage("2,000 random programs' gradients", Tally::of(fuzz::run(checkout, &fuzz::IN_TESTS)?));
     fuzz_front_end::test(checkout, &mut report)?;
@@ -68,7 +69,7 @@ pub fn set_device_environment(command: &mut Command, environment: &Environment) 
 }
 
 fn rust_tests(checkout: &Checkout, environment: Option<&Environment>, report: &mut Report) -> Result<()> {
-    let has_nextest = child::capture(&mut checkout.cargo(&["nextest", "--version"])).is_ok();
+    let has_nextest = has_nextest(checkout);
     let mut command = if has_nextest {
         checkout.cargo(&["nextest", "run", "--profile", "xtask", "--no-tests", "pass", "--workspace"])
     } else {
@@ -96,6 +97,10 @@ fn rust_tests(checkout: &Checkout, environment: Option<&Environment>, report: &m
     }
     report.stage("Rust tests", tally);
     Ok(())
+}
+
+pub fn has_nextest(checkout: &Checkout) -> bool {
+    child::capture(&mut checkout.cargo(&["nextest", "--version"])).is_ok()
 }
 
 fn doc_tests(checkout: &Checkout, report: &mut Report) -> Result<()> {
@@ -177,7 +182,7 @@ fn gpu_run(checkout: &Checkout, environment: &Environment, report: &mut Report) 
 }
 
 /// Runs a test runner with its output shown, and sums its closing lines.
-fn run_tests(command: &mut Command, mut on_line: impl FnMut(&str)) -> Result<Tally> {
+pub fn run_tests(command: &mut Command, mut on_line: impl FnMut(&str)) -> Result<Tally> {
     let mut tally = Tally::default();
     let code = child::stream(command, |line| {
         if !is_about_no_tests(line) {

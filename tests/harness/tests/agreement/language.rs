@@ -1,5 +1,6 @@
 //! The pages of `tests/spec/language`: each example's `run` and `grad` lines hold on the interpreter and the CPU, and
-//! each wrong program, and each call that is refused, gives the code its block names.
+//! each wrong program, and each call that is refused, gives the code its block names. Blocks are of Slang, or begin with
+//! the name of their language.
 
 use crate::gradients::check_grad_line;
 use crate::runs::{arguments, compare, run};
@@ -43,8 +44,19 @@ fn blocks(page: &str) -> Vec<(&str, &str)> {
     out
 }
 
-fn check_example(name: &str, text: &str, jobs: &mut Vec<Job>) -> Result<(), String> {
-    let case = Case::compile(name, &format!("{name}.slang"), text, Language::Slang)?.without_warnings()?;
+/// The language of a block, and what is to become of it: nothing for an example.
+fn language_and_kind(fence: &str) -> (Language, &str) {
+    let (first, rest) = fence.split_once(' ').unwrap_or((fence, ""));
+    match first {
+        "slang" => (Language::Slang, rest),
+        "wgsl" => (Language::Wgsl, rest),
+        "glsl" => (Language::Glsl, rest),
+        _ => (Language::Slang, fence),
+    }
+}
+
+fn check_example(language: Language, name: &str, text: &str, jobs: &mut Vec<Job>) -> Result<(), String> {
+    let case = Case::compile(name, name, text, language)?.without_warnings()?;
     for directive in &case.directives {
         match &directive.kind {
             Kind::Run { call, expected } => {
@@ -71,8 +83,8 @@ fn check_example(name: &str, text: &str, jobs: &mut Vec<Job>) -> Result<(), Stri
     Ok(())
 }
 
-fn check_wrong(code: &str, text: &str) -> Result<(), String> {
-    let compiled = compile(Language::Slang, "wrong.slang", text, &Options::default());
+fn check_wrong(language: Language, code: &str, text: &str) -> Result<(), String> {
+    let compiled = compile(language, "wrong", text, &Options::default());
     let mut diagnostics = compiled.diagnostics;
     if diagnostics.is_empty()
         && let Err(underivable) = expand(compiled.module, Convention::default())
@@ -87,8 +99,8 @@ fn check_wrong(code: &str, text: &str) -> Result<(), String> {
 }
 
 /// The program is right, and there is one warning, of that code.
-fn check_warned(code: &str, text: &str) -> Result<(), String> {
-    let compiled = compile(Language::Slang, "warned.slang", text, &Options::default());
+fn check_warned(language: Language, code: &str, text: &str) -> Result<(), String> {
+    let compiled = compile(language, "warned", text, &Options::default());
     let (_, cut) = expand(compiled.module, Convention::default()).map_err(|found| format!("{found:?}"))?;
     let diagnostics = compiled.diagnostics.iter().chain(cut.iter());
     let found: Vec<(&str, bool)> = diagnostics.map(|it| (it.code.text(), it.is_error())).collect();
@@ -123,17 +135,20 @@ fn every_page_of_the_language_is_true() {
             failures.extend([format!("{name}: the page has no example")]);
         }
         for (kind, content) in blocks {
+            let (language, kind) = language_and_kind(kind);
             let call = kind.strip_prefix("refused ").and_then(|kind| kind.split_once(' '));
             if let Some(code) = kind.strip_prefix("warned ") {
-                failures.check(&name, || check_warned(code, content));
+                failures.check(&name, || check_warned(language, code, content));
                 continue;
             }
             match kind.strip_prefix("wrong ") {
-                Some(code) => failures.check(&name, || check_wrong(code, content)),
+                Some(code) => failures.check(&name, || check_wrong(language, code, content)),
                 None if let Some((code, call)) = call => {
                     failures.check(&name, || check_refused(code, call, content))
                 }
-                None if kind == "slang" => failures.check(&name, || check_example(&name, content, &mut jobs)),
+                None if kind.is_empty() => {
+                    failures.check(&name, || check_example(language, &name, content, &mut jobs))
+                }
                 None => failures.check(&name, || Err(format!("there are no blocks of `{kind}`"))),
             };
         }

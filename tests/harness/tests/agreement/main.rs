@@ -5,6 +5,8 @@ mod differential;
 mod errors;
 mod fuzz;
 mod gathers;
+#[cfg(feature = "shaderc")]
+mod glsl_readers;
 mod golden;
 mod gradients;
 mod language;

@@ -1,10 +1,11 @@
 //! Expressions that are no built-in function: constants, composites, places, operators, conversions.
 
 use super::Refused;
-use super::function::{FunctionLowering, Place, Step, Term, is_no_diff};
-use super::types;
+use super::function::{FunctionLowering, Place, Step, Term, is_no_diff, root_global};
 use super::uses::Expr;
-use naga::{Arena, BinaryOperator, Expression, Literal, RelationalFunction, UnaryOperator};
+use super::{globals, types};
+use crate::shared::Shared;
+use naga::{Arena, BinaryOperator, Expression, Literal, RelationalFunction, TypeInner, UnaryOperator};
 use pullback_ir::{Constant, Op, Scalar, Type, Value};
 use smallvec::SmallVec;
 
@@ -18,6 +19,10 @@ impl FunctionLowering<'_> {
 
     /// Evaluates an expression where the text has it.
     pub fn emit(&mut self, handle: Expr) -> Result<(), Refused> {
+        // A function of GLSL has pointers to all members of all blocks, whether it uses them or not.
+        if root_global(self.source, handle).is_some_and(|id| self.info[id].is_empty()) {
+            return Ok(());
+        }
         self.enter_span(self.source.expressions.get_span(handle));
         let term = self.evaluate(handle)?;
         self.define(handle, term);
@@ -36,6 +41,7 @@ impl FunctionLowering<'_> {
                 Some(&var) => Ok(Term::Place(Place { var, path: Vec::new() })),
                 None => self.refuse("a variable out of its scope"),
             },
+            Expression::GlobalVariable(id) => self.global(id),
             ref other if other.needs_pre_emit() => {
                 // The use is the better place to point at: constants are shared.
                 self.constant(&self.source.expressions, handle).map(Term::Value)
@@ -47,14 +53,14 @@ impl FunctionLowering<'_> {
     pub fn value(&mut self, handle: Expr) -> Result<Value, Refused> {
         match self.term(handle)? {
             Term::Value(value) => Ok(value),
-            Term::Place(_) => self.refuse("a pointer here"),
+            _ => self.refuse("a pointer here"),
         }
     }
 
-    pub fn place(&mut self, handle: Expr) -> Result<Place, Refused> {
+    fn place(&mut self, handle: Expr) -> Result<Place, Refused> {
         match self.term(handle)? {
             Term::Place(place) => Ok(place),
-            Term::Value(_) => self.refuse("this pointer"),
+            _ => self.refuse("this pointer"),
         }
     }
 
@@ -83,9 +89,14 @@ impl FunctionLowering<'_> {
                 let value = self.constant(arena, *value)?;
                 Ok(self.splat(*size, value))
             }
-            Expression::Override(_) => self.refuse("an `override`"),
-            Expression::GlobalVariable(_) => self.refuse("a global variable"),
-            _ => self.refuse("this constant"),
+            Expression::Override(handle) => match self.origin.overrides.get(*handle) {
+                Some(value) => Ok(self.ssa.constant(value)),
+                None => self.refuse("an `override` without a value"),
+            },
+            _ => match self.origin.overrides.evaluate(self.origin.source, arena, handle) {
+                Some(value) => Ok(self.ssa.constant(value)),
+                None => self.refuse("this constant"),
+            },
         }
     }
 
@@ -95,7 +106,7 @@ impl FunctionLowering<'_> {
 
     /// The type of an expression of the function.
     pub fn ty_of(&self, handle: Expr) -> Result<Type, Refused> {
-        let resolution = &self.origin.checked[self.handle][handle].ty;
+        let resolution = &self.info[handle].ty;
         self.origin.types.resolved(resolution).or_else(|what| self.refuse(&what))
     }
 
@@ -107,8 +118,13 @@ impl FunctionLowering<'_> {
             }
             Expression::AccessIndex { base, index } => return self.step(base, Step::Element(index)),
             Expression::Load { pointer } => {
-                let place = self.place(pointer)?;
-                self.load(&place)
+                let ty = self.ty_of(handle)?;
+                let from = self.term(pointer)?;
+                self.load_term(&from, &ty)?
+            }
+            Expression::ArrayLength(array) => {
+                let place = self.place(array)?;
+                self.buffer_length(&place)
             }
             Expression::Compose { ty, components } => {
                 let components: Result<Vec<Value>, Refused> =
@@ -167,11 +183,80 @@ impl FunctionLowering<'_> {
     fn step(&mut self, base: Expr, step: Step) -> Result<Term, Refused> {
         Ok(match self.term(base)? {
             Term::Value(value) => Term::Value(self.element(value, step)),
-            Term::Place(mut place) => {
-                place.path.push(step);
-                Term::Place(place)
+            Term::Memory(memory) => Term::Memory(self.memory_step(memory, step)),
+            Term::Shared(shared) => Term::Shared(self.shared_step(&shared, step)),
+            Term::Place(place) if self.is_buffer(base) => {
+                let index = match step {
+                    Step::Index(index) => index,
+                    Step::Element(index) => self.ssa.i64(index.into()),
+                };
+                Term::Memory(self.buffer_element(&place, index))
             }
+            Term::Place(place) => self.part(&place, step),
         })
+    }
+
+    /// What stands there, of that type.
+    pub fn load_term(&mut self, from: &Term, ty: &Type) -> Result<Value, Refused> {
+        Ok(match from {
+            Term::Place(place) if self.is_whole_binding(place) => {
+                let members: Result<Vec<Value>, Refused> = (0..ty.element_count())
+                    .zip((0..).map_while(|index| ty.element(index)))
+                    .map(|(index, ty)| {
+                        let member = self.part(place, Step::Element(index));
+                        self.load_term(&member, &ty)
+                    })
+                    .collect();
+                self.ssa.op(Op::Construct(ty.clone()), &members?)
+            }
+            Term::Place(place) => self.load(place),
+            Term::Memory(memory) => self.load_memory(*memory),
+            Term::Shared(shared) => shared.load(&mut self.ssa),
+            Term::Value(_) => return self.refuse("this pointer"),
+        })
+    }
+
+    pub fn store_term(&mut self, to: &Term, value: Value) -> Result<(), Refused> {
+        match to {
+            Term::Place(place) if self.is_whole_binding(place) => {
+                for index in 0..self.ssa.ty(value).element_count() {
+                    let member = self.part(place, Step::Element(index));
+                    let part = self.ssa.extract(value, index);
+                    self.store_term(&member, part)?;
+                }
+            }
+            Term::Place(place) => self.store(place, value),
+            Term::Memory(memory) => self.store_memory(*memory, value),
+            Term::Shared(shared) => shared.store(&mut self.ssa, value),
+            Term::Value(_) => return self.refuse("this pointer"),
+        }
+        Ok(())
+    }
+
+    fn part(&mut self, whole: &Place, step: Step) -> Term {
+        let held = self.held_member(whole, step);
+        let mut place = whole.clone();
+        place.path.push(step);
+        match held {
+            Some(ty) => Term::Memory(self.held(&place, ty)),
+            None => Term::Place(place),
+        }
+    }
+
+    fn shared_step(&mut self, shared: &Shared, step: Step) -> Shared {
+        match (step, shared.ty.element(0)) {
+            (Step::Index(index), Some(element)) => shared.at(&mut self.ssa, index, element),
+            (Step::Index(_), None) => pullback_base::bug!("wgsl", "{} has no elements", shared.ty),
+            (Step::Element(index), _) => shared.element(&mut self.ssa, index),
+        }
+    }
+
+    /// Whether a pointer leads to an array of open size.
+    fn is_buffer(&self, pointer: Expr) -> bool {
+        match *self.info[pointer].ty.inner_with(&self.origin.source.types) {
+            TypeInner::Pointer { base, .. } => globals::is_runtime_array(self.origin.source, base),
+            _ => false,
+        }
     }
 
     fn element(&mut self, aggregate: Value, step: Step) -> Value {
@@ -185,7 +270,7 @@ impl FunctionLowering<'_> {
         }
     }
 
-    fn detached(&mut self, value: Value) -> Value {
+    pub fn detached(&mut self, value: Value) -> Value {
         if self.ssa.ty(value).has_float() { self.ssa.op(Op::Detach, &[value]) } else { value }
     }
 
@@ -261,39 +346,22 @@ impl FunctionLowering<'_> {
     }
 
     fn binary(&mut self, op: BinaryOperator, left: Value, right: Value) -> Value {
-        use BinaryOperator::*;
         let (left_type, right_type) = (self.ssa.ty(left).clone(), self.ssa.ty(right).clone());
         let is_matrix = |ty: &Type| matches!(ty, Type::Matrix { .. });
         let products = !left_type.is_scalar() && !right_type.is_scalar();
-        if op == Multiply && products && (is_matrix(&left_type) || is_matrix(&right_type)) {
+        if op == BinaryOperator::Multiply && products && (is_matrix(&left_type) || is_matrix(&right_type)) {
             // Our matrices are WGSL's transposed: (A B)^T = B^T A^T, also where one is a vector.
             return self.ssa.op(Op::MatMul, &[right, left]);
         }
         let left = self.spread(left, &right_type);
         let mut right = self.spread(right, &left_type);
-        if let (ShiftLeft | ShiftRight, Some(scalar)) = (op, left_type.scalar()) {
+        if let (BinaryOperator::ShiftLeft | BinaryOperator::ShiftRight, Some(scalar)) =
+            (op, left_type.scalar())
+        {
             // WGSL counts are unsigned, ours have the operand's type: both are taken modulo its width.
             right = self.ssa.convert(right, scalar);
         }
-        let op = match op {
-            Add => Op::Add,
-            Subtract => Op::Sub,
-            Multiply => Op::Mul,
-            Divide => Op::Div,
-            Modulo => Op::Rem,
-            Equal => Op::Eq,
-            NotEqual => Op::Ne,
-            Less => Op::Lt,
-            LessEqual => Op::Le,
-            Greater => Op::Gt,
-            GreaterEqual => Op::Ge,
-            And | LogicalAnd => Op::And,
-            InclusiveOr | LogicalOr => Op::Or,
-            ExclusiveOr => Op::Xor,
-            ShiftLeft => Op::Shl,
-            ShiftRight => Op::Shr,
-        };
-        self.ssa.op(op, &[left, right])
+        self.ssa.op(operation(op), &[left, right])
     }
 
     fn relational(&mut self, fun: RelationalFunction, value: Value) -> Value {
@@ -340,7 +408,30 @@ impl FunctionLowering<'_> {
     }
 }
 
-fn literal_constant(literal: Literal) -> Option<Constant> {
+/// What an operator does to numbers.
+pub fn operation(op: BinaryOperator) -> Op {
+    use BinaryOperator::*;
+    match op {
+        Add => Op::Add,
+        Subtract => Op::Sub,
+        Multiply => Op::Mul,
+        Divide => Op::Div,
+        Modulo => Op::Rem,
+        Equal => Op::Eq,
+        NotEqual => Op::Ne,
+        Less => Op::Lt,
+        LessEqual => Op::Le,
+        Greater => Op::Gt,
+        GreaterEqual => Op::Ge,
+        And | LogicalAnd => Op::And,
+        InclusiveOr | LogicalOr => Op::Or,
+        ExclusiveOr => Op::Xor,
+        ShiftLeft => Op::Shl,
+        ShiftRight => Op::Shr,
+    }
+}
+
+pub fn literal_constant(literal: Literal) -> Option<Constant> {
     Some(match literal {
         Literal::F64(value) => Constant::from_bits(Scalar::F64, value.to_bits()),
         Literal::F32(value) => Constant::from_bits(Scalar::F32, value.to_bits().into()),
@@ -359,14 +450,10 @@ fn literal_constant(literal: Literal) -> Option<Constant> {
 /// What we lack for an expression that cannot be lowered.
 fn lacking(expression: &Expression) -> &'static str {
     match expression {
-        Expression::GlobalVariable(_) | Expression::ArrayLength(_) => "a global variable",
-        Expression::Override(_) => "an `override`",
         Expression::ImageSample { .. } | Expression::ImageLoad { .. } | Expression::ImageQuery { .. } => {
             "a texture"
         }
         Expression::Derivative { .. } => "a derivative across pixels",
-        Expression::AtomicResult { .. } => "an atomic operation",
-        Expression::WorkGroupUniformLoadResult { .. } => "a workgroup variable",
         Expression::SubgroupBallotResult | Expression::SubgroupOperationResult { .. } => {
             "a subgroup operation"
         }

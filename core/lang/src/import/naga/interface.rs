@@ -16,9 +16,13 @@ pub fn interface(
     let name = function.name.as_deref().unwrap_or("");
     let mut params = Vec::with_capacity(function.arguments.len());
     let spans = argument_spans(origin, function);
-    for (argument, &span) in function.arguments.iter().zip(&spans) {
+    let directions = origin.read.directions.get(&handle);
+    for (index, (argument, &span)) in function.arguments.iter().zip(&spans).enumerate() {
         let (ty, direction) = match origin.source.types[argument.ty].inner {
-            TypeInner::Pointer { base, space: AddressSpace::Function } => (base, Direction::InOut),
+            TypeInner::Pointer { base, space: AddressSpace::Function } => {
+                let known = directions.and_then(|directions| directions.get(index)).copied();
+                (base, known.unwrap_or(Direction::InOut))
+            }
             _ => (argument.ty, Direction::In),
         };
         let ty = origin.types.get(ty).map_err(|what| refused(&what, span))?;

@@ -8,7 +8,7 @@ use pullback_ir::{Op, Scalar, Type, Value};
 use smallvec::SmallVec;
 
 /// Functions that are one operation of ours, operands in the same order.
-fn single_op(fun: MathFunction) -> Option<Op> {
+pub fn single_op(fun: MathFunction) -> Option<Op> {
     use MathFunction as M;
     Some(match fun {
         M::Abs => Op::Abs,
@@ -122,6 +122,14 @@ impl FunctionLowering<'_> {
             }
             (M::SmoothStep, &[low, high, x]) => self.smoothstep(low, high, x),
             (M::Determinant, &[matrix]) => self.determinant(matrix),
+            (M::Inverse, &[matrix]) => self.inverse(matrix),
+            (M::Outer, &[column, row]) if self.ssa.ty(column) != self.ssa.ty(row) => {
+                return self.refuse("the outer product of vectors of two sizes");
+            }
+            (M::Outer, &[column, row]) => {
+                let ty = self.ty_of(handle)?;
+                self.outer(&ty, column, row)
+            }
             (M::QuantizeToF16, &[x]) => {
                 let half = self.ssa.convert(x, Scalar::F16);
                 self.ssa.convert(half, Scalar::F32)
@@ -130,13 +138,13 @@ impl FunctionLowering<'_> {
         })
     }
 
-    fn scaled(&mut self, x: Value, factor: f64) -> Value {
+    pub fn scaled(&mut self, x: Value, factor: f64) -> Value {
         let ty = self.ssa.ty(x).clone();
         let factor = self.ssa.number(&ty, factor);
         self.ssa.mul(x, factor)
     }
 
-    fn zero_like(&mut self, x: Value) -> Value {
+    pub fn zero_like(&mut self, x: Value) -> Value {
         let ty = self.ssa.ty(x).clone();
         self.ssa.zero(&ty)
     }
@@ -145,7 +153,7 @@ impl FunctionLowering<'_> {
         self.ssa.op(Op::Swizzle(SmallVec::from_slice(picks)), &[x])
     }
 
-    fn cross(&mut self, a: Value, b: Value) -> Value {
+    pub fn cross(&mut self, a: Value, b: Value) -> Value {
         // a.yzx b.zxy - a.zxy b.yzx
         const NEXT: [u8; 3] = [1, 2, 0];
         const LAST: [u8; 3] = [2, 0, 1];
@@ -207,107 +215,6 @@ impl FunctionLowering<'_> {
         let rest = self.ssa.sub(three, twice);
         let square = self.ssa.mul(t, t);
         self.ssa.mul(square, rest)
-    }
-
-    /// A matrix and its transposed have one determinant, so that rows and columns need not be told apart.
-    fn determinant(&mut self, matrix: Value) -> Value {
-        let size = self.ssa.ty(matrix).element_count() as usize;
-        let rows: Vec<Value> = (0..size as u32).map(|row| self.ssa.extract(matrix, row)).collect();
-        if size == 3 {
-            let across = self.cross(rows[1], rows[2]);
-            return self.ssa.op(Op::Dot, &[rows[0], across]);
-        }
-        let cells: Vec<Vec<Value>> = rows.into_iter().map(|row| self.components(row)).collect();
-        if size == 2 {
-            return self.minor(&cells[0], &cells[1], 0, 1);
-        }
-        // Laplace's expansion along two rows: minors of the upper two times the opposite ones of the lower two.
-        const SPLITS: [([usize; 2], [usize; 2], bool); 6] = [
-            ([0, 1], [2, 3], true),
-            ([0, 2], [1, 3], false),
-            ([0, 3], [1, 2], true),
-            ([1, 2], [0, 3], true),
-            ([1, 3], [0, 2], false),
-            ([2, 3], [0, 1], true),
-        ];
-        let mut sum = None;
-        for (upper, lower, positive) in SPLITS {
-            let above = self.minor(&cells[0], &cells[1], upper[0], upper[1]);
-            let below = self.minor(&cells[2], &cells[3], lower[0], lower[1]);
-            let product = self.ssa.mul(above, below);
-            sum = Some(match sum {
-                None => product,
-                Some(sum) if positive => self.ssa.add(sum, product),
-                Some(sum) => self.ssa.sub(sum, product),
-            });
-        }
-        sum.unwrap_or(matrix)
-    }
-
-    fn minor(&mut self, above: &[Value], below: &[Value], i: usize, j: usize) -> Value {
-        let (down, up) = (self.ssa.mul(above[i], below[j]), self.ssa.mul(above[j], below[i]));
-        self.ssa.sub(down, up)
-    }
-
-    // ---- Exponents ----
-
-    /// `x = fract * 2^exponent`, `0.5 <= |fract| < 1`. The exponent comes from the bits and has no derivative;
-    /// `fract` is a product, so that its derivative is `2^-exponent`.
-    fn frexp(&mut self, x: Value) -> Result<(Value, Value), Refused> {
-        let ty = self.ssa.ty(x).clone();
-        let Some(scalar @ (Scalar::F32 | Scalar::F16)) = ty.scalar() else {
-            return self.refuse("`frexp` of this type");
-        };
-        let single = self.ssa.convert(x, Scalar::F32);
-        // Numbers too small for the normal form are scaled into it.
-        let scale = self.scaled(single, f64::from(1 << 24));
-        let magnitude = self.ssa.op(Op::Abs, &[single]);
-        let number = |this: &mut Self, value: f64| {
-            let ty = this.ssa.ty(single).clone();
-            this.ssa.number(&ty, value)
-        };
-        let tiny = number(self, f64::from(f32::MIN_POSITIVE));
-        let is_tiny = self.ssa.op(Op::Lt, &[magnitude, tiny]);
-        let normal = self.ssa.select(is_tiny, scale, single);
-        let bits = self.ssa.op(Op::Bitcast(Scalar::I32), &[normal]);
-        let field = self.with_number(Op::Shr, bits, 23.0);
-        let field = self.with_number(Op::And, field, 255.0);
-        let bias = self.with_number(Op::Sub, field, 126.0);
-        let tiny_bias = self.with_number(Op::Sub, bias, 24.0);
-        let exponent = self.ssa.select(is_tiny, tiny_bias, bias);
-        // Zero, infinity and NaN are their own `fract`.
-        let zero = number(self, 0.0);
-        let infinity = number(self, f64::INFINITY);
-        let is_positive = self.ssa.op(Op::Gt, &[magnitude, zero]);
-        let is_finite = self.ssa.op(Op::Lt, &[magnitude, infinity]);
-        let is_regular = self.ssa.op(Op::And, &[is_positive, is_finite]);
-        let no_exponent = self.zero_like(exponent);
-        let exponent = self.ssa.select(is_regular, exponent, no_exponent);
-        let back = self.ssa.neg(exponent);
-        let fract = self.ldexp(single, back)?;
-        Ok((self.ssa.convert(fract, scalar), exponent))
-    }
-
-    /// `x * 2^exponent`, in two steps, as the power alone may leave the range.
-    fn ldexp(&mut self, x: Value, exponent: Value) -> Result<Value, Refused> {
-        let Some(scalar @ (Scalar::F32 | Scalar::F16)) = self.ssa.function().scalar(x) else {
-            return self.refuse("`ldexp` of this type");
-        };
-        let exponent = self.ssa.convert(exponent, Scalar::I32);
-        let ty = self.ssa.ty(exponent).clone();
-        let (low, high) = (self.ssa.number(&ty, -252.0), self.ssa.number(&ty, 254.0));
-        let exponent = self.ssa.op(Op::Clamp, &[exponent, low, high]);
-        let half = self.with_number(Op::Shr, exponent, 1.0);
-        let rest = self.ssa.sub(exponent, half);
-        let single = self.ssa.convert(x, Scalar::F32);
-        let mut result = single;
-        for part in [half, rest] {
-            let biased = self.with_number(Op::Add, part, 127.0);
-            let bits = self.with_number(Op::Shl, biased, 23.0);
-            let power = self.ssa.op(Op::Bitcast(Scalar::F32), &[bits]);
-            result = self.ssa.mul(result, power);
-        }
-        Ok(self.ssa.convert(result, scalar))
     }
 
     /// `op(x, number)`, the number in each component.

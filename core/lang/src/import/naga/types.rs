@@ -1,5 +1,6 @@
 //! WGSL types as ours.
 
+use super::overrides::Overrides;
 use naga::{ArraySize, Handle, ScalarKind, TypeInner, proc::TypeResolution};
 use pullback_ir::{Field, Scalar, Type};
 
@@ -19,11 +20,11 @@ struct Converted {
 pub struct Types(Vec<Result<Converted, String>>);
 
 impl Types {
-    pub fn new(source: &naga::Module) -> Self {
+    pub fn new(source: &naga::Module, overrides: &Overrides) -> Self {
         let mut types = Types(Vec::with_capacity(source.types.len()));
         // Types are listed after those they are made of.
         for (handle, ty) in source.types.iter() {
-            let converted = types.convert(source, handle, ty).and_then(|converted| {
+            let converted = types.convert(source, overrides, handle, ty).and_then(|converted| {
                 if converted.leaves > MAX_LEAVES {
                     return Err(format!("a type of more than {MAX_LEAVES} scalars"));
                 }
@@ -56,28 +57,33 @@ impl Types {
     fn convert(
         &self,
         source: &naga::Module,
+        overrides: &Overrides,
         handle: Handle<naga::Type>,
         ty: &naga::Type,
     ) -> Result<Converted, String> {
         match &ty.inner {
-            TypeInner::Array { base, size: ArraySize::Constant(len), .. } => {
+            TypeInner::Array { base, size: ArraySize::Dynamic, .. } => {
                 let element = self.element(*base)?;
-                let leaves = element.leaves.saturating_mul(u64::from(len.get()));
-                let ty = Type::array(element.ty.clone(), len.get());
+                Ok(Converted {
+                    ty: super::memory::buffer(element.ty.clone()),
+                    leaves: 2,
+                    nesting: element.nesting + 1,
+                })
+            }
+            TypeInner::Array { base, size, .. } => {
+                let element = self.element(*base)?;
+                let len = length(overrides, *size).ok_or("an array whose size is not known")?;
+                let leaves = element.leaves.saturating_mul(u64::from(len));
+                let ty = Type::array(element.ty.clone(), len);
                 Ok(Converted { ty, leaves, nesting: element.nesting + 1 })
             }
-            TypeInner::Array { .. } => Err("an array whose size is not a constant".into()),
             TypeInner::Struct { members, .. } => {
                 let (mut fields, mut leaves, mut nesting) = (Vec::new(), 0u64, 0);
                 for (index, member) in members.iter().enumerate() {
                     let element = self.element(member.ty)?;
                     leaves = leaves.saturating_add(element.leaves);
                     nesting = nesting.max(element.nesting + 1);
-                    fields.push(Field {
-                        name: member.name.as_deref().unwrap_or("").into(),
-                        ty: element.ty.clone(),
-                        no_diff: super::interface::member_is_no_diff(source, handle, index),
-                    });
+                    fields.push(field(source, handle, index, element.ty.clone()));
                 }
                 let ty = Type::structure(ty.name.as_deref().unwrap_or(""), fields);
                 Ok(Converted { ty, leaves, nesting })
@@ -90,9 +96,30 @@ impl Types {
     }
 }
 
+/// The number of elements of an array that has a size.
+pub fn length(overrides: &Overrides, size: ArraySize) -> Option<u32> {
+    match size {
+        ArraySize::Constant(len) => Some(len.get()),
+        ArraySize::Pending(handle) => {
+            overrides.get(handle).and_then(|size| u32::try_from(size.as_i64()).ok())
+        }
+        ArraySize::Dynamic => None,
+    }
+    .filter(|&len| len > 0)
+}
+
+/// A member of a struct, as that type.
+pub fn field(source: &naga::Module, structure: Handle<naga::Type>, index: usize, ty: Type) -> Field {
+    let name = match &source.types[structure].inner {
+        TypeInner::Struct { members, .. } => members[index].name.as_deref().unwrap_or(""),
+        _ => "",
+    };
+    Field { name: name.into(), ty, no_diff: super::interface::member_is_no_diff(source, structure, index) }
+}
+
 fn numeric(inner: &TypeInner) -> Result<Type, String> {
     match *inner {
-        TypeInner::Scalar(from) => Ok(Type::Scalar(scalar(from)?)),
+        TypeInner::Scalar(from) | TypeInner::Atomic(from) => Ok(Type::Scalar(scalar(from)?)),
         TypeInner::Vector { size, scalar: from } => Ok(Type::Vector(scalar(from)?, size as u8)),
         // Transposed: see the head of the module.
         TypeInner::Matrix { columns, rows, scalar: from } => {
@@ -104,7 +131,6 @@ fn numeric(inner: &TypeInner) -> Result<Type, String> {
 
 fn described(inner: &TypeInner) -> &'static str {
     match inner {
-        TypeInner::Atomic(_) => "an atomic",
         TypeInner::Pointer { .. } | TypeInner::ValuePointer { .. } => "a pointer here",
         TypeInner::Image { .. } => "a texture",
         TypeInner::Sampler { .. } => "a sampler",

@@ -1,7 +1,7 @@
 //! What expressions and statements refer to. Complete for what can be lowered; what cannot is refused where
 //! it is lowered.
 
-use naga::{Block, Expression, Function, Handle, Statement};
+use naga::{AtomicFunction, Block, Expression, Function, Handle, Statement};
 
 pub type Expr = Handle<Expression>;
 
@@ -13,6 +13,7 @@ pub fn of_expression(expression: &Expression, see: &mut impl FnMut(Expr)) {
         | Expression::Splat { value: one, .. }
         | Expression::Swizzle { vector: one, .. }
         | Expression::Load { pointer: one }
+        | Expression::ArrayLength(one)
         | Expression::Unary { expr: one, .. }
         | Expression::Relational { argument: one, .. }
         | Expression::As { expr: one, .. } => see(*one),
@@ -38,6 +39,13 @@ pub fn of_statement(function: &Function, statement: &Statement, see: &mut impl F
         | Statement::Return { value: Some(one) }
         | Statement::Loop { break_if: Some(one), .. } => see(*one),
         Statement::Store { pointer, value } => [*pointer, *value].into_iter().for_each(see),
+        Statement::Atomic { pointer, fun, value, .. } => {
+            [*pointer, *value].into_iter().for_each(&mut *see);
+            if let AtomicFunction::Exchange { compare: Some(expected) } = fun {
+                see(*expected);
+            }
+        }
+        Statement::WorkGroupUniformLoad { pointer, .. } => see(*pointer),
         Statement::Call { arguments, .. } => arguments.iter().for_each(|&argument| see(argument)),
         _ => {}
     }
@@ -62,11 +70,13 @@ pub fn each_statement<'a>(block: &'a Block, see: &mut impl FnMut(&'a Statement))
     }
 }
 
-/// The expressions that statements evaluate: emitted ones and call results.
+/// The expressions that statements evaluate: emitted ones and results of statements.
 pub fn defined(statement: &Statement, see: &mut impl FnMut(Expr)) {
     match statement {
         Statement::Emit(range) => range.clone().for_each(see),
-        Statement::Call { result: Some(result), .. } => see(*result),
+        Statement::Call { result: Some(result), .. }
+        | Statement::Atomic { result: Some(result), .. }
+        | Statement::WorkGroupUniformLoad { result, .. } => see(*result),
         _ => {}
     }
 }

@@ -7,11 +7,9 @@ use super::program::{FnId, Function, GlobalKind, StructId};
 use super::recursion::each_expr;
 use super::types::{Arg, Elem, Shape, Subst, Ty};
 use super::{Checker, Instance};
+use crate::entry::{MAX_GROUP_LANES, SystemValue};
 use crate::slang::ast;
 use pullback_base::{Code, Diagnostic, GROUP_LANES, Scalar, Span};
-
-/// Lanes of a workgroup, in all.
-const MAX_GROUP_LANES: u32 = 1024;
 
 /// A function that can be launched.
 #[derive(Clone, Debug)]
@@ -34,25 +32,14 @@ pub enum Source {
     Fields(Vec<Source>),
 }
 
-/// What a lane knows of its place in the launch.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SystemValue {
-    DispatchThreadId,
-    GroupId,
-    GroupThreadId,
-    GroupIndex,
-}
-
-impl SystemValue {
-    fn from_semantic(name: &str) -> Option<SystemValue> {
-        Some(match name.to_ascii_lowercase().as_str() {
-            "sv_dispatchthreadid" => SystemValue::DispatchThreadId,
-            "sv_groupid" => SystemValue::GroupId,
-            "sv_groupthreadid" => SystemValue::GroupThreadId,
-            "sv_groupindex" => SystemValue::GroupIndex,
-            _ => return None,
-        })
-    }
+fn system_value(semantic: &str) -> Option<SystemValue> {
+    Some(match semantic.to_ascii_lowercase().as_str() {
+        "sv_dispatchthreadid" => SystemValue::DispatchThreadId,
+        "sv_groupid" => SystemValue::GroupId,
+        "sv_groupthreadid" => SystemValue::GroupThreadId,
+        "sv_groupindex" => SystemValue::GroupIndex,
+        _ => return None,
+    })
 }
 
 impl Checker<'_> {
@@ -147,7 +134,7 @@ impl Checker<'_> {
             let Ty::Struct(id, _) = ty else { return Some(Source::Uniform) };
             return self.field_sources(ty, *id, span);
         };
-        match SystemValue::from_semantic(&semantic.name.text) {
+        match system_value(&semantic.name.text) {
             Some(system) if counts_lanes(ty) => Some(Source::System(system)),
             Some(_) => {
                 let shown = self.program.show(ty);

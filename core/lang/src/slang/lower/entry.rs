@@ -3,17 +3,13 @@
 
 use super::Lowerer;
 use super::function::FunctionLowerer;
-use crate::slang::check::entry::{Entry, Source, SystemValue};
+use crate::entry::{Lane, groups_params, leaf_params};
+use crate::slang::check::entry::{Entry, Source};
 use crate::slang::check::hir::Body;
 use crate::slang::check::program::FnId;
 use crate::slang::check::types::{Arg, Subst, Ty};
-use crate::ssa::Ssa;
-use pullback_base::{IdVec, Scalar, Span, bug};
-use pullback_ir::{
-    Constant, EntryPoint, FuncId, Function, FunctionBuilder, FunctionKind, Global, Module, Op, StmtKind,
-    Type, Value, visit::each_stmt,
-};
-use rustc_hash::FxHashSet;
+use pullback_base::{IdVec, Span, bug};
+use pullback_ir::{EntryPoint, FuncId, Function, FunctionBuilder, FunctionKind, Global, Op, Value};
 use std::sync::LazyLock;
 
 /// What the compiler makes has no body of its own.
@@ -66,7 +62,7 @@ pub fn kernel(lowerer: &mut Lowerer<'_>, entry: &Entry, name: &str, id: FuncId) 
         })
         .collect();
     this.share(&used);
-    let groups = ["groups.x", "groups.y", "groups.z"].map(|name| this.ssa.param(Type::U32, name));
+    let groups = groups_params(&mut this.ssa);
     let lane = Lane::of(&mut this.ssa, entry.group, groups);
     this.start_globals(&used);
     let args: Vec<Value> = signature
@@ -85,35 +81,6 @@ pub fn kernel(lowerer: &mut Lowerer<'_>, entry: &Entry, name: &str, id: FuncId) 
     this.call_instance(entry.function, generics.clone(), Vec::new(), &args);
     let point = EntryPoint { name: public_name, kernel: id, group: entry.group, globals, span };
     (this.ssa.finish(&[]), point)
-}
-
-/// Kernels whose lanes meet run in groups of the size their authors gave.
-pub fn size_groups(module: &mut Module) {
-    let mut meeting: FxHashSet<FuncId> = FxHashSet::default();
-    loop {
-        let before = meeting.len();
-        for (id, function) in module.functions.iter() {
-            let mut meets = !function.shared.is_empty();
-            each_stmt(&function.body, &mut |stmt| {
-                meets |= match &stmt.kind {
-                    StmtKind::Effect { effect, .. } => effect.needs_group(),
-                    StmtKind::Call { callee, .. } => meeting.contains(callee),
-                    _ => false,
-                }
-            });
-            if meets {
-                meeting.insert(id);
-            }
-        }
-        if meeting.len() == before {
-            break;
-        }
-    }
-    for entry in &module.entry_points {
-        if meeting.contains(&entry.kernel) {
-            module.functions[entry.kernel].group_lanes = entry.lanes_per_group();
-        }
-    }
 }
 
 /// The function as users call it, where it uses `static` variables: they begin anew with each call.
@@ -137,87 +104,13 @@ pub fn outermost(lowerer: &mut Lowerer<'_>, id: FnId, generics: &[Arg], name: &s
     this.ssa.finish(&results)
 }
 
-/// A value from one parameter for each leaf of its type.
-fn leaf_params(ssa: &mut Ssa, ty: &Type, name: &str) -> Value {
-    if matches!(ty, Type::Scalar(_) | Type::Pointer(_)) {
-        return ssa.param(ty.clone(), name);
-    }
-    let elements: Vec<Value> = (0..ty.element_count())
-        .filter_map(|index| Some((index, ty.element(index)?)))
-        .map(|(index, element)| {
-            let inner = match ty {
-                Type::Struct(structure) => format!("{name}.{}", structure.fields[index as usize].name),
-                _ => format!("{name}.{index}"),
-            };
-            leaf_params(ssa, &element, &inner)
-        })
-        .collect();
-    ssa.op(Op::Construct(ty.clone()), &elements)
-}
-
-/// Where a lane is in its launch, all in u32.
-struct Lane {
-    group: [Value; 3],
-    in_group: [Value; 3],
-    /// The number of the lane in its workgroup.
-    index: Value,
-    group_size: [Value; 3],
-}
-
-impl Lane {
-    fn of(ssa: &mut Ssa, group: [u32; 3], groups: [Value; 3]) -> Lane {
-        let lane = ssa.op(Op::LaneId, &[]);
-        let per_group = ssa.i64(group.iter().map(|&size| i64::from(size)).product());
-        let group_size = group.map(|size| ssa.constant(Constant::int(Scalar::U32, i64::from(size))));
-        let index = ssa.op(Op::Rem, &[lane, per_group]);
-        let index = ssa.convert(index, Scalar::U32);
-        let number = ssa.div(lane, per_group);
-        let number = ssa.convert(number, Scalar::U32);
-        Lane {
-            group: unflatten(ssa, number, groups),
-            in_group: unflatten(ssa, index, group_size),
-            index,
-            group_size,
-        }
-    }
-
-    fn value(&self, ssa: &mut Ssa, system: SystemValue) -> Vec<Value> {
-        match system {
-            SystemValue::GroupIndex => vec![self.index],
-            SystemValue::GroupId => self.group.to_vec(),
-            SystemValue::GroupThreadId => self.in_group.to_vec(),
-            SystemValue::DispatchThreadId => (0..3)
-                .map(|axis| {
-                    let first = ssa.mul(self.group[axis], self.group_size[axis]);
-                    ssa.add(first, self.in_group[axis])
-                })
-                .collect(),
-        }
-    }
-}
-
-/// The coordinates of a number counted x first.
-fn unflatten(ssa: &mut Ssa, number: Value, sizes: [Value; 3]) -> [Value; 3] {
-    let x = ssa.op(Op::Rem, &[number, sizes[0]]);
-    let rest = ssa.div(number, sizes[0]);
-    let y = ssa.op(Op::Rem, &[rest, sizes[1]]);
-    let z = ssa.div(rest, sizes[1]);
-    [x, y, z]
-}
-
 impl FunctionLowerer<'_, '_> {
     /// The value an entry point's parameter is given.
     fn sourced(&mut self, ty: &Ty, source: &Source, lane: &Lane) -> Value {
         match source {
             Source::System(system) => {
-                let parts = lane.value(&mut self.ssa, *system);
                 let ty = self.ty(ty);
-                // One number where three are known is the first; three where one is known repeat it.
-                let count = ty.element_count().max(1) as usize;
-                let Some(scalar) = ty.scalar() else { bug!("lower", "{ty} is no system value") };
-                let parts: Vec<Value> =
-                    (0..count).map(|i| self.ssa.convert(parts[i % parts.len()], scalar)).collect();
-                if ty.is_scalar() { parts[0] } else { self.ssa.op(Op::Construct(ty), &parts) }
+                lane.value(&mut self.ssa, *system, &ty)
             }
             Source::Fields(sources) => {
                 let fields = self.lowerer.program.fields_of(ty);

@@ -107,7 +107,7 @@ pub fn lower(checked: &Checked<'_>) -> Module {
     for (id, derivatives) in lowerer.derivatives {
         module.functions[id].derivatives = Some(Box::new(derivatives));
     }
-    entry::size_groups(&mut module);
+    crate::entry::size_groups(&mut module);
     module
 }
 

@@ -2,7 +2,7 @@
 
 use super::function::FunctionLowerer;
 use super::memory::Memory;
-use super::shared::Shared;
+use crate::shared::Shared;
 use crate::slang::check::hir::{Accessors, Expr, ExprKind, Pick};
 use crate::slang::check::program::GlobalKind;
 use crate::ssa::Var;
@@ -120,10 +120,10 @@ impl FunctionLowerer<'_, '_> {
             }
             (Root::Shared(shared), Step::Element { index, detached }) => {
                 place.is_constant |= detached;
-                place.root = Root::Shared(self.shared_element(shared, index));
+                place.root = Root::Shared(shared.element(&mut self.ssa, index));
             }
             (Root::Shared(shared), Step::Index(index)) => {
-                place.root = Root::Shared(self.shared_at(shared, index));
+                place.root = Root::Shared(shared.at(&mut self.ssa, index, indexed(&shared.ty)));
             }
             // No pairs lie there.
             (Root::Memory(_) | Root::Shared(_), Step::Pointer) => {}
@@ -180,7 +180,7 @@ impl FunctionLowerer<'_, '_> {
             for index in path {
                 at = match &at {
                     Root::Memory(memory) => Root::Memory(self.memory_element(*memory, index.into())),
-                    Root::Shared(shared) => Root::Shared(self.shared_element(shared, index.into())),
+                    Root::Shared(shared) => Root::Shared(shared.element(&mut self.ssa, index.into())),
                     Root::Var(_) => bug!("lower", "a variable is not in memory"),
                 };
             }
@@ -205,7 +205,7 @@ impl FunctionLowerer<'_, '_> {
         match root {
             Root::Var(var) => self.ssa.write(*var, value),
             Root::Memory(memory) => self.store(*memory, value),
-            Root::Shared(shared) => self.store_shared(shared, value),
+            Root::Shared(shared) => shared.store(&mut self.ssa, value),
         }
     }
 
@@ -213,7 +213,7 @@ impl FunctionLowerer<'_, '_> {
         match root {
             Root::Var(var) => self.ssa.read(*var),
             Root::Memory(memory) => self.load(*memory),
-            Root::Shared(shared) => self.load_shared(shared),
+            Root::Shared(shared) => shared.load(&mut self.ssa),
         }
     }
 
@@ -230,7 +230,7 @@ impl FunctionLowerer<'_, '_> {
     pub fn atomic_place(&mut self, place: &Place, op: AtomicOp, values: &[Value]) -> Value {
         match &place.root {
             Root::Memory(memory) => self.atomic(*memory, op, values),
-            Root::Shared(shared) => self.atomic_shared(shared, op, values),
+            Root::Shared(shared) => shared.atomic(&mut self.ssa, op, values),
             Root::Var(_) => bug!("lower", "no lanes share a variable"),
         }
     }

@@ -2,11 +2,13 @@
 
 mod builtins;
 mod errors;
+mod globals;
 mod other_languages;
 mod robust;
 mod text;
 mod values;
 
+use crate::Options;
 use pullback_base::{Diagnostics, SourceMap, render::render_all};
 use pullback_interp::{Exact, Value, run};
 use pullback_ir::{Module, Verified, verify};
@@ -14,7 +16,13 @@ use pullback_ir::{Module, Verified, verify};
 /// Reads a text; gives the module and the diagnostics as users see them.
 fn read(text: &str) -> (Verified<Module>, String) {
     let (mut sources, mut diagnostics) = (SourceMap::new(), Diagnostics::new());
-    let module = super::compile("shade.wgsl", super::Input::Wgsl(text), &mut sources, &mut diagnostics);
+    let module = super::compile(
+        "shade.wgsl",
+        super::Input::Wgsl(text),
+        &Options::default(),
+        &mut sources,
+        &mut diagnostics,
+    );
     let shown =
         if diagnostics.is_empty() { String::new() } else { render_all(&diagnostics.into_vec(), &sources) };
     match verify(module) {

@@ -1,0 +1,3 @@
+#version 450
+#include "noise.glsl"
+float f(float x) { return noise(x); }

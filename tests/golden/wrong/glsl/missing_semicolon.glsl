@@ -1,0 +1,5 @@
+#version 450
+float f(float x) {
+    float y = x
+    return y;
+}

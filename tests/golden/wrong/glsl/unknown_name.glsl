@@ -1,0 +1,2 @@
+#version 450
+float f(float x) { return y; }

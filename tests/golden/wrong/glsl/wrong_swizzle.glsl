@@ -1,0 +1,2 @@
+#version 450
+float f(vec2 v) { return v.z; }

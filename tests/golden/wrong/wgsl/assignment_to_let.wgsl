@@ -1,0 +1,5 @@
+fn f(x: f32) -> f32 {
+    let y = x;
+    y = 2.0;
+    return y;
+}

@@ -1,0 +1,2 @@
+var<storage> values: array<f32>;
+fn f(i: u32) -> f32 { return values[i]; }

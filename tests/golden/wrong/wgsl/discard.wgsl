@@ -1,0 +1,1 @@
+fn f(x: f32) -> f32 { if x > 0.0 { discard; } return x; }

@@ -1,0 +1,1 @@
+fn f(x: f16) -> f16 { return x; }

@@ -1,0 +1,1 @@
+fn f() { var values: array<f32>; }
