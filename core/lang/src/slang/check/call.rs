@@ -56,6 +56,15 @@ impl Context<'_, '_> {
         {
             return self.static_assert(args, span);
         }
+        if let ast::ExprKind::Name(name) = &callee.kind
+            && &*name.text == "countof"
+            && self.lookup(&name.text).is_none()
+        {
+            return match args {
+                [operand] => self.count_of(operand, span),
+                _ => self.wrong_count("countof", "one pack", span),
+            };
+        }
         match self.item(callee) {
             Item::Type(ty) => self.construct(&ty, args, span),
             Item::Functions(set) => self.call_function(set, args, span),
