@@ -72,7 +72,7 @@ pub mod word {
         SUBSCRIPT "__subscript" INIT "__init" FUNC "func" LET "let" VAR "var" NAMESPACE "namespace"
         USING "using" IMPORT "import" INCLUDE_MODULE "__include" MODULE "module" IMPLEMENTING "implementing"
         CBUFFER "cbuffer" TBUFFER "tbuffer" OPERATOR "operator" GENERIC "__generic" WHERE "where"
-        TYPENAME "typename" EACH "each" EXPAND "expand" COUNTOF "countof" NONEMPTY "nonempty" GET "get" SET "set" THROWS "throws"
+        TYPENAME "typename" EACH "each" EXPAND "expand" COUNTOF "countof" NONEMPTY "nonempty" FIRST "__first" LAST "__last" TRIM_FIRST "__trimFirst" TRIM_LAST "__trimLast" PACK_BRANCH "__packBranch" GET "get" SET "set" THROWS "throws"
         // Modifiers.
         IN "in" OUT "out" INOUT "inout" REF "ref" REF2 "__ref" CONSTREF "constref" CONSTREF2 "__constref"
         NO_DIFF "no_diff" UNIFORM "uniform" CONST "const" STATIC "static" GROUPSHARED "groupshared"

@@ -17,7 +17,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// Interfaces of the language that are not there yet: better refused by name than called unknown.
-const FOREIGN: [&str; 1] = ["IOpaqueDescriptor"];
+const FOREIGN: [&str; 5] = ["IOpaqueDescriptor", "IArray", "IRWArray", "IRangedValue", "__EnumType"];
 
 /// So many aliases of aliases are followed: more are a circle.
 const MAX_ALIASES: usize = 64;

@@ -300,9 +300,18 @@ impl Context<'_, '_> {
         if self.broken { self.silent_error(expand.span) } else { self.tuple_from(elements, expand.span) }
     }
 
-    /// `countof(pack)`; the argument is written out already.
+    /// `countof(T)` of a pack, a tuple or a tuple's type.
     pub fn count_of(&mut self, operand: &ast::Expr, span: Span) -> Expr {
-        match self.value_length(operand) {
+        let length = match base(operand).and_then(|name| self.pack_length(&name.text)) {
+            Some(length) => Some(length),
+            None => match self.item(operand) {
+                Item::Type(ty) | Item::Value(Expr { ty, .. }) => {
+                    self.checker.program.tuple_elements(&ty).map(|elements| elements.len())
+                }
+                _ => None,
+            },
+        };
+        match length {
             Some(count) => Expr::literal(Literal::Int(count as i128), Ty::INT, span),
             None => {
                 if !self.broken {

@@ -544,6 +544,10 @@ impl Context<'_, '_> {
                 .error_advised(Code::UnknownName, message, name.span, "of a module of its own", help)
                 .ty;
         }
+        if Bound::from_name(&name.text).is_some() {
+            self.unsupported(&format!("values of type `{}`", name.text), name.span);
+            return Ty::Error;
+        }
         if is_known_foreign_type(&name.text) {
             self.unsupported(&format!("types like `{}`", name.text), name.span);
             return Ty::Error;

@@ -265,7 +265,10 @@ impl Parser<'_> {
             let (below, kind) = match self.kind() {
                 TokenKind::Dot | TokenKind::ColonColon => {
                     self.bump();
-                    let name = self.name("a member's name")?;
+                    let name = match self.operator_name()? {
+                        Some(name) => name,
+                        None => self.name("a member's name")?,
+                    };
                     (0, ExprKind::Member { base: Box::new(base), name })
                 }
                 TokenKind::LParen => {
@@ -337,6 +340,7 @@ impl Parser<'_> {
     }
 
     pub(super) fn primary(&mut self) -> Parsed<Expr> {
+        self.refuse_pack_query()?;
         let token = self.token();
         match token.kind {
             TokenKind::Number => {

@@ -2,7 +2,7 @@
 
 use super::{Parsed, Parser, Reported};
 use crate::slang::ast::{Expansion, Expr, ExprKind, GenericArg, TypeExpr, TypeExprKind};
-use crate::slang::token::{TokenKind, word};
+use crate::slang::token::{Symbol, TokenKind, word};
 use pullback_base::{Code, Diagnostic, Span};
 
 impl Parser<'_> {
@@ -53,6 +53,7 @@ impl Parser<'_> {
 
     /// `each T` and `expand S<each T>`, when there is one of them here.
     pub(super) fn pack_type(&mut self, what: &str) -> Parsed<Option<TypeExpr>> {
+        self.refuse_pack_query()?;
         let (each, expand) = (self.is_each(self.at), self.is_word(word::EXPAND));
         if !(each || expand && self.kind_ahead(1) == TokenKind::Word) {
             return Ok(None);
@@ -66,6 +67,21 @@ impl Parser<'_> {
             TypeExprKind::Expand(self.expansion(start, |parser| parser.ty(what))?.into())
         };
         Ok(Some(TypeExpr { kind, span: self.since(start) }))
+    }
+
+    /// Refuses `__first(T)` and its kin.
+    pub(super) fn refuse_pack_query(&mut self) -> Parsed<()> {
+        const QUERIES: [Symbol; 5] =
+            [word::FIRST, word::LAST, word::TRIM_FIRST, word::TRIM_LAST, word::PACK_BRANCH];
+        let is_query = QUERIES.into_iter().any(|query| self.is_word(query));
+        if is_query && self.kind_ahead(1) == TokenKind::LParen {
+            return Err(self.unsupported(
+                self.span(),
+                "`__first` and its kin",
+                "take the first element as a parameter before the pack",
+            ));
+        }
+        Ok(())
     }
 
     fn expansion<T>(
