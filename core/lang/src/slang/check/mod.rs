@@ -4,6 +4,7 @@ pub mod action;
 mod assertion;
 mod atomic;
 mod attribute;
+mod bounding;
 mod call;
 mod collect;
 mod conform;

@@ -2,8 +2,8 @@
 //! functions, values of constants, where it will run.
 
 use super::Checker;
+use super::bounding::Bounding;
 use super::context::Context;
-use super::interface::Bounding;
 use super::program::{FnId, Number, ScopeId, Symbol};
 use super::types::Arg;
 use super::written::{Declared, length_of, own_count};

@@ -1,8 +1,8 @@
 //! What declarations say before any body is read: fields, signatures, constants.
 
+use super::bounding::Bounding;
 use super::context::Context;
 use super::hir::Expr;
-use super::interface::Bounding;
 use super::pack::{PackParam, numbered};
 use super::program::{
     ConstId, Fact, Field, FnId, Generic, GenericKind, Lazy, Param, Role, ScopeId, Signature, StructId, Symbol,

@@ -5,6 +5,9 @@ use crate::slang::ast::{Expansion, Expr, ExprKind, GenericArg, TypeExpr, TypeExp
 use crate::slang::token::{Symbol, TokenKind, word};
 use pullback_base::{Code, Diagnostic, Span};
 
+/// So many `expand`s may be within one another.
+const MAX_LEVELS: usize = 2;
+
 impl Parser<'_> {
     /// Whether the word at `at` is `each` before what it picks of a pack.
     pub(super) fn is_each(&self, at: usize) -> bool {
@@ -89,6 +92,14 @@ impl Parser<'_> {
         start: Span,
         parse: impl FnOnce(&mut Self) -> Parsed<T>,
     ) -> Parsed<Expansion<T>> {
+        // Each level has as many turns as its packs have elements.
+        if self.expansions.len() == MAX_LEVELS {
+            return Err(self.unsupported(
+                start,
+                "more than two levels of `expand`",
+                "name the inner ones first",
+            ));
+        }
         self.expansions.push(Vec::new());
         let of = parse(self);
         let each = self.expansions.pop().unwrap_or_default();

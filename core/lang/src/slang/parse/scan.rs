@@ -32,9 +32,9 @@ impl Parser<'_> {
             at += 1;
         }
         let expands =
-            self.token_at(at).is_word(word::EXPAND) && self.token_at(at + 1).kind == TokenKind::Word;
-        if expands || self.is_each(at) {
-            return self.scan_type(at + 1);
+            |at| self.token_at(at).is_word(word::EXPAND) && self.token_at(at + 1).kind == TokenKind::Word;
+        while expands(at) || self.is_each(at) {
+            at += 1;
         }
         let head = self.token_at(at);
         if head.is_word(word::UNSIGNED) || head.is_word(word::SIGNED) {
