@@ -274,6 +274,8 @@ pub struct Generics {
 pub struct GenericParam {
     pub name: Name,
     pub kind: GenericParamKind,
+    /// `each T`: any number of them.
+    pub is_pack: bool,
     pub span: Span,
 }
 
@@ -285,7 +287,7 @@ pub enum GenericParamKind {
     Value { ty: TypeExpr, default: Option<Expr> },
 }
 
-/// One clause after `where`: `T : IFloat`, `T == U.Differential`.
+/// One clause after `where`: `T : IFloat`, `T == U.Differential`, `countof(T) == 2`.
 #[derive(Clone, Debug)]
 pub struct Constraint {
     pub subject: TypeExpr,
@@ -297,6 +299,10 @@ pub struct Constraint {
 pub enum ConstraintKind {
     Conforms(Vec<TypeExpr>),
     Equals(TypeExpr),
+    /// `countof(T) == N`
+    Counts(Expr),
+    /// `nonempty(T)`
+    NonEmpty,
 }
 
 /// `: SV_Position`, `: register(t0, space1)`.
@@ -387,7 +393,20 @@ pub enum TypeExprKind {
     Pointer(Box<TypeExpr>),
     /// `row_major T`, `column_major T`
     InOrder(MatrixOrder, Box<TypeExpr>),
+    /// `each T`
+    Each(Box<TypeExpr>),
+    /// `expand S<each T>`
+    Expand(Arc<Expansion<TypeExpr>>),
+    /// One element of an expansion, by its number. The checker makes these.
+    Turn(Arc<Expansion<TypeExpr>>, usize),
     Error,
+}
+
+/// What `expand` writes out once for each element of the packs that `each` names in it.
+#[derive(Clone, Debug)]
+pub struct Expansion<T> {
+    pub of: T,
+    pub each: Vec<GenericArg>,
 }
 
 #[derive(Clone, Debug)]
@@ -639,6 +658,12 @@ pub enum ExprKind {
     NoDiff(Box<Expr>),
     /// `try f(x)`
     Try(Box<Expr>),
+    /// `each args`, `each args.x`
+    Each(Box<Expr>),
+    /// `expand f(each args)`
+    Expand(Arc<Expansion<Expr>>),
+    /// One element of an expansion, by its number. The checker makes these.
+    Turn(Arc<Expansion<Expr>>, usize),
     /// The lambda of the function around that has this number.
     Lambda(usize),
     /// Code in a target's own language, by the word that begins it.

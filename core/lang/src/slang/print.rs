@@ -271,11 +271,13 @@ fn generics(generics: &Generics) -> String {
     let param = |p: &GenericParam| match &p.kind {
         GenericParamKind::Type { bounds, default } => {
             let default = default.as_ref().map_or(String::new(), |ty| format!(" = {}", ty_text(ty)));
-            format!("{}{}{default}", p.name.text, prefixed(" : ", list(bounds, " & ", ty_text)))
+            let each = if p.is_pack { "each " } else { "" };
+            format!("{each}{}{}{default}", p.name.text, prefixed(" : ", list(bounds, " & ", ty_text)))
         }
         GenericParamKind::Value { ty, default } => {
             let default = default.as_ref().map_or(String::new(), |e| format!(" = {}", expr(e)));
-            format!("let {} : {}{default}", p.name.text, ty_text(ty))
+            let each = if p.is_pack { "each " } else { "" };
+            format!("let {each}{} : {}{default}", p.name.text, ty_text(ty))
         }
     };
     let params = list(&generics.params, ", ", param);
@@ -289,6 +291,10 @@ fn constraints(constraints: &[Constraint]) -> String {
             format!(" where {} : {}", ty_text(&c.subject), list(bounds, " & ", ty_text))
         }
         ConstraintKind::Equals(ty) => format!(" where {} == {}", ty_text(&c.subject), ty_text(ty)),
+        ConstraintKind::Counts(count) => {
+            format!(" where countof({}) == {}", ty_text(&c.subject), expr(count))
+        }
+        ConstraintKind::NonEmpty => format!(" where nonempty({})", ty_text(&c.subject)),
     })
 }
 
@@ -314,6 +320,9 @@ fn ty_text(ty: &TypeExpr) -> String {
         TypeExprKind::Pointer(target) => format!("{}*", ty_text(target)),
         TypeExprKind::InOrder(MatrixOrder::Rows, ty) => format!("row_major {}", ty_text(ty)),
         TypeExprKind::InOrder(MatrixOrder::Columns, ty) => format!("column_major {}", ty_text(ty)),
+        TypeExprKind::Each(ty) => format!("each {}", ty_text(ty)),
+        TypeExprKind::Expand(expansion) => format!("(expand {})", ty_text(&expansion.of)),
+        TypeExprKind::Turn(expansion, turn) => format!("(turn {turn} {})", ty_text(&expansion.of)),
         TypeExprKind::Error => "?".into(),
     }
 }
@@ -350,6 +359,9 @@ pub fn expr(e: &Expr) -> String {
         ExprKind::Conditional { condition, then, otherwise } => {
             format!("({} ? {} : {})", expr(condition), expr(then), expr(otherwise))
         }
+        ExprKind::Each(of) => format!("(each {})", expr(of)),
+        ExprKind::Expand(expansion) => format!("(expand {})", expr(&expansion.of)),
+        ExprKind::Turn(expansion, turn) => format!("(turn {turn} {})", expr(&expansion.of)),
         ExprKind::Comma(parts) => format!("(comma {})", list(parts, ", ", expr)),
         ExprKind::InitList(items) => format!("{{{}}}", list(items, ", ", expr)),
         ExprKind::SizeOf(ty) => format!("sizeof({})", ty_text(ty)),

@@ -72,7 +72,7 @@ pub mod word {
         SUBSCRIPT "__subscript" INIT "__init" FUNC "func" LET "let" VAR "var" NAMESPACE "namespace"
         USING "using" IMPORT "import" INCLUDE_MODULE "__include" MODULE "module" IMPLEMENTING "implementing"
         CBUFFER "cbuffer" TBUFFER "tbuffer" OPERATOR "operator" GENERIC "__generic" WHERE "where"
-        TYPENAME "typename" EACH "each" GET "get" SET "set" THROWS "throws"
+        TYPENAME "typename" EACH "each" EXPAND "expand" COUNTOF "countof" NONEMPTY "nonempty" FIRST "__first" LAST "__last" TRIM_FIRST "__trimFirst" TRIM_LAST "__trimLast" PACK_BRANCH "__packBranch" GET "get" SET "set" THROWS "throws"
         IMPLICIT_CONVERSION "__implicit_conversion" STATIC_ASSERT "static_assert" IGNORED_BLOCK "__ignored_block" TRANSPARENT_BLOCK "__transparent_block" FILE_DECL "__file_decl"
         // Modifiers.
         IN "in" OUT "out" INOUT "inout" REF "ref" REF2 "__ref" CONSTREF "constref" CONSTREF2 "__constref"

@@ -56,6 +56,15 @@ impl Context<'_, '_> {
         {
             return self.static_assert(args, span);
         }
+        if let ast::ExprKind::Name(name) = &callee.kind
+            && &*name.text == "countof"
+            && self.lookup(&name.text).is_none()
+        {
+            return match args {
+                [operand] => self.count_of(operand, span),
+                _ => self.wrong_count("countof", "one pack", span),
+            };
+        }
         // What is tried is this call, not one that tells what is called.
         let tried = self.tried.take();
         let item = self.item(callee);

@@ -1,12 +1,14 @@
 //! Declarations into scopes: gives each an id and a name, and refuses the kinds that are not supported.
 
 use super::Checker;
+use super::pack::element_name;
 use super::program::{
     Alias, Constant, FnId, Function, Generic, GenericKind, Lazy, Linkage, Members, MembersId, Role, ScopeId,
     Struct, StructId, Symbol,
 };
 use super::types::{Bound, ParamId, Ty};
 use super::visibility::Visibility;
+use super::written::{Declared, first_length};
 use crate::slang::ast::{self, Decl, DeclKind, ModifierKind};
 use pullback_base::{Code, Diagnostic, Span, ids::Id};
 use pullback_ir::Op;
@@ -63,13 +65,15 @@ impl<'a> Checker<'a> {
             DeclKind::Interface(aggregate) => self.collect_interface(aggregate, place),
             DeclKind::Extension(extension) => self.collect_extension(extension, place),
             DeclKind::TypeAlias(alias) => {
-                let (scope, generics) = self.generic_scope(&alias.generics, place);
+                let length = first_length(&alias.generics);
+                let (scope, generics) = self.generic_scope(&alias.generics, place, length);
                 let id = self.program.aliases.push(Alias {
                     ast: alias,
                     scope,
                     owner: place.owner,
                     visibility: place.visibility,
                     generics,
+                    length,
                     is_bound: false,
                     ty: Lazy::Pending,
                 });
@@ -166,11 +170,21 @@ impl<'a> Checker<'a> {
     }
 
     fn collect_struct(&mut self, aggregate: &'a ast::Aggregate, place: Place<'_>) {
-        let name = &aggregate.name;
-        if !aggregate.has_body {
-            return;
+        if aggregate.has_body {
+            let id = self.add_struct(aggregate, place, first_length(&aggregate.generics));
+            self.declare(place.scope, &aggregate.name, Symbol::Struct(id));
         }
-        let (outer, generics) = self.generic_scope(&aggregate.generics, place);
+    }
+
+    /// Enters a struct and its members, but no name for it.
+    pub fn add_struct(
+        &mut self,
+        aggregate: &'a ast::Aggregate,
+        place: Place<'_>,
+        length: Option<usize>,
+    ) -> StructId {
+        let name = &aggregate.name;
+        let (outer, generics) = self.generic_scope(&aggregate.generics, place, length);
         let scope = self.program.new_scope(Some(outer));
         let qualified: Arc<str> = format!("{}{}", place.prefix, place.shown(name)).into();
         let args = generics.iter().map(|&param| self.program.generic_as_arg(param)).collect();
@@ -182,6 +196,7 @@ impl<'a> Checker<'a> {
             ast: aggregate,
             scope,
             members,
+            length,
             owner: place.owner,
             visibility: place.visibility,
             field_visibility: Vec::new(),
@@ -193,7 +208,9 @@ impl<'a> Checker<'a> {
             lambda: None,
             span: name.span,
         });
-        self.declare(place.scope, name, Symbol::Struct(id));
+        if length.is_some() {
+            self.program.sites.insert(Declared::Struct(id), place.kept());
+        }
         let prefix = format!("{qualified}.");
         let inner = Place { scope, prefix: &prefix, owner: Some(members), ..place };
         let mut index = 0;
@@ -208,6 +225,7 @@ impl<'a> Checker<'a> {
                 _ => self.collect_decl(member, inner),
             }
         }
+        id
     }
 
     pub fn collect_function(
@@ -261,7 +279,8 @@ impl<'a> Checker<'a> {
         role: Role,
         place: Place<'_>,
     ) -> FnId {
-        let (scope, generics) = self.generic_scope(&function.generics, place);
+        let length = first_length(&function.generics);
+        let (scope, generics) = self.generic_scope(&function.generics, place, length);
         let op = if place.is_std { std_op(decl) } else { None };
         let name = &function.name;
         self.program.functions.push(Function {
@@ -273,6 +292,8 @@ impl<'a> Checker<'a> {
             generics,
             owner: place.owner,
             visibility: place.visibility,
+            length,
+            packs: Vec::new(),
             role,
             is_std: place.is_std,
             op,
@@ -283,31 +304,55 @@ impl<'a> Checker<'a> {
         })
     }
 
-    /// Enters generic parameters, with bounds still to be found: the scope that has them, and they themselves behind those of
-    /// the type around.
+    /// Enters generic parameters, packs written out to so many, with bounds still to be found: the scope that has them, and they
+    /// themselves behind those of the type around.
     pub fn generic_scope(
         &mut self,
         generics: &'a ast::Generics,
         place: Place<'_>,
+        length: Option<usize>,
     ) -> (ScopeId, Vec<ParamId>) {
-        let mut params =
-            place.owner.map_or_else(Vec::new, |owner| self.program.members[owner].generics.clone());
+        let params = place.owner.map_or_else(Vec::new, |owner| self.program.members[owner].generics.clone());
         if generics.params.is_empty() {
             return (place.scope, params);
         }
-        let scope = self.program.new_scope(Some(place.scope));
+        self.enter_generics(generics, place.scope, params, length)
+    }
+
+    /// Enters generic parameters behind `params`, in a scope of their own.
+    pub fn enter_generics(
+        &mut self,
+        generics: &ast::Generics,
+        around: ScopeId,
+        mut params: Vec<ParamId>,
+        length: Option<usize>,
+    ) -> (ScopeId, Vec<ParamId>) {
+        let scope = self.program.new_scope(Some(around));
         for param in &generics.params {
+            let length = length.filter(|_| param.is_pack);
             let kind = match &param.kind {
                 ast::GenericParamKind::Type { .. } => {
                     GenericKind::Type { bound: Bound::ANY, interfaces: Vec::new(), default: None }
                 }
                 ast::GenericParamKind::Value { .. } => GenericKind::Count { ty: Ty::INT, default: None },
             };
-            let name = param.name.text.clone();
-            let id =
-                self.program.generics.push(Generic { name, kind, facts: Vec::new(), span: param.name.span });
-            self.declare(scope, &param.name, Symbol::Generic(id));
-            params.push(id);
+            let (name, span) = (param.name.text.clone(), param.name.span);
+            let Some(length) = length else {
+                let id = self.program.generics.push(Generic { name, kind, facts: Vec::new(), span });
+                self.declare(scope, &param.name, Symbol::Generic(id));
+                params.push(id);
+                continue;
+            };
+            let element = |turn| Generic {
+                name: element_name(&name, turn, length),
+                kind: kind.clone(),
+                facts: Vec::new(),
+                span,
+            };
+            let ids: Vec<ParamId> =
+                (0..length).map(|turn| self.program.generics.push(element(turn))).collect();
+            params.extend_from_slice(&ids);
+            self.declare(scope, &param.name, Symbol::Pack(ids.into()));
         }
         (scope, params)
     }

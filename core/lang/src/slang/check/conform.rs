@@ -348,6 +348,7 @@ impl Program<'_> {
 
     fn broken_fact_within(&self, fact: &Fact, subst: &Subst, depth: u32) -> Option<String> {
         let subject = fact.subject.subst(self, subst);
+        let subject = self.stated_equal(&subject).unwrap_or(subject);
         if let Some(equals) = &fact.equals {
             let equals = equals.subst(self, subst);
             let differs = subject != equals && !subject.is_error();
@@ -631,6 +632,7 @@ impl Program<'_> {
             _ => SmallVec::new(),
         };
         let given = candidates.into_iter().find_map(|id| {
+            let id = self.at_length_of(id, function)?;
             let candidate = &self.functions[id];
             let signature = done(&candidate.signature)?;
             let same_count = signature.generics.len() - signature.outer == own.len()

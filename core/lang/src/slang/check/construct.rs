@@ -59,6 +59,10 @@ impl Context<'_, '_> {
         if items.is_empty() && !matches!(ty, Ty::Array(_, UNSIZED)) {
             return self.default_of(ty, span);
         }
+        let by_constructor = || self.checker.program.member_of(ty, "__init").is_some();
+        if ty.is_abstract() && by_constructor() {
+            return self.construct(ty, items, span);
+        }
         let mut list = List { items, at: 0, ahead: None };
         let value = self.fill(&mut list, ty, span, true);
         if list.at < items.len() && !value.is_error() {

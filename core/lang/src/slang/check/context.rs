@@ -34,6 +34,12 @@ pub struct Context<'c, 'a> {
     pub outer: Option<Outer>,
     /// The first `return` tells the result.
     pub infers_result: bool,
+    /// Which element `each` picks here.
+    pub turn: Option<usize>,
+    /// A pack that is named next stands for its element.
+    pub picks: bool,
+    /// The variables that are packs, and their elements.
+    pub packs: Vec<(LocalId, Vec<LocalId>)>,
     /// The counters of the `$for`s around this place: generic numbers to what is in them.
     pub counters: Vec<ParamId>,
     /// The loops and switches around this place, the innermost last.
@@ -62,6 +68,9 @@ impl<'c, 'a> Context<'c, 'a> {
             names: Names::default(),
             outer: None,
             infers_result: false,
+            turn: None,
+            picks: false,
+            packs: Vec::new(),
             counters: Vec::new(),
             around: Vec::new(),
             tried: None,
@@ -96,11 +105,17 @@ impl<'c, 'a> Context<'c, 'a> {
                 context.result = Ty::Void;
             }
         }
-        for param in &signature.params {
+        for (index, param) in signature.params.iter().enumerate() {
             let (name, ty) = (param.name.clone(), param.ty.clone());
-            let local =
-                context.declare_given(Local { name, ty, span: param.span, mutable: true, constant: None });
+            let local = Local { name, ty, span: param.span, mutable: true, constant: None };
+            let in_pack = function.packs.iter().any(|pack| pack.range().contains(&index));
+            let local = if in_pack { context.locals.push(local) } else { context.declare_given(local) };
             context.params.push(local);
+        }
+        for pack in &function.packs {
+            let at = context.params.len() - signature.params.len();
+            let elements = context.params[at..][pack.range()].to_vec();
+            context.declare_pack(pack, elements);
         }
         context
     }

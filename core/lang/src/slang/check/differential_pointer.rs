@@ -2,8 +2,8 @@
 //! them in pairs, `DifferentialPtrPair<T>`, whose second part goes where the first one goes, and is never summed.
 
 use super::Checker;
-use super::interface::First;
 use super::program::{Program, Symbol};
+use super::stages::Extent;
 use super::types::{Bound, Elem, Pairing, Ty};
 use pullback_base::{Code, Diagnostic, Span};
 
@@ -107,10 +107,10 @@ impl Program<'_> {
 
 impl Checker<'_> {
     /// Whether each type of pointers tells the type of its derivatives, which must be one of pointers too.
-    pub fn check_pointers(&mut self, first: &First) {
-        let by_interface = self.program.conformances[first.conformances..].iter();
+    pub fn check_pointers(&mut self, first: &Extent, end: &Extent) {
+        let by_interface = self.program.conformances[first.conformances..end.conformances].iter();
         let by_interface = by_interface.filter(|it| self.program.interfaces[it.interface.id].bound.pointer);
-        let stated = self.program.pointers[first.pointers..].iter().copied();
+        let stated = self.program.pointers[first.pointers..end.pointers].iter().copied();
         let stated: Vec<_> = stated.chain(by_interface.map(|it| (it.members, it.span))).collect();
         for (members, span) in stated {
             let this = self.program.members[members].this.clone();

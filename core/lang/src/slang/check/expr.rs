@@ -59,8 +59,18 @@ impl Context<'_, '_> {
                 let base = self.item(base);
                 return self.member(base, name, span);
             }
-            Ast::Index { base, args } => self.index(base, args, span),
-            Ast::Call { callee, args } => self.call(callee, args, span),
+            Ast::Index { base, args } => {
+                let args = self.spread(args);
+                self.index(base, &args, span)
+            }
+            Ast::Call { callee, args } if is_count(callee) => self.call(callee, args, span),
+            Ast::Call { callee, args } => {
+                let args = self.spread(args);
+                self.call(callee, &args, span)
+            }
+            Ast::Each(of) => return self.each(of, span),
+            Ast::Turn(expansion, turn) => return self.in_turn(*turn, |context| context.item(&expansion.of)),
+            Ast::Expand(_) => self.tuple_of_pack(expr),
             Ast::Int { value, suffix } => int_literal(*value, *suffix, span),
             Ast::Float { value, suffix } => float_literal(*value, *suffix, span),
             Ast::Bool(value) => Expr::literal(Literal::Bool(*value), Ty::BOOL, span),
@@ -164,7 +174,11 @@ impl Context<'_, '_> {
     /// An expression whose type is known beforehand, so that it may be an initializer list.
     pub fn expr_for(&mut self, expr: &ast::Expr, ty: &Ty) -> Expr {
         match &expr.kind {
-            Ast::InitList(items) => self.init_list(items, ty, expr.span),
+            Ast::InitList(items) => {
+                let items = self.spread(items);
+                self.init_list(&items, ty, expr.span)
+            }
+            Ast::Turn(expansion, turn) => self.in_turn(*turn, |context| context.expr_for(&expansion.of, ty)),
             _ => self.expr(expr),
         }
     }
@@ -195,6 +209,9 @@ impl Context<'_, '_> {
     fn name(&mut self, name: &ast::Name) -> Item {
         let span = name.span;
         if let Some(local) = self.used_local(&name.text) {
+            if let Some(elements) = self.elements_of(local) {
+                return Item::Value(self.pack_value(&elements, span));
+            }
             let value = self.local_value(local, span);
             self.broken |= value.is_error();
             return Item::Value(value);
@@ -268,6 +285,10 @@ impl Context<'_, '_> {
                     Item::Value(Expr { kind: ExprKind::Param(param), ty, span })
                 }
             },
+            Symbol::Pack(params) => match self.picked(&params) {
+                Some(param) => self.symbol_item(Symbol::Generic(param), name, object, span),
+                None => Item::Value(self.whole_pack(name, span)),
+            },
             Symbol::Refused => Item::Value(self.silent_error(span)),
             Symbol::Property(id) => {
                 let this = self.this.map(|this| self.local_value(this, span));
@@ -314,7 +335,8 @@ impl Context<'_, '_> {
         if let Ast::Name(name) = &base.kind
             && self.local_span(&name.text).is_none()
             && self.lookup(&name.text).is_none()
-            && let Some(ty) = self.builtin_type(&name.text, args, span)
+            && let args = self.spread_generic(args)
+            && let Some(ty) = self.builtin_type(&name.text, &args, span)
         {
             return Item::Type(ty);
         }
@@ -337,12 +359,14 @@ impl Context<'_, '_> {
         };
         match item {
             Item::Functions(mut set) => {
+                let args = self.spread_generic(args);
                 let args: Option<Vec<Arg>> = args.iter().map(|arg| self.declared_arg(arg)).collect();
                 let Some(args) = args else { return Item::Value(self.silent_error(span)) };
                 set.generics = Some(args);
                 Item::Functions(set)
             }
             Item::Builtin(mut builtin) => {
+                let args = self.spread_generic(args);
                 let args: Option<Vec<Arg>> = args.iter().map(|arg| self.declared_arg(arg)).collect();
                 let Some(args) = args else { return Item::Value(self.silent_error(span)) };
                 builtin.generics = args;
@@ -388,6 +412,11 @@ impl Context<'_, '_> {
     pub fn in_constructor(&self) -> bool {
         self.function.is_some_and(|id| self.checker.program.functions[id].role == Role::Constructor)
     }
+}
+
+/// `countof`, whose argument is the pack itself.
+fn is_count(callee: &ast::Expr) -> bool {
+    matches!(&callee.kind, Ast::Name(name) if &*name.text == "countof")
 }
 
 fn int_literal(value: u64, suffix: ast::IntSuffix, span: Span) -> Expr {

@@ -1,89 +1,84 @@
 //! Interfaces of what can be called: `IFunc<R, A, B>` and its kin.
 //!
-//! The standard library declares one for each number of parameters. That a function has a derivative is no promise that it has to give:
-//! `IDifferentiableFunc` is `IFunc`.
+//! That a function has a derivative is no promise that it has to give: `IDifferentiableFunc` is `IFunc`.
 
-use super::context::Context;
+use super::Checker;
 use super::program::{Conformance, InterfaceId, InterfaceRef, MembersId, Program, Signature, Symbol};
 use super::types::{Arg, Ty};
+use super::written::Declared;
 use pullback_base::Span;
 use pullback_ir::Direction;
 
-const PLAIN: &str = "__IFunc";
-const MUTATING: &str = "__IMutatingFunc";
-
-/// The names that programs write, and how those of the library begin.
-const NAMES: [(&str, &str); 4] = [
-    ("IFunc", PLAIN),
-    ("IDifferentiableFunc", PLAIN),
-    ("IMutatingFunc", MUTATING),
-    ("IDifferentiableMutatingFunc", MUTATING),
-];
-
-/// The most parameters that the standard library declares an interface for.
-const MAX_PARAMS: usize = 8;
+const PLAIN: &str = "IFunc";
+const MUTATING: &str = "IMutatingFunc";
 
 impl Program<'_> {
-    fn function_interface(&self, stem: &str, params: usize) -> Option<InterfaceId> {
-        match self.std_symbol(&format!("{stem}{params}")) {
+    fn function_interface(&self, name: &str) -> Option<InterfaceId> {
+        match self.std_symbol(name) {
             Some(Symbol::Interface(id)) => Some(*id),
             _ => None,
         }
     }
 
-    fn is_function_interface(&self, interface: &InterfaceRef) -> bool {
-        let params = interface.args.len().saturating_sub(1);
-        [PLAIN, MUTATING].iter().any(|stem| self.function_interface(stem, params) == Some(interface.id))
+    /// Whether an interface is the one of that name, for however many parameters.
+    fn is_function_interface(&self, interface: &InterfaceRef, name: &str) -> bool {
+        let declared = |id: InterfaceId| self.interfaces[id].ast;
+        self.function_interface(name).is_some_and(|id| std::ptr::eq(declared(id), declared(interface.id)))
     }
 
     /// Whether the type is one of functions by what the code says of it.
     pub fn is_function(&self, ty: &Ty) -> bool {
+        let is_it = |asked: &InterfaceRef| {
+            self.is_function_interface(asked, PLAIN) || self.is_function_interface(asked, MUTATING)
+        };
         match ty {
-            Ty::Interface(interface) => self.is_function_interface(interface),
+            Ty::Interface(interface) => is_it(interface),
             Ty::Struct(id, _) => self.structs[*id].lambda.is_some(),
-            ty => ty.is_abstract() && self.promised(ty).iter().any(|asked| self.is_function_interface(asked)),
+            ty => ty.is_abstract() && self.promised(ty).iter().any(is_it),
         }
     }
 
-    /// The interface that `IFunc<R, A>` and its kin name.
-    pub fn named_function_interface(&self, name: &str, args: usize) -> Option<InterfaceId> {
-        let (_, stem) = NAMES.iter().find(|(known, _)| *known == name)?;
-        self.function_interface(stem, args.checked_sub(1)?)
+    /// The interface that is known by another name too.
+    pub fn renamed_interface(&self, name: &str) -> Option<InterfaceId> {
+        match name {
+            "IDifferentiableFunc" => self.function_interface(PLAIN),
+            "IDifferentiableMutatingFunc" => self.function_interface(MUTATING),
+            _ => None,
+        }
+    }
+}
+
+impl Checker<'_> {
+    /// What can be called without a change of its own is as good where such a change is allowed.
+    pub fn also_claimed(&mut self, interface: &InterfaceRef) -> Option<InterfaceRef> {
+        if !self.program.is_function_interface(interface, PLAIN) {
+            return None;
+        }
+        self.function_interface(MUTATING, interface.args.to_vec())
     }
 
-    /// What can be called without a change of its own is as good where such a change is allowed.
-    pub fn also_claimed(&self, interface: &InterfaceRef) -> Option<InterfaceRef> {
-        let params = interface.args.len().checked_sub(1)?;
-        let id = self.function_interface(PLAIN, params).filter(|id| *id == interface.id);
-        id.and_then(|_| self.function_interface(MUTATING, params))
-            .map(|id| InterfaceRef { id, args: interface.args.clone() })
+    /// `IFunc<R, A>` of a result's type and those of parameters.
+    fn function_interface(&mut self, name: &str, args: Vec<Arg>) -> Option<InterfaceRef> {
+        let id = self.program.function_interface(name)?;
+        match self.written(Declared::Interface(id), args.len() - 1) {
+            Ok(Declared::Interface(id)) => Some(InterfaceRef { id, args: args.into() }),
+            _ => None,
+        }
     }
 
     /// A type with such an `operator()` conforms to the interfaces that ask for it.
     pub fn claim_function_interfaces(&mut self, members: MembersId, signature: &Signature, span: Span) {
         let is_plain = signature.generics.len() == signature.outer
             && signature.params.iter().all(|param| param.direction == Direction::In);
-        let Some(id) = self.function_interface(PLAIN, signature.params.len()).filter(|_| is_plain) else {
+        if !is_plain {
             return;
-        };
+        }
         let params = signature.params.iter().map(|param| param.ty.clone());
-        let args = std::iter::once(signature.result.clone()).chain(params).map(Arg::Type).collect();
-        let plain = InterfaceRef { id, args };
-        let also = self.also_claimed(&plain);
-        for interface in std::iter::once(plain).chain(also) {
-            self.conformances.push(Conformance { members, interface, span });
+        let args: Vec<Arg> = std::iter::once(signature.result.clone()).chain(params).map(Arg::Type).collect();
+        for name in [PLAIN, MUTATING] {
+            if let Some(interface) = self.function_interface(name, args.clone()) {
+                self.program.conformances.push(Conformance { members, interface, span });
+            }
         }
-    }
-}
-
-impl Context<'_, '_> {
-    /// Refuses `IFunc` with more or fewer arguments than there are interfaces for; whether it was that.
-    pub fn refuse_function_interface(&mut self, name: &str, span: Span) -> bool {
-        let is_function = NAMES.iter().any(|(known, _)| *known == name);
-        if is_function {
-            let what = format!("`{name}` without a result's type, or of more than {MAX_PARAMS} parameters,");
-            self.unsupported(&what, span);
-        }
-        is_function
     }
 }

@@ -5,9 +5,11 @@ use super::context::Context;
 use super::count::{Count, Fault, counted, in_range};
 use super::hir::{Expr, ExprKind};
 use super::interface::Obligation;
+use super::pack::declared_name;
 use super::program::{MembersId, Symbol};
 use super::recursion::walk;
 use super::resolve::Named;
+use super::stages::Stage;
 use super::types::{Arg, ParamId, Subst, Ty};
 use crate::slang::ast::{self, GenericArg, TypeExpr, TypeExprKind};
 use pullback_base::{Code, Span};
@@ -120,12 +122,16 @@ impl Context<'_, '_> {
     /// Whether a generic parameter is one of those around.
     fn is_visible(&self, param: ParamId) -> bool {
         let name = &self.checker.program.generics[param].name;
-        matches!(self.lookup(name), Some(Symbol::Generic(found)) if found == param)
+        match self.lookup(declared_name(name)) {
+            Some(Symbol::Generic(found)) => found == param,
+            Some(Symbol::Pack(elements)) => elements.contains(&param),
+            _ => false,
+        }
     }
 
     /// Reports an argument that its parameter does not admit.
     fn check_generic_arg(&mut self, param: ParamId, subst: &Subst, span: Span) -> Option<()> {
-        if !self.checker.headers_done {
+        if self.checker.stage < Stage::Headers {
             self.checker.obligations.push(Obligation { param, subst: subst.clone(), span });
             return Some(());
         }
@@ -184,6 +190,15 @@ impl Context<'_, '_> {
                     }
                     None => Some(Arg::Type(Ty::Error)),
                 }
+            }
+            GenericArg::Type(TypeExpr { kind: TypeExprKind::Each(of), span }) => {
+                self.picks = true;
+                let arg = self.generic_arg(&GenericArg::Type(TypeExpr::clone(of)));
+                if std::mem::take(&mut self.picks) { self.no_pack(*span) } else { arg }
+            }
+            GenericArg::Type(TypeExpr { kind: TypeExprKind::Turn(expansion, turn), .. }) => {
+                let of = GenericArg::Type(expansion.of.clone());
+                self.in_turn(*turn, |context| context.generic_arg(&of))
             }
             GenericArg::Type(ty) => Some(Arg::Type(self.resolve_type(ty))),
         }

@@ -12,6 +12,7 @@ use super::{Checker, Instance, claims_derivative, done};
 use crate::slang::ast;
 use pullback_base::{Code, Diagnostic, Span, ids::Id};
 use pullback_ir::{DerivativeMode, Direction};
+use std::ops::Range;
 
 /// What an attribute says of derivatives.
 struct Clause<'a> {
@@ -193,9 +194,9 @@ impl Program<'_> {
 
 impl Checker<'_> {
     /// Notes what attributes say of the derivatives of functions.
-    pub fn note_given_derivatives(&mut self, first_function: usize) {
+    pub fn note_given_derivatives(&mut self, functions: Range<usize>) {
         let mut wrong = Vec::new();
-        for on in (first_function..self.program.functions.len()).map(FnId::from_index) {
+        for on in functions.map(FnId::from_index) {
             for attribute in &self.program.functions[on].decl.attributes {
                 let Some(clause) = Clause::of(attribute, on) else { continue };
                 if !self.note_clause(&clause) {
@@ -208,6 +209,10 @@ impl Checker<'_> {
 
     /// Whether the clause is right.
     fn note_clause(&mut self, clause: &Clause<'_>) -> bool {
+        if self.program.functions[clause.on].length.is_some() {
+            self.unsupported("derivatives given to functions with packs", clause.attribute.span);
+            return false;
+        }
         if self.bodies.contains_key(&clause.on) {
             self.diagnostics.push(
                 Diagnostic::error(
@@ -254,6 +259,10 @@ impl Context<'_, '_> {
         let mut fits: Vec<(FnId, Vec<Given>)> = Vec::new();
         let mut misfits: Vec<(FnId, String)> = Vec::new();
         for &other in set.candidates.iter().filter(|&&other| other != clause.on) {
+            if self.checker.program.functions[other].length.is_some() {
+                self.unsupported("derivatives given to functions with packs", clause.span());
+                return None;
+            }
             if self.checker.signature(other).broken || self.checker.signature(clause.on).broken {
                 return None;
             }

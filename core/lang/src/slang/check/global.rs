@@ -55,6 +55,7 @@ impl<'a> Checker<'a> {
             ast: layout,
             scope,
             members,
+            length: None,
             owner: None,
             visibility: place.visibility,
             field_visibility: Vec::new(),

@@ -1,24 +1,20 @@
 //! Interfaces and extensions: what they declare, what they inherit, and whether the types that claim to conform do.
 
+use super::bounding::Bounding;
 use super::collect::Place;
 use super::context::Context;
 use super::infer::matches;
 use super::program::{
-    AliasId, Conformance, Extension, FnId, Generic, GenericKind, Interface, InterfaceId, InterfaceRef,
-    Members, MembersId, Requirement, RequirementId, RequirementKind, ScopeId, StructId, Symbol,
+    Conformance, Extension, FnId, Generic, GenericKind, Interface, InterfaceId, InterfaceRef, Members,
+    MembersId, Requirement, RequirementId, RequirementKind, ScopeId, StructId, Symbol,
 };
-use super::suggest::nearest;
 use super::types::{Bound, ParamId, Subst, Ty};
+use super::written::{Declared, first_length};
 use super::{Checker, done};
 use crate::slang::ast::{self, DeclKind, ModifierKind, TypeExprKind};
 use pullback_base::{Code, Diagnostic, Span, ids::Id};
+use std::ops::Range;
 use std::sync::Arc;
-
-/// Interfaces of the language that are not there yet: better refused by name than called unknown.
-const FOREIGN: [&str; 1] = ["IOpaqueDescriptor"];
-
-/// So many aliases of aliases are followed: more are a circle.
-const MAX_ALIASES: usize = 64;
 
 /// A generic argument whose bounds could not be looked at before all conformances were known.
 pub struct Obligation {
@@ -27,16 +23,21 @@ pub struct Obligation {
     pub span: Span,
 }
 
-/// What a bound names.
-pub enum Bounding {
-    Builtin(Bound),
-    Interface(InterfaceRef),
-}
-
 impl<'a> Checker<'a> {
     pub fn collect_interface(&mut self, aggregate: &'a ast::Aggregate, place: Place<'_>) {
+        let id = self.add_interface(aggregate, place, first_length(&aggregate.generics));
+        self.declare(place.scope, &aggregate.name, Symbol::Interface(id));
+    }
+
+    /// Enters an interface and what it asks for, but no name for it.
+    pub fn add_interface(
+        &mut self,
+        aggregate: &'a ast::Aggregate,
+        place: Place<'_>,
+        length: Option<usize>,
+    ) -> InterfaceId {
         let name = &aggregate.name;
-        let (outer, mut generics) = self.generic_scope(&aggregate.generics, place);
+        let (outer, mut generics) = self.generic_scope(&aggregate.generics, place, length);
         let scope = self.program.new_scope(Some(outer));
         let id = InterfaceId::from_index(self.program.interfaces.len());
         let args = generics.iter().map(|&param| self.program.generic_as_arg(param)).collect();
@@ -60,13 +61,16 @@ impl<'a> Checker<'a> {
             ast: aggregate,
             scope,
             members,
+            length,
             visibility: place.visibility,
             bases: Vec::new(),
             bound,
             requirements: Vec::new(),
             span: name.span,
         });
-        self.declare(place.scope, name, Symbol::Interface(id));
+        if length.is_some() {
+            self.program.sites.insert(Declared::Interface(id), place.kept());
+        }
         let prefix = format!("{qualified}.");
         let inner = Place { scope, prefix: &prefix, owner: Some(members), ..place };
         for member in &aggregate.members {
@@ -92,6 +96,7 @@ impl<'a> Checker<'a> {
                 _ => self.collect_decl(member, inner),
             }
         }
+        id
     }
 
     /// The interface asks for that function.
@@ -116,7 +121,11 @@ impl<'a> Checker<'a> {
     }
 
     pub fn collect_extension(&mut self, extension: &'a ast::Extension, place: Place<'_>) {
-        let (outer, generics) = self.generic_scope(&extension.generics, place);
+        if let Some(pack) = extension.generics.params.iter().find(|param| param.is_pack) {
+            self.unsupported("extensions with packs", pack.span);
+            return;
+        }
+        let (outer, generics) = self.generic_scope(&extension.generics, place, None);
         let scope = self.program.new_scope(Some(outer));
         let members = self.program.members.push(Members { interface: None, generics, this: Ty::Error });
         self.program.scopes[scope].names.insert("This".into(), Symbol::This(members));
@@ -131,50 +140,24 @@ impl<'a> Checker<'a> {
         self.collect(&extension.members, inner);
     }
 
-    /// What interfaces inherit; then what structs and extensions are of and conform to.
-    pub fn resolve_headers(&mut self, first: &First) {
-        for id in (first.interfaces..self.program.interfaces.len()).map(InterfaceId::from_index) {
-            self.interface_header(id);
-        }
-        for id in (first.interfaces..self.program.interfaces.len()).map(InterfaceId::from_index) {
-            self.inherit(id);
-        }
-        for id in (first.requirements..self.program.requirements.len()).map(RequirementId::from_index) {
-            self.associated_type_header(id);
-        }
-        for id in (first.structs..self.program.structs.len()).map(StructId::from_index) {
-            let decl = &self.program.structs[id];
-            let (ast, scope, members) = (decl.ast, decl.scope, decl.members);
-            let generics = self.program.members[members].generics.clone();
-            let right = self.resolve_generics(&ast.generics, &generics, scope);
-            self.program.structs[id].broken |= !right;
-            self.bases(&ast.bases, scope, members);
-        }
-        for index in first.extensions..self.program.extensions.len() {
-            self.extension_header(index);
-        }
-        let direct = self.program.conformances.split_off(first.conformances);
-        for Conformance { members, interface, span } in direct {
-            let this = self.program.members[members].this.clone();
-            for interface in self.program.with_bases(&interface, &this) {
-                self.program.conformances.push(Conformance { members, interface, span });
-            }
-        }
-        self.headers_done = true;
-        for Obligation { param, subst, span } in std::mem::take(&mut self.obligations) {
-            if let Some(why) = self.program.misfit(param, &subst) {
-                self.error(Code::TypeMismatch, why, span, "in these generic arguments");
-                self.headers_broken = true;
-            }
-        }
+    pub fn struct_header(&mut self, id: StructId) {
+        let decl = &self.program.structs[id];
+        let (ast, scope, members, length) = (decl.ast, decl.scope, decl.members, decl.length);
+        let generics = self.program.members[members].generics.clone();
+        let mut right = self.resolve_generics(&ast.generics, &generics, scope, length);
+        right &= self.count_packs(Declared::Struct(id), &ast.generics, scope);
+        self.program.structs[id].broken |= !right;
+        self.bases(&ast.bases, scope, members);
     }
 
-    fn interface_header(&mut self, id: InterfaceId) {
+    pub fn interface_header(&mut self, id: InterfaceId) {
         let interface = &self.program.interfaces[id];
-        let (ast, scope, members) = (interface.ast, interface.scope, interface.members);
+        let (ast, scope, members, length) =
+            (interface.ast, interface.scope, interface.members, interface.length);
         let generics = self.program.members[members].generics.clone();
         let Some((&this, own)) = generics.split_last() else { return };
-        let mut right = self.resolve_generics(&ast.generics, own, scope);
+        let mut right = self.resolve_generics(&ast.generics, own, scope, length);
+        right &= self.count_packs(Declared::Interface(id), &ast.generics, scope);
         for base in &ast.bases {
             let mut context = Context::of_scope(self, scope);
             let bounding = context.bounding(base);
@@ -195,7 +178,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Adds what the bases of an interface inherit to them.
-    fn inherit(&mut self, id: InterfaceId) {
+    pub fn inherit(&mut self, id: InterfaceId) {
         let this = self.program.members[self.program.interfaces[id].members].this.clone();
         let mut all: Vec<InterfaceRef> = Vec::new();
         let mut open = self.program.interfaces[id].bases.clone();
@@ -234,7 +217,7 @@ impl<'a> Checker<'a> {
         self.program.interfaces[id].bases = all;
     }
 
-    fn associated_type_header(&mut self, id: RequirementId) {
+    pub fn associated_type_header(&mut self, id: RequirementId) {
         let requirement = &self.program.requirements[id];
         let RequirementKind::Type { ast, .. } = requirement.kind else { return };
         let requirement_of = requirement.interface;
@@ -243,7 +226,7 @@ impl<'a> Checker<'a> {
         let this = self.program.members[self.program.interfaces[requirement_of].members].this.as_param();
         self.program.requirements[id].kind = RequirementKind::Type { ast, bound, interfaces };
         for constraint in &ast.constraints {
-            let right = self.constrain(constraint, scope, this.as_slice());
+            let right = self.constrain(constraint, scope, this.as_slice(), None);
             self.headers_broken |= !right;
         }
     }
@@ -279,7 +262,7 @@ impl<'a> Checker<'a> {
                     // That it has tangents, or is a pointer, is what it says here.
                     let asked = Bound { differentiable: false, pointer: false, ..bound };
                     if asked.admits(&self.program, &self.program.members[members].this) {
-                        let also = self.program.also_claimed(&interface);
+                        let also = self.also_claimed(&interface);
                         for interface in std::iter::once(interface).chain(also) {
                             let span = base.span;
                             self.program.conformances.push(Conformance { members, interface, span });
@@ -302,10 +285,10 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn extension_header(&mut self, index: usize) {
+    pub fn extension_header(&mut self, index: usize) {
         let Extension { ast, scope, members } = self.program.extensions[index].clone();
         let generics = self.program.members[members].generics.clone();
-        let right = self.resolve_generics(&ast.generics, &generics, scope);
+        let right = self.resolve_generics(&ast.generics, &generics, scope, None);
         let mut context = Context::of_scope(self, scope);
         // `extension IFoo` adds to all types that conform.
         let this = match context.names_interface(&ast.target) {
@@ -358,8 +341,8 @@ impl<'a> Checker<'a> {
     }
 
     /// Refuses structs that may have themselves inside, through a field of an interface's type.
-    pub fn refuse_endless_values(&mut self, first: usize) {
-        for id in (first..self.program.structs.len()).map(StructId::from_index) {
+    pub fn refuse_endless_values(&mut self, structs: Range<usize>) {
+        for id in structs.map(StructId::from_index) {
             let decl = &self.program.structs[id];
             let this = self.program.members[decl.members].this.clone();
             let fields = self.program.fields_of(&this);
@@ -375,14 +358,17 @@ impl<'a> Checker<'a> {
     }
 
     /// Whether each type gives what the interfaces it claims ask for.
-    pub fn check_conformances(&mut self, first: usize) {
-        for index in first..self.program.conformances.len() {
+    pub fn check_conformances(&mut self, conformances: Range<usize>) {
+        for index in conformances {
             let Conformance { members, interface, span } = self.program.conformances[index].clone();
             let this = self.program.members[members].this.clone();
             if this.is_error() {
                 continue;
             }
             for requirement in self.program.interfaces[interface.id].requirements.clone() {
+                if let RequirementKind::Function(asked) = self.program.requirements[requirement].kind {
+                    self.answer_written(asked);
+                }
                 if let Some(why) = self.unmet(&this, &interface, requirement)
                     && !self.give_by_field(&this, &interface, requirement)
                     && !(why.why.is_none() && self.give_by_call(&this, &interface, requirement))
@@ -424,7 +410,8 @@ impl<'a> Checker<'a> {
                 let generics: Vec<_> = signature.generics.iter().map(|param| subst[param].clone()).collect();
                 if let Some((given, _)) = self.program.witness(this, requirement, &generics) {
                     let given_signature = done(&self.program.functions[given].signature)?;
-                    let why = self.program.lets_derivatives_pass(&signature, &given_signature)?;
+                    let passes = || self.program.lets_derivatives_pass(&signature, &given_signature);
+                    let why = self.program.other_packs(asked, given, &subst).or_else(passes)?;
                     let wanted = self.program.requirements[requirement].name.to_string();
                     return Some(Unmet { wanted, near: Some(given), why: Some(why) });
                 }
@@ -511,174 +498,3 @@ struct Unmet {
 
 /// How many interfaces one may inherit.
 const MAX_BASES: usize = 256;
-
-/// How long the tables were before a module was entered.
-#[derive(Default)]
-pub struct First {
-    pub structs: usize,
-    pub functions: usize,
-    pub interfaces: usize,
-    pub requirements: usize,
-    pub extensions: usize,
-    pub conformances: usize,
-    pub pointers: usize,
-    pub aliases: usize,
-    pub constants: usize,
-}
-
-impl First {
-    pub fn of(program: &super::program::Program<'_>) -> Self {
-        First {
-            structs: program.structs.len(),
-            functions: program.functions.len(),
-            interfaces: program.interfaces.len(),
-            requirements: program.requirements.len(),
-            extensions: program.extensions.len(),
-            conformances: program.conformances.len(),
-            pointers: program.pointers.len(),
-            aliases: program.aliases.len(),
-            constants: program.constants.len(),
-        }
-    }
-}
-
-impl Context<'_, '_> {
-    /// Whether a type expression names an interface of the program.
-    pub fn names_interface(&self, ty: &ast::TypeExpr) -> bool {
-        self.interface_symbol(ty).is_some()
-    }
-
-    /// Whether the name is of an interface whose parameters take any type that conforms.
-    pub fn names_open_interface(&self, ty: &ast::TypeExpr) -> bool {
-        self.interface_symbol(ty).is_some_and(|id| self.checker.program.value_alias(id).is_none())
-    }
-
-    /// Whether it names an interface of the program or a builtin one.
-    pub fn names_bound(&self, ty: &ast::TypeExpr) -> bool {
-        let builtin = match &ty.kind {
-            TypeExprKind::Path(path) => match &path[..] {
-                [segment] => Bound::from_name(&segment.name.text).is_some(),
-                _ => false,
-            },
-            _ => false,
-        };
-        builtin || self.names_interface(ty)
-    }
-
-    fn interface_symbol(&self, ty: &ast::TypeExpr) -> Option<InterfaceId> {
-        self.interface_symbol_within(ty, MAX_ALIASES)
-    }
-
-    fn interface_symbol_within(&self, ty: &ast::TypeExpr, hops: usize) -> Option<InterfaceId> {
-        let TypeExprKind::Path(path) = &ty.kind else { return None };
-        let (first, rest) = path.split_first()?;
-        let Some(mut symbol) = self.lookup(&first.name.text) else {
-            let program = &self.checker.program;
-            return program.named_function_interface(&first.name.text, first.args.len());
-        };
-        for segment in rest {
-            let scope = match symbol {
-                Symbol::Namespace(scope) => scope,
-                Symbol::Struct(id) => self.checker.program.structs[id].scope,
-                _ => return None,
-            };
-            symbol = self.checker.program.member(scope, &segment.name.text)?.clone();
-        }
-        match symbol {
-            Symbol::Interface(id) => Some(id),
-            Symbol::Alias(id) => {
-                let aliased = self.aliased(id)?;
-                self.interface_symbol_within(aliased, hops.checked_sub(1)?)
-            }
-            _ => None,
-        }
-    }
-
-    /// What an alias without parameters of its own is written to stand for.
-    fn aliased(&self, id: AliasId) -> Option<&ast::TypeExpr> {
-        let alias = &self.checker.program.aliases[id];
-        alias.ast.generics.params.is_empty().then_some(&alias.ast.ty)
-    }
-
-    /// The interface a bound names; `None` after an error.
-    pub fn bounding(&mut self, ty: &ast::TypeExpr) -> Option<Bounding> {
-        self.bounding_within(ty, MAX_ALIASES)
-    }
-
-    fn bounding_within(&mut self, ty: &ast::TypeExpr, hops: usize) -> Option<Bounding> {
-        let TypeExprKind::Path(path) = &ty.kind else {
-            self.error(Code::TypeMismatch, "this is no interface", ty.span, "an interface is needed here");
-            return None;
-        };
-        if let [segment] = &path[..] {
-            if let Some(bound) = Bound::from_name(&segment.name.text)
-                && self.interface_symbol(ty).is_none()
-            {
-                return Some(Bounding::Builtin(bound));
-            }
-            if let Some(Symbol::Alias(id)) = self.lookup(&segment.name.text)
-                && let alias = &self.checker.program.aliases[id]
-                && alias.ast.generics.params.is_empty()
-            {
-                let (ty, scope) = (&alias.ast.ty, alias.scope);
-                let mut context = Context::of_scope(self.checker, scope);
-                let bounding = match hops.checked_sub(1) {
-                    Some(hops) => context.bounding_within(ty, hops),
-                    None => {
-                        let (message, help) = ("this alias stands for itself", "break the circle");
-                        context.error_advised(Code::RecursiveCall, message, ty.span, "in a circle", help);
-                        None
-                    }
-                };
-                let broken = context.broken;
-                self.broken |= broken;
-                return bounding;
-            }
-        }
-        let Some(id) = self.interface_symbol(ty) else {
-            let last = path.last().map_or(ty.span, |segment| segment.name.span);
-            let name = path.last().map_or("", |segment| &segment.name.text);
-            match self.lookup(name) {
-                Some(Symbol::Refused) => self.broken = true,
-                Some(Symbol::Struct(_)) => {
-                    self.unsupported("structs that inherit structs", last);
-                }
-                None if self.refuse_function_interface(name, last) => {}
-                None if FOREIGN.contains(&name) => {
-                    self.unsupported(&format!("interfaces like `{name}`"), last);
-                }
-                _ => {
-                    let message = format!("no interface named `{name}` is in scope");
-                    let mut diagnostic =
-                        Diagnostic::error(Code::UnknownName, message).at(last, "not declared");
-                    let declared = self.scope_names(|symbol| matches!(symbol, Symbol::Interface(_)));
-                    if let Some(near) = nearest(name, declared.iter().map(|name| &**name)) {
-                        diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
-                    }
-                    self.report(diagnostic);
-                }
-            }
-            return None;
-        };
-        if self.refuse_hidden(&Symbol::Interface(id), None, ty.span) {
-            return None;
-        }
-        let given = path.last().map_or(&[][..], |segment| &segment.args);
-        self.interface_at(id, given, ty.span).map(Bounding::Interface)
-    }
-
-    /// An interface at the generic arguments that are written.
-    pub fn interface_at(
-        &mut self,
-        id: InterfaceId,
-        given: &[ast::GenericArg],
-        span: Span,
-    ) -> Option<InterfaceRef> {
-        let interface = &self.checker.program.interfaces[id];
-        let (name, own) = (interface.name.clone(), interface.ast.generics.params.len());
-        let generics = self.checker.program.members[interface.members].generics.clone();
-        let generics = &generics[..generics.len() - 1];
-        let args = self.generic_args(&name, generics, own, None, given, span)?;
-        Some(InterfaceRef { id, args: args.into() })
-    }
-}

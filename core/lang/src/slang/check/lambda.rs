@@ -80,6 +80,7 @@ impl Context<'_, '_> {
             ast: &lambda.shape,
             scope,
             members,
+            length: None,
             owner: None,
             visibility: Visibility::Everywhere,
             field_visibility: Vec::new(),
@@ -100,6 +101,8 @@ impl Context<'_, '_> {
             generics,
             owner: Some(members),
             visibility: Visibility::Everywhere,
+            length: None,
+            packs: Vec::new(),
             role: Role::Method { mutating: false },
             is_std: function.is_std,
             op: None,
@@ -109,12 +112,17 @@ impl Context<'_, '_> {
             signature: Lazy::Pending,
         });
         program.structs[shape].lambda = Some(callee);
+        // Its body is checked here, and never by itself.
+        self.checker.bodies.insert(callee, None);
+        let program = &mut self.checker.program;
         let names = &mut program.scopes[scope].names;
         names.insert(call.name.text.clone(), Symbol::Functions(SmallVec::from_slice(&[callee])));
 
         let signature = self.checker.signature(callee);
         let outer = self.seen_by_lambdas();
-        let inside = Context::of_function(self.checker, callee, &signature);
+        let turn = self.turn;
+        let mut inside = Context::of_function(self.checker, callee, &signature);
+        inside.turn = turn;
         let inside = call.body.as_ref().and_then(|block| inside.lambda_body(outer, block));
         let Some(Inside { body, result, named }) = inside.filter(|_| !signature.broken) else {
             return self.silent_error(span);
@@ -127,10 +135,10 @@ impl Context<'_, '_> {
                 (value, field)
             })
             .unzip();
-        let program = &mut self.checker.program;
         let signature = Arc::new(Signature { result, ..Signature::clone(&signature) });
-        program.functions[callee].signature = Lazy::Done(signature.clone());
-        program.claim_function_interfaces(members, &signature, span);
+        self.checker.program.functions[callee].signature = Lazy::Done(signature.clone());
+        self.checker.claim_function_interfaces(members, &signature, span);
+        let program = &mut self.checker.program;
         let leaves = fields.iter().fold(0u64, |sum, field| sum.saturating_add(program.leaves(&field.ty)));
         let is_endless = fields.iter().any(|field| program.may_hold(&field.ty, &ty, &mut Vec::new()));
         program.structs[shape].fields = Lazy::Done(fields.into());
@@ -158,7 +166,9 @@ impl Context<'_, '_> {
     fn seen_by_lambdas(&self) -> Outer {
         let mut visible = self.outer.as_ref().map_or_else(Vec::new, |outer| outer.visible.clone());
         let this = self.this.map(|this| (THIS, this));
-        visible.extend(this.into_iter().chain(self.named_locals()).map(|(name, id)| {
+        let visible_here = this.into_iter().chain(self.named_locals());
+        let visible_here = visible_here.filter(|(_, id)| self.elements_of(*id).is_none());
+        visible.extend(visible_here.map(|(name, id)| {
             let Local { ty, span, constant, .. } = &self.locals[id];
             Visible { name: name.into(), ty: ty.clone(), span: *span, constant: constant.clone() }
         }));

@@ -4,6 +4,7 @@ pub mod action;
 mod assertion;
 mod atomic;
 mod attribute;
+mod bounding;
 mod call;
 mod collect;
 mod conform;
@@ -40,6 +41,7 @@ mod operator;
 mod optional;
 mod out_of_range;
 mod overload;
+mod pack;
 mod place;
 pub mod pointer;
 pub mod program;
@@ -52,6 +54,7 @@ mod required;
 mod resolve;
 mod signature;
 mod size;
+mod stages;
 mod stmt;
 pub mod suggest;
 mod switch;
@@ -63,6 +66,7 @@ mod type_test;
 pub mod types;
 mod visibility;
 mod wave;
+mod written;
 
 #[cfg(test)]
 mod generic_tests;
@@ -75,9 +79,10 @@ pub use attribute::{claims_derivative, is_constant, is_differentiable};
 
 use self::collect::Place;
 use self::hir::Body;
-use self::interface::{First, Obligation};
-use self::program::{AliasId, FnId, Lazy, Program, Role, ScopeId, StructId};
+use self::interface::Obligation;
+use self::program::{FnId, Lazy, Program, Role, ScopeId};
 use self::request::Requests;
+use self::stages::{Extent, Stage};
 use self::types::Arg;
 use super::ast;
 use super::modules::Unit;
@@ -123,7 +128,11 @@ pub struct Checker<'a> {
     packing: MatrixPacking,
     /// What was put off until all conformances are known.
     obligations: Vec<Obligation>,
-    headers_done: bool,
+    stage: Stage,
+    /// How much has known headers.
+    resolved: Extent,
+    /// And how much is known but for bodies.
+    declared: Extent,
     /// A conformance was wrong, and reported: what is generic cannot be lowered.
     headers_broken: bool,
 }
@@ -137,19 +146,18 @@ pub fn no_program<'a>() -> Program<'a> {
 
 /// The standard library's tables with these modules in them: signatures resolved, bodies not yet checked.
 pub fn declare_std<'a>(known: Program<'a>, modules: &'a [ast::Module]) -> (Program<'a>, Diagnostics) {
-    let first = First::of(&known);
     let scope = ScopeId::from_index(STD_SCOPE);
     let mut checker = Checker::new(known);
     for module in modules {
         checker.collect(&module.decls, Place::of_module(scope, None, true));
     }
-    checker.resolve_declarations(&first);
+    checker.resolve_declarations();
     (checker.program, checker.diagnostics)
 }
 
 /// Checks modules on top of the standard library, each after those it imports; the last is the one asked for.
 pub fn check<'a>(std: Program<'a>, units: &'a [Unit], asked: &'a Requests) -> Checked<'a> {
-    let first = First::of(&std);
+    let first = Extent::of(&std);
     let mut checker = Checker::new(std);
     checker.targets.clone_from(&asked.targets);
     let mut first_own = first.functions;
@@ -165,15 +173,16 @@ pub fn check<'a>(std: Program<'a>, units: &'a [Unit], asked: &'a Requests) -> Ch
             checker.collect(&file.decls, place);
         }
     }
+    let entered = checker.program.functions.len();
     checker.link_constants(first.constants);
     checker.give_constants(asked, first.constants);
-    checker.resolve_declarations(&first);
+    checker.resolve_declarations();
     let mut instances = Vec::new();
     if let Some(&scope) = scopes.last() {
         checker.number_types(asked, scope);
         instances = checker.asked_instances(asked, scope);
     }
-    let of_program = (first.functions..checker.program.functions.len()).map(FnId::from_index);
+    let of_program = (first.functions..entered).map(FnId::from_index);
     let (imported, functions): (Vec<FnId>, Vec<FnId>) = of_program.partition(|id| id.index() < first_own);
     for &function in &functions {
         let broken = checker.note_entry_point(function, &instances);
@@ -185,12 +194,10 @@ pub fn check<'a>(std: Program<'a>, units: &'a [Unit], asked: &'a Requests) -> Ch
     for &function in &imported {
         checker.check_body(function);
     }
-    while let Some(function) = checker.wanted.pop() {
-        checker.check_body(function);
-    }
+    let written = checker.check_written(entered);
     checker.refuse_missing_methods();
     checker.refuse_large_meetings();
-    let all = [imported, functions.clone()].concat();
+    let all = [imported, functions.clone(), written].concat();
     checker.refuse_recursion(&all);
     checker.refuse_lost_statics();
     checker.drop_callers_of_broken();
@@ -207,8 +214,12 @@ pub fn check<'a>(std: Program<'a>, units: &'a [Unit], asked: &'a Requests) -> Ch
 
 impl<'a> Checker<'a> {
     fn new(program: Program<'a>) -> Self {
+        let known = Extent::of(&program);
         Self {
             program,
+            stage: Stage::Entered,
+            resolved: known,
+            declared: known,
             diagnostics: Diagnostics::new(),
             suspicions: Diagnostics::new(),
             bodies: FxHashMap::default(),
@@ -217,42 +228,49 @@ impl<'a> Checker<'a> {
             assertions: Vec::new(),
             packing: MatrixPacking::default(),
             obligations: Vec::new(),
-            headers_done: false,
             headers_broken: false,
         }
     }
 
-    fn resolve_declarations(&mut self, first: &First) {
-        self.resolve_headers(first);
-        for id in (first.aliases..self.program.aliases.len()).map(AliasId::from_index) {
-            self.alias(id, Span::NONE);
+    /// Checks what others want, and what was written out behind the first `entered` functions, which it gives.
+    fn check_written(&mut self, entered: usize) -> Vec<FnId> {
+        let (mut at, mut checked) = (entered, Vec::new());
+        loop {
+            let next = match self.wanted.pop() {
+                Some(wanted) => wanted,
+                None if at < self.program.functions.len() => {
+                    at += 1;
+                    let id = FnId::from_index(at - 1);
+                    // Functions that were written out to see whether they fit are for who wants them.
+                    let function = &self.program.functions[id];
+                    if function.is_std || function.length.is_some() {
+                        continue;
+                    }
+                    id
+                }
+                None if self.answer_all_written() => continue,
+                None => break,
+            };
+            if self.bodies.contains_key(&next) {
+                continue;
+            }
+            let before = self.diagnostics.len();
+            self.check_body(next);
+            if next.index() >= entered {
+                self.drop_repeated(before, self.program.written_length(next));
+                checked.push(next);
+            }
         }
-        for id in (first.structs..self.program.structs.len()).map(StructId::from_index) {
-            self.fields(id, Span::NONE);
+        checked
+    }
+
+    /// Writes out what may be asked of types by requirements that were; whether there was any.
+    fn answer_all_written(&mut self) -> bool {
+        let known = self.program.functions.len();
+        for id in (0..known).map(FnId::from_index) {
+            self.answer_written(id);
         }
-        for id in self.program.enums.ids().collect::<Vec<_>>() {
-            self.enum_values(id);
-        }
-        for id in (first.structs..self.program.structs.len()).map(StructId::from_index) {
-            self.initials(id, Span::NONE);
-        }
-        for id in (first.functions..self.program.functions.len()).map(FnId::from_index) {
-            self.signature(id);
-        }
-        self.merge_prototypes(first.functions);
-        for id in self.program.globals.ids().collect::<Vec<_>>() {
-            self.global(id, Span::NONE);
-        }
-        for id in self.program.constants.ids().collect::<Vec<_>>() {
-            self.constant(id, Span::NONE);
-        }
-        for (scope, args, span) in std::mem::take(&mut self.assertions) {
-            context::Context::of_scope(self, scope).static_assert(args, span);
-        }
-        self.check_conformances(first.conformances);
-        self.check_pointers(first);
-        self.note_given_derivatives(first.functions);
-        self.refuse_endless_values(first.structs);
+        known < self.program.functions.len()
     }
 
     /// Checks a function's body, once.
@@ -329,7 +347,7 @@ impl<'a> Checker<'a> {
                 .filter(|(_, other)| other.is_std && other.owner.is_some() && other.name == function.name);
             self.wanted.extend(named.map(|(id, _)| id));
         }
-        if function.is_std && !self.bodies.contains_key(&id) {
+        if (function.is_std || function.length.is_some()) && !self.bodies.contains_key(&id) {
             self.wanted.push(id);
         }
     }

@@ -7,17 +7,18 @@ use super::hir::Expr;
 use super::infer::infer;
 use super::program::{FnId, Role, Signature};
 use super::types::{Subst, Ty};
+use super::written::Declared;
 use pullback_base::{Code, Diagnostic, Span};
 use pullback_ir::Direction;
 use std::sync::Arc;
 
 /// A candidate that takes the arguments.
-struct Fit {
+pub struct Fit {
     function: FnId,
     subst: Subst,
     /// Lower is better: the conversions; then functions of users before the library's; plain before generic ones;
-    /// members of one type before those of a generic one; then fewer defaults.
-    rank: (u32, bool, bool, bool, usize),
+    /// those without packs before others; members of one type before those of a generic one; then fewer defaults.
+    rank: (u32, bool, bool, bool, bool, usize),
 }
 
 /// How many candidates a report lists.
@@ -35,6 +36,13 @@ impl Context<'_, '_> {
         for &function in &set.candidates {
             if let Some(limit) = self.limit(function) {
                 misfits.push((function, limit));
+                continue;
+            }
+            if self.checker.program.functions[function].length.is_some() {
+                match self.fit_written(set, function, args) {
+                    Ok(fit) => fits.push(fit),
+                    Err(why) => misfits.push((function, why)),
+                }
                 continue;
             }
             let signature = self.checker.signature_in(set, function);
@@ -61,7 +69,7 @@ impl Context<'_, '_> {
         Some((chosen.function, chosen.subst))
     }
 
-    fn fit(
+    pub fn fit(
         &self,
         set: &FunctionSet,
         id: FnId,
@@ -97,6 +105,9 @@ impl Context<'_, '_> {
         if set.generics.is_some() && signature.generics.len() == signature.outer {
             return Err("is not generic".into());
         }
+        if let Some(why) = self.wrong_pack(Declared::Function(id), &subst) {
+            return Err(why);
+        }
         // Of the library alone: `[__noSplat]`.
         let splats = !function.decl.attributes.iter().any(|attribute| &*attribute.name.text == "__noSplat");
         let mut cost = 0;
@@ -121,6 +132,7 @@ impl Context<'_, '_> {
                 cost,
                 function.is_std,
                 signature.generics.len() > signature.outer,
+                function.length.is_some(),
                 signature.outer > 0,
                 defaults,
             ),

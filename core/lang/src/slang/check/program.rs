@@ -8,9 +8,11 @@ use super::entry::Entry;
 use super::global::GlobalType;
 use super::hir::{Callee, Expr};
 use super::memory::BufferForm;
+use super::pack::PackParam;
 use super::pointer::PointerAccess;
 use super::types::{Arg, Bound, Elem, ParamId, Shape, Subst, Ty, scalar_name};
 use super::visibility::Visibility;
+use super::written::{Declared, PackCount, Site};
 use crate::slang::ast;
 use pullback_base::{IdVec, Scalar, Span, id_type};
 use pullback_ir::MatrixOrder;
@@ -68,6 +70,8 @@ pub enum Symbol {
     GlobalField(GlobalId, u32),
     Namespace(ScopeId),
     Generic(ParamId),
+    /// A generic pack, as the parameters that it is written out to.
+    Pack(Arc<[ParamId]>),
     Interface(InterfaceId),
     /// An associated type or constant, in the scope of its interface.
     Requirement(RequirementId),
@@ -141,6 +145,8 @@ pub struct Interface<'a> {
     pub ast: &'a ast::Aggregate,
     pub scope: ScopeId,
     pub members: MembersId,
+    /// How many elements its own generic packs have, if there are any.
+    pub length: Option<usize>,
     pub visibility: Visibility,
     /// What it inherits, and what that inherits.
     pub bases: Vec<InterfaceRef>,
@@ -210,6 +216,8 @@ pub struct Struct<'a> {
     pub ast: &'a ast::Aggregate,
     pub scope: ScopeId,
     pub members: MembersId,
+    /// How many elements its own generic packs have, if there are any.
+    pub length: Option<usize>,
     /// The type whose member it is.
     pub owner: Option<MembersId>,
     pub visibility: Visibility,
@@ -289,6 +297,10 @@ pub struct Function<'a> {
     pub generics: Vec<ParamId>,
     pub owner: Option<MembersId>,
     pub visibility: Visibility,
+    /// How many elements its own generic packs have, if there are any.
+    pub length: Option<usize>,
+    /// The parameters that are packs, once its signature is known.
+    pub packs: Vec<PackParam>,
     pub role: Role,
     /// Part of what ships with the compiler.
     pub is_std: bool,
@@ -461,6 +473,8 @@ pub struct Alias<'a> {
     pub visibility: Visibility,
     /// Those of the type whose member it is first, then its own.
     pub generics: Vec<ParamId>,
+    /// How many elements its own generic packs have, if there are any.
+    pub length: Option<usize>,
     /// It names an interface: no type.
     pub is_bound: bool,
     pub ty: Lazy<Ty>,
@@ -489,6 +503,12 @@ pub struct Program<'a> {
     pub entries: Vec<Entry>,
     pub aliases: IdVec<AliasId, Alias<'a>>,
     pub generics: IdVec<ParamId, Generic>,
+    /// What declarations with packs are at other numbers of elements.
+    pub written: FxHashMap<(Declared, usize), Declared>,
+    /// Where types with packs were entered.
+    pub sites: FxHashMap<Declared, Site>,
+    /// What declarations say of how many elements their packs have.
+    pub pack_counts: FxHashMap<Declared, Vec<PackCount>>,
     /// The numbers that whoever compiles gave to types behind interfaces.
     pub numbers: Vec<Number>,
     /// What members ask of the generic parameters of the types around.

@@ -55,6 +55,9 @@ impl<'a> Checker<'a> {
             if role == (Role::Method { mutating: true }) && accessor.kind == AccessorKind::Get {
                 self.unsupported("getters that change their object", accessor.span);
             }
+            if let Some(pack) = function.generics.params.iter().find(|param| param.is_pack) {
+                self.unsupported("subscripts with packs", pack.span);
+            }
             let id = self.add_function(&accessor.function, function, role, place);
             if let Some(interface) = place.owner.and_then(|owner| self.program.members[owner].interface) {
                 self.require_function(interface, id);

@@ -2,10 +2,11 @@
 //! functions, values of constants, where it will run.
 
 use super::Checker;
+use super::bounding::Bounding;
 use super::context::Context;
-use super::interface::Bounding;
 use super::program::{FnId, Number, ScopeId, Symbol};
 use super::types::Arg;
+use super::written::{Declared, length_of, own_count};
 use crate::slang::ast::{self, DeclKind, TypeExpr, TypeExprKind};
 use crate::slang::parse;
 use crate::slang::preprocess::ParseOptions;
@@ -114,7 +115,19 @@ impl Context<'_, '_> {
         let mut found = Vec::new();
         for id in functions {
             let function = &self.checker.program.functions[id];
-            let own = function.ast.generics.params.len();
+            let length = length_of(&function.ast.generics, last.args.len());
+            let id = match (function.length, length) {
+                (Some(_), Ok(length)) => match self.checker.written(Declared::Function(id), length) {
+                    Ok(Declared::Function(id)) => id,
+                    _ => continue,
+                },
+                (Some(_), Err(_)) => continue,
+                (None, _) => id,
+            };
+            self.checker.want(id);
+            self.checker.signature(id);
+            let function = &self.checker.program.functions[id];
+            let own = own_count(&function.ast.generics, function.length);
             if own < last.args.len() || own == 0 || function.is_std {
                 continue;
             }

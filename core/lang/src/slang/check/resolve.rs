@@ -11,6 +11,7 @@ use super::pointer::PointerAccess;
 use super::program::{AliasId, GenericKind, InterfaceRef, Lazy, MembersId, ScopeId, Symbol};
 use super::suggest::nearest;
 use super::types::{Arg, Bound, Elem, Pairing, Shape, Subst, Ty, type_from_name};
+use super::written::{Declared, own_count};
 use crate::slang::ast::{self, GenericArg, TypeExpr, TypeExprKind};
 use pullback_base::{Code, Diagnostic, Span};
 use std::sync::Arc;
@@ -24,7 +25,7 @@ impl Checker<'_> {
     /// What an alias stands for, in terms of its generic parameters.
     pub fn alias(&mut self, id: AliasId, used: Span) -> Ty {
         let alias = &self.program.aliases[id];
-        let (ast, scope) = (alias.ast, alias.scope);
+        let (ast, scope, length) = (alias.ast, alias.scope, alias.length);
         match &alias.ty {
             Lazy::Done(ty) => return ty.clone(),
             Lazy::Busy => {
@@ -35,7 +36,8 @@ impl Checker<'_> {
         }
         let generics = alias.generics.clone();
         self.program.aliases[id].ty = Lazy::Busy;
-        let right = self.resolve_generics(&ast.generics, &generics, scope);
+        let mut right = self.resolve_generics(&ast.generics, &generics, scope, length);
+        right &= self.count_packs(Declared::Alias(id), &ast.generics, scope);
         let mut context = Context::of_scope(self, scope);
         let is_bound = context.names_bound(&ast.ty);
         let ty = if is_bound || !right { Ty::Error } else { context.resolve_alias(&ast.ty) };
@@ -164,6 +166,15 @@ impl Context<'_, '_> {
                 self.refuse_pointer_to_columns(*order, &resolved, ty.span);
                 resolved
             }
+            TypeExprKind::Each(of) => self.element_type(of),
+            TypeExprKind::Turn(expansion, turn) => {
+                self.in_turn(*turn, |context| context.resolve_type(&expansion.of))
+            }
+            TypeExprKind::Expand(_) => {
+                let pack = [GenericArg::Type(ty.clone())];
+                let args = self.spread_generic(&pack);
+                self.tuple_type(&args, ty.span)
+            }
             TypeExprKind::Pointer(written) => {
                 let target = self.resolve_type(written);
                 self.refuse_columns(written, &target, "pointers to column-major matrices");
@@ -203,13 +214,16 @@ impl Context<'_, '_> {
         let mut at = match self.lookup(name) {
             Some(Symbol::Namespace(scope)) if !rest.is_empty() => Named::Namespace(scope),
             Some(symbol) => self.named_by(symbol, None, first, span)?,
-            None => match self.builtin_type(name, &first.args, span) {
-                Some(ty) => Named::Type(ty),
-                None => {
-                    self.unknown_type(&first.name);
-                    return None;
+            None => {
+                let args = self.spread_generic(&first.args);
+                match self.builtin_type(name, &args, span) {
+                    Some(ty) => Named::Type(ty),
+                    None => {
+                        self.unknown_type(&first.name);
+                        return None;
+                    }
                 }
-            },
+            }
         };
         for segment in rest {
             let name = &*segment.name.text;
@@ -246,6 +260,16 @@ impl Context<'_, '_> {
         segment: &ast::PathSegment,
         span: Span,
     ) -> Option<Named> {
+        let symbol = match symbol {
+            Symbol::Pack(params) => match self.picked(&params) {
+                Some(param) => Symbol::Generic(param),
+                None => {
+                    self.whole_pack(&segment.name.text, span);
+                    return None;
+                }
+            },
+            symbol => symbol,
+        };
         let program = &self.checker.program;
         let is_number = match symbol {
             Symbol::Constant(_) | Symbol::Case(..) => true,
@@ -288,18 +312,25 @@ impl Context<'_, '_> {
         if self.refuse_hidden(symbol, of, span) {
             return Some(Ty::Error);
         }
+        let args = &*self.spread_generic(args);
         match symbol {
             Symbol::Struct(id) => {
-                let decl = &self.checker.program.structs[*id];
-                let (name, own, owner) = (decl.name.clone(), decl.ast.generics.params.len(), decl.owner);
+                let written = self.written_for(Declared::Struct(*id), args, span);
+                let Some(Declared::Struct(id)) = written else { return Some(Ty::Error) };
+                let decl = &self.checker.program.structs[id];
+                let (name, own, owner) =
+                    (decl.name.clone(), own_count(&decl.ast.generics, decl.length), decl.owner);
                 let generics = self.checker.program.members[decl.members].generics.clone();
                 let of = owner.map(|owner| (owner, of));
                 let args = self.generic_args(&name, &generics, own, of, args, span);
-                self.checker.fields(*id, span);
-                let broken = self.checker.program.structs[*id].broken;
+                self.checker.fields(id, span);
+                let broken = self.checker.program.structs[id].broken;
                 self.broken |= broken;
+                let args = args.filter(|args| {
+                    self.refuse_wrong_pack(Declared::Struct(id), &generics, args, span).is_some()
+                });
                 Some(match args {
-                    Some(args) if !broken => Ty::Struct(*id, args.into()),
+                    Some(args) if !broken => Ty::Struct(id, args.into()),
                     _ => Ty::Error,
                 })
             }
@@ -310,17 +341,22 @@ impl Context<'_, '_> {
                 Some(if broken { Ty::Error } else { Ty::Enum(*id) })
             }
             Symbol::Alias(id) => {
-                let alias = &self.checker.program.aliases[*id];
+                let written = self.written_for(Declared::Alias(*id), args, span);
+                let Some(Declared::Alias(id)) = written else { return Some(Ty::Error) };
+                let alias = &self.checker.program.aliases[id];
                 let (ast, owner, generics) = (alias.ast, alias.owner, alias.generics.clone());
                 let of = owner.map(|owner| (owner, of));
-                let own = ast.generics.params.len();
+                let own = own_count(&ast.generics, alias.length);
                 let args = self.generic_args(&ast.name.text, &generics, own, of, args, span);
-                let ty = self.checker.alias(*id, span);
-                if self.checker.program.aliases[*id].is_bound {
+                let ty = self.checker.alias(id, span);
+                if self.checker.program.aliases[id].is_bound {
                     return None;
                 }
                 self.broken |= ty.is_error();
                 let Some(args) = args else { return Some(Ty::Error) };
+                if self.refuse_wrong_pack(Declared::Alias(id), &generics, &args, span).is_none() {
+                    return Some(Ty::Error);
+                }
                 let subst: Subst = generics.into_iter().zip(args).collect();
                 let ty = ty.subst(&self.checker.program, &subst);
                 Some(self.checker.settle(ty, span))
@@ -432,7 +468,7 @@ impl Context<'_, '_> {
         if name == "Tuple" {
             return Some(self.tuple_type(args, span));
         }
-        if let Some(id) = self.checker.program.named_function_interface(name, args.len()) {
+        if let Some(id) = self.checker.program.renamed_interface(name) {
             let interface = self.interface_at(id, args, span);
             return Some(interface.map_or(Ty::Error, |interface| self.value_of(interface, span)));
         }
@@ -504,6 +540,10 @@ impl Context<'_, '_> {
             return self
                 .error_advised(Code::UnknownName, message, name.span, "of a module of its own", help)
                 .ty;
+        }
+        if Bound::from_name(&name.text).is_some() {
+            self.unsupported(&format!("values of type `{}`", name.text), name.span);
+            return Ty::Error;
         }
         if is_known_foreign_type(&name.text) {
             self.unsupported(&format!("types like `{}`", name.text), name.span);

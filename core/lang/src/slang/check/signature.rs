@@ -1,19 +1,22 @@
 //! What declarations say before any body is read: fields, signatures, constants.
 
+use super::bounding::Bounding;
 use super::context::Context;
 use super::count::Count;
 use super::hir::Expr;
-use super::interface::Bounding;
+use super::pack::{PackParam, numbered};
 use super::program::{
     ConstId, Fact, Field, FnId, Generic, GenericKind, Lazy, Param, Role, ScopeId, Signature, StructId, Symbol,
 };
 use super::resolve::{MAX_LEAVES, UNSIZED};
 use super::types::{Bound, ParamId, Subst, Ty};
+use super::written::{Declared, own_count, written_params};
 use super::{Checker, attribute, done};
 use crate::slang::ast::{self, GenericParamKind, ModifierKind};
-use pullback_base::{Code, Diagnostic, Span};
+use pullback_base::{Code, Diagnostic, Span, ids::Id};
 use pullback_ir::Direction;
 use pullback_ir::MatrixOrder;
+use std::ops::Range;
 use std::sync::Arc;
 
 impl<'a> Checker<'a> {
@@ -97,7 +100,9 @@ impl<'a> Checker<'a> {
         self.program.functions[id].signature = Lazy::Busy;
         let before = self.program.assumed.replace(id);
         let mut broken = attribute::check_function(self, function.decl, function.is_std);
-        broken |= !self.resolve_generics(&function.ast.generics, &function.generics, function.scope);
+        let (ast, ids) = (&function.ast.generics, &function.generics);
+        broken |= !self.resolve_generics(ast, ids, function.scope, function.length);
+        broken |= !self.count_packs(Declared::Function(id), ast, function.scope);
         let mut context = Context::of_scope(self, function.scope);
         context.function = Some(id);
         let result = match (&function.ast.result, function.role, function.owner) {
@@ -113,26 +118,45 @@ impl<'a> Checker<'a> {
             (None, ..) => Ty::Void,
         };
         let mut generics = function.generics;
-        let outer = generics.len() - function.ast.generics.params.len();
-        let mut params = Vec::new();
+        let outer = generics.len() - own_count(&function.ast.generics, function.length);
+        let (mut params, mut packs) = (Vec::new(), Vec::new());
         for param in &function.ast.params {
-            params.push(context.param(param, &mut generics));
+            let Some(turns) = context.turns_of_type(&param.ty) else {
+                params.push(context.param(param, &mut generics));
+                continue;
+            };
+            let name = param.name.as_ref().map_or_else(|| "".into(), |name| name.text.clone());
+            packs.push(PackParam { name, span: param.span, first: params.len(), count: turns.len() });
+            for (turn, ty) in turns.into_iter().enumerate() {
+                let name = param.name.as_ref();
+                let name = name.map(|it| ast::Name { text: numbered(&it.text, turn), span: it.span });
+                params.push(context.param(&ast::Param { name, ty, ..param.clone() }, &mut generics));
+            }
         }
         context.refuse_gaps_in_defaults(&params);
         broken |= context.broken;
         let result_no_diff = function.decl.modifiers.has(ModifierKind::NoDiff);
         let signature = Arc::new(Signature { generics, outer, params, result, result_no_diff, broken });
         self.program.assumed = before;
+        self.program.functions[id].packs = packs;
         self.program.functions[id].signature = Lazy::Done(signature.clone());
         signature
     }
 
     /// The bounds and defaults of generic parameters, which end the list `ids`; whether they are right.
-    pub fn resolve_generics(&mut self, generics: &ast::Generics, ids: &[ParamId], scope: ScopeId) -> bool {
+    pub fn resolve_generics(
+        &mut self,
+        generics: &ast::Generics,
+        ids: &[ParamId],
+        scope: ScopeId,
+        length: Option<usize>,
+    ) -> bool {
         let mut right = true;
-        let own = &ids[ids.len() - generics.params.len()..];
-        for (param, &id) in generics.params.iter().zip(own) {
+        let written = written_params(generics, length);
+        let own = &ids[ids.len() - written.len()..];
+        for ((param, turn), &id) in written.into_iter().zip(own) {
             let mut context = Context::of_scope(self, scope);
+            context.turn = turn;
             let kind = match &param.kind {
                 GenericParamKind::Type { bounds, default } => {
                     let (bound, interfaces) = context.checker.bounds(bounds, scope);
@@ -156,28 +180,37 @@ impl<'a> Checker<'a> {
             self.program.generics[id].kind = kind;
         }
         for constraint in &generics.constraints {
-            right &= self.constrain(constraint, scope, own);
+            right &= match self.pack_of(&constraint.subject, scope) {
+                Some(pack) => (0..pack.len()).all(|turn| self.constrain(constraint, scope, own, Some(turn))),
+                None => self.constrain(constraint, scope, own, None),
+            };
         }
         right
     }
 
     /// `where T : IFloat`, `where T.Element == float`; what is said is kept with the parameter that tells the type.
-    pub fn constrain(&mut self, constraint: &ast::Constraint, scope: ScopeId, own: &[ParamId]) -> bool {
+    pub fn constrain(
+        &mut self,
+        constraint: &ast::Constraint,
+        scope: ScopeId,
+        own: &[ParamId],
+        turn: Option<usize>,
+    ) -> bool {
         let mut context = Context::of_scope(self, scope);
-        let subject = context.resolve_type(&constraint.subject);
+        context.turn = turn;
+        let equals = match &constraint.kind {
+            ast::ConstraintKind::Counts(_) | ast::ConstraintKind::NonEmpty if turn.is_some() => return true,
+            ast::ConstraintKind::Counts(_) | ast::ConstraintKind::NonEmpty => {
+                context.no_pack::<()>(constraint.subject.span);
+                return false;
+            }
+            ast::ConstraintKind::Equals(ty) => Some(context.element_type(ty)),
+            ast::ConstraintKind::Conforms(_) => None,
+        };
+        let subject = context.element_type(&constraint.subject);
         if context.broken {
             return false;
         }
-        let equals = match &constraint.kind {
-            ast::ConstraintKind::Equals(ty) => {
-                let equals = context.resolve_type(ty);
-                if context.broken {
-                    return false;
-                }
-                Some(equals)
-            }
-            ast::ConstraintKind::Conforms(_) => None,
-        };
         if equals.as_ref() == Some(&subject) {
             return true;
         }
@@ -252,10 +285,9 @@ impl<'a> Checker<'a> {
     }
 
     /// Drops declarations without a body that a definition completes, and finds functions defined twice.
-    pub fn merge_prototypes(&mut self, first_function: usize) {
+    pub fn merge_prototypes(&mut self, functions: Range<usize>) {
         let mut seen: Vec<FnId> = Vec::new();
-        let ids: Vec<FnId> = self.program.functions.ids().skip(first_function).collect();
-        for id in ids {
+        for id in functions.map(FnId::from_index) {
             let twin = seen.iter().copied().find(|&other| self.same_signature(id, other));
             let Some(twin) = twin else {
                 seen.push(id);
@@ -318,6 +350,9 @@ impl<'a> Checker<'a> {
 
     fn same_signature(&self, a: FnId, b: FnId) -> bool {
         let (fa, fb) = (&self.program.functions[a], &self.program.functions[b]);
+        if fa.length != fb.length {
+            return false;
+        }
         let postfix =
             |function: &super::program::Function<'_>| function.decl.modifiers.has(ModifierKind::Postfix);
         if fa.qualified != fb.qualified || fa.owner != fb.owner || postfix(fa) != postfix(fb) {

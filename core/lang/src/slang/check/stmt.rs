@@ -37,6 +37,9 @@ impl Context<'_, '_> {
         let kind = match &stmt.kind {
             Ast::Block(block) => StmtKind::Block(self.scoped(|context| context.block(block))),
             Ast::Decl(decls) => return decls.iter().for_each(|decl| self.local_decl(decl, out)),
+            Ast::Expr(expr) if let Some(turns) = self.turns_of(expr) => {
+                StmtKind::Block(self.written_out(&turns))
+            }
             Ast::Expr(expr) => StmtKind::Expr(self.expr(expr)),
             Ast::If { condition, then, otherwise } => {
                 self.branch_attributes(&stmt.attributes);

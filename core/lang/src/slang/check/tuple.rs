@@ -56,7 +56,6 @@ impl Context<'_, '_> {
         }
         match self.checker.program.std_struct(&format!("__Tuple{}", elements.len())) {
             Some(id) => Ty::Struct(id, elements.into_iter().map(Arg::Type).collect()),
-            None if elements.is_empty() => self.unsupported("tuples of nothing", span).ty,
             None => self.unsupported(&format!("tuples of more than {MAX_ELEMENTS} elements"), span).ty,
         }
     }
@@ -81,7 +80,7 @@ impl Context<'_, '_> {
         after(holds, tuple)
     }
 
-    fn tuple_from(&mut self, elements: Vec<Expr>, span: Span) -> Expr {
+    pub fn tuple_from(&mut self, elements: Vec<Expr>, span: Span) -> Expr {
         let ty = self.tuple_of(elements.iter().map(|element| element.ty.clone()).collect(), span);
         if ty.is_error() {
             return self.silent_error(span);
@@ -168,7 +167,7 @@ impl Context<'_, '_> {
     }
 }
 
-fn element(tuple: &Expr, index: u32, ty: Ty, span: Span) -> Expr {
+pub fn element(tuple: &Expr, index: u32, ty: Ty, span: Span) -> Expr {
     let pick = Pick::Element { index, detached: false };
     Expr { kind: ExprKind::Pick(Box::new(tuple.clone()), pick), ty, span }
 }

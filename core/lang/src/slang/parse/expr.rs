@@ -77,7 +77,7 @@ impl Parser<'_> {
     }
 
     /// A node above one of height `below`, from `start` to the token just read.
-    fn higher(&mut self, below: usize, start: Span, kind: ExprKind) -> Parsed<Expr> {
+    pub(super) fn higher(&mut self, below: usize, start: Span, kind: ExprKind) -> Parsed<Expr> {
         self.height = below + 1;
         if self.height > MAX_HEIGHT {
             let span = self.span();
@@ -230,6 +230,8 @@ impl Parser<'_> {
                 let call = Box::new(self.nested(Self::unary)?);
                 return self.higher(self.height, start, ExprKind::Try(call));
             }
+            TokenKind::Word if self.is_each(self.at) => return self.each(),
+            TokenKind::Word if self.is_expand(self.at) => return self.expand(),
             TokenKind::LParen if self.begins_lambda() => return self.lambda(),
             TokenKind::LParen if self.begins_cast() => return self.cast(),
             TokenKind::Star | TokenKind::Amp => {
@@ -262,7 +264,7 @@ impl Parser<'_> {
         self.higher(self.height, open, ExprKind::Cast { ty, value })
     }
 
-    fn postfix(&mut self, mut base: Expr) -> Parsed<Expr> {
+    pub(super) fn postfix(&mut self, mut base: Expr) -> Parsed<Expr> {
         loop {
             let (start, height) = (base.span, self.height);
             let (below, kind) = match self.kind() {
@@ -339,7 +341,8 @@ impl Parser<'_> {
         matches!(self.kind(), TokenKind::Word | TokenKind::Number | TokenKind::String)
     }
 
-    fn primary(&mut self) -> Parsed<Expr> {
+    pub(super) fn primary(&mut self) -> Parsed<Expr> {
+        self.refuse_pack_query()?;
         let token = self.token();
         match token.kind {
             TokenKind::Number => {

@@ -5,11 +5,12 @@ mod decl;
 mod expr;
 mod function;
 mod lambda;
+mod pack;
 mod scan;
 mod stmt;
 mod types;
 
-use super::ast::{Decl, Lambda, MAX_NESTING, Module, Name};
+use super::ast::{Decl, GenericArg, Lambda, MAX_NESTING, Module, Name};
 use super::preprocess::{MAX_ERRORS, TokenStream};
 use super::token::{Interner, Symbol, Token, TokenKind, after, word};
 use pullback_base::{Code, Diagnostic, Diagnostics, FileId, Span};
@@ -37,6 +38,7 @@ pub fn parse_tokens(
         depth: 0,
         height: 0,
         lambdas: None,
+        expansions: Vec::new(),
         last_error: None,
         errors: 0,
         stopped: false,
@@ -58,6 +60,8 @@ struct Parser<'a> {
     height: usize,
     /// Those of the function whose body this is.
     lambdas: Option<Vec<Lambda>>,
+    /// What `each` names in the expansions around, the innermost last.
+    expansions: Vec<Vec<GenericArg>>,
     /// Where the last error was: a second one at the same token says nothing new.
     last_error: Option<usize>,
     errors: usize,

@@ -31,6 +31,11 @@ impl Parser<'_> {
         if self.lays_out(at) && self.token_at(at + 1).kind == TokenKind::Word {
             at += 1;
         }
+        let expands =
+            |at| self.token_at(at).is_word(word::EXPAND) && self.token_at(at + 1).kind == TokenKind::Word;
+        while expands(at) || self.is_each(at) {
+            at += 1;
+        }
         let head = self.token_at(at);
         if head.is_word(word::UNSIGNED) || head.is_word(word::SIGNED) {
             let sized = self.token_at(at + 1).kind == TokenKind::Word && self.is_builtin_type(at + 1);

@@ -6,7 +6,7 @@ use crate::slang::ast::{
     Name, PathSegment, TypeExpr, TypeExprKind,
 };
 use crate::slang::token::{TokenKind, word};
-use pullback_base::Span;
+use pullback_base::{Code, Diagnostic, Span};
 use pullback_ir::MatrixOrder;
 
 impl Parser<'_> {
@@ -29,6 +29,9 @@ impl Parser<'_> {
             let ty = self.nested(|parser| parser.ty_here(what, angles_open))?;
             let kind = TypeExprKind::InOrder(order, Box::new(ty));
             return Ok(TypeExpr { kind, span: self.since(start) });
+        }
+        if let Some(ty) = self.pack_type(what)? {
+            return Ok(ty);
         }
         let mut segments = Vec::new();
         let next_is_word = self.kind_ahead(1) == TokenKind::Word;
@@ -153,6 +156,9 @@ impl Parser<'_> {
         if self.scan_type(self.at).is_some_and(|form| ends(self.token_at(form.end).kind)) {
             return Ok(GenericArg::Type(self.ty("a type or a value")?));
         }
+        if self.is_expand(self.at) {
+            return Ok(GenericArg::Value(self.expand_in_angles()?));
+        }
         Ok(GenericArg::Value(self.generic_value()?))
     }
 
@@ -164,6 +170,16 @@ impl Parser<'_> {
         let open = self.bump().span;
         while !self.is(TokenKind::Greater) {
             let param = self.generic_param()?;
+            if let Some(pack) = generics.params.last().filter(|last| last.is_pack && !param.is_pack) {
+                let message = format!("the pack `{}` is not at the end", pack.name.text);
+                let label = "a parameter behind the pack: nothing tells where that ends";
+                self.error(
+                    Diagnostic::error(Code::SyntaxError, message)
+                        .at(param.span, label)
+                        .also(pack.span, "takes any number of arguments")
+                        .help("move the packs to the end of the generic parameters"),
+                );
+            }
             generics.params.push(param);
             if !self.eat(TokenKind::Comma) {
                 break;
@@ -175,10 +191,13 @@ impl Parser<'_> {
 
     fn generic_param(&mut self) -> Parsed<GenericParam> {
         let start = self.span();
-        if self.is_word(word::EACH) && self.kind_ahead(1) == TokenKind::Word {
-            return Err(self.unsupported(start, "variadic generics", ""));
+        // `each T`, `let each N : int` and `each int N`.
+        let is_let = self.eat_word(word::LET);
+        let is_pack = self.is_each(self.at);
+        if is_pack {
+            self.bump();
         }
-        let (name, kind) = if self.eat_word(word::LET) {
+        let (name, kind) = if is_let {
             let name = self.name("a generic parameter's name")?;
             self.expect(TokenKind::Colon, "and the parameter's type")?;
             let ty = self.ty("the parameter's type")?;
@@ -194,7 +213,7 @@ impl Parser<'_> {
             let default = if self.eat(TokenKind::Eq) { Some(self.ty("a type")?) } else { None };
             (name, GenericParamKind::Type { bounds, default })
         };
-        Ok(GenericParam { name, kind, span: self.since(start) })
+        Ok(GenericParam { name, kind, is_pack, span: self.since(start) })
     }
 
     fn generic_default(&mut self) -> Parsed<Option<Expr>> {
@@ -229,7 +248,7 @@ impl Parser<'_> {
             while self.eat(TokenKind::Comma) {
                 // `where T : A, B` goes on with a bound, `where T : A, U : B` with a clause.
                 let behind = self.scan_type(self.at).map(|form| self.token_at(form.end).kind);
-                let clause = matches!(behind, Some(TokenKind::Colon | TokenKind::EqEq));
+                let clause = matches!(behind, Some(TokenKind::Colon | TokenKind::EqEq | TokenKind::LParen));
                 match constraints.last_mut() {
                     Some(Constraint { kind: ConstraintKind::Conforms(bounds), span, .. }) if !clause => {
                         bounds.extend(self.bounds()?);
@@ -244,6 +263,20 @@ impl Parser<'_> {
 
     fn constraint(&mut self) -> Parsed<Constraint> {
         let start = self.span();
+        let of_pack = [word::COUNTOF, word::NONEMPTY].into_iter().find(|&word| self.is_word(word));
+        if let Some(of_pack) = of_pack.filter(|_| self.kind_ahead(1) == TokenKind::LParen) {
+            self.bump();
+            let open = self.bump().span;
+            let subject = self.ty("a pack")?;
+            self.close(TokenKind::RParen, open);
+            let kind = if of_pack == word::COUNTOF {
+                self.expect(TokenKind::EqEq, "and the number of elements")?;
+                ConstraintKind::Counts(self.generic_value()?)
+            } else {
+                ConstraintKind::NonEmpty
+            };
+            return Ok(Constraint { subject, kind, span: self.since(start) });
+        }
         let subject = self.ty("a type")?;
         let kind = if self.eat(TokenKind::EqEq) {
             ConstraintKind::Equals(self.ty("a type")?)

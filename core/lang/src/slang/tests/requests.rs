@@ -142,10 +142,17 @@ float sum<let N : int>(float x[N]) { float s = 0; for (int i = 0; i < N; i++) s 
 static float bias = 1;
 float biased<T : IArithmetic>(T x) { bias += float(1); return bias; }
 namespace n { T same<T>(T x) { return x; } }
+int count<each T>(expand each T x) { return countof(T); }
 ";
-    let compiled =
-        compiled(text, &[], &["twice<float>", "twice< float3 >", "sum<4>", "biased<int>", "n.same<bool>"]);
-    assert_eq!(names(&compiled), ["twice<float>", "twice<float3>", "sum<4>", "biased<int>", "n.same<bool>"]);
+    let compiled = compiled(
+        text,
+        &[],
+        &["twice<float>", "twice< float3 >", "sum<4>", "biased<int>", "n.same<bool>", "count<int, float2>"],
+    );
+    assert_eq!(
+        names(&compiled),
+        ["twice<float>", "twice<float3>", "sum<4>", "biased<int>", "n.same<bool>", "count<int, float2>"]
+    );
     accepted(compiled);
 }
 
