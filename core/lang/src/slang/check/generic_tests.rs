@@ -20,14 +20,6 @@ struct B : IShape { struct Part : IPart { float size() { return 1; } }; float ar
 struct C : IMissing {}
 "#,
         expect![[r#"
-            warning[type-mismatch]: `float` becomes `int`: the fraction is lost
-              ┌─ t.slang:1:55
-              │
-            1 │ interface IShape { associatedtype Part : IPart; float area(float scale); static This make(); }
-              │                                                       ^^^^ converted here
-              │
-              = help: write `int(...)` if that is meant
-
             error[type-mismatch]: `A` does not conform to `IShape`
               ┌─ t.slang:3:12
               │
@@ -38,6 +30,14 @@ struct C : IMissing {}
               │            ^^^^^^ `Part` is `float`, which does not conform to `IPart`
               │
               = help: declare it as the interface does
+
+            warning[type-mismatch]: `float` becomes `int`: the fraction is lost
+              ┌─ t.slang:3:51
+              │
+            3 │ struct A : IShape { typealias Part = float; float area(int scale) { return 1; } static A make() { A a; return a; } }
+              │                                                   ^^^^ converted here
+              │
+              = help: write `int(...)` if that is meant
 
             error[type-mismatch]: `B` does not conform to `IShape`
               ┌─ t.slang:4:12
