@@ -1,14 +1,13 @@
 //! Which types conform to which interfaces, and what they give for what those ask: questions to the tables alone.
 
 use super::count::{Count, in_range};
+use super::done;
 use super::infer::matches;
 use super::program::{
     AliasId, Conformance, ConstId, Fact, Field, FnId, Generic, GenericKind, InterfaceId, InterfaceRef,
-    MembersId, Param, Program, PropertyId, RequirementId, RequirementKind, Role, Signature, Symbol,
+    MembersId, Program, PropertyId, RequirementId, RequirementKind, Symbol,
 };
 use super::types::{Arg, Bound, Elem, ParamId, Shape, Subst, Ty};
-use super::{Instance, done};
-use pullback_base::{Code, Diagnostic, Span};
 use pullback_ir::MatrixOrder;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -89,15 +88,6 @@ impl Ty {
 pub enum Unsettled {
     Alias(AliasId),
     Constant(ConstId),
-}
-
-/// What a value of an interface's type chooses among.
-pub struct Dispatch {
-    pub interface: InterfaceRef,
-    /// The parameter that is the value; `None` for the object of a requirement.
-    pub object: Option<usize>,
-    /// For each conforming type what runs, where that is known.
-    pub answers: Vec<Option<Instance>>,
 }
 
 impl Fact {
@@ -183,89 +173,6 @@ impl Program<'_> {
         };
         seen.push(ty.clone());
         ty == inner || parts.iter().any(|part| self.may_hold(part, inner, seen))
-    }
-
-    /// What an instance chooses among where a value of an interface's type tells which function runs: a requirement asked of it,
-    /// or a generic function whose type is that of one of its arguments.
-    pub fn dispatch(&self, id: FnId, args: &[Arg]) -> Option<Dispatch> {
-        let function = &self.functions[id];
-        let (object, at, interface) = match self.asked_of_object(id, args) {
-            Some((at, interface)) => (None, at, interface),
-            None => {
-                let (param, at, interface) = self.opened(id, args)?;
-                (Some(param), at, interface)
-            }
-        };
-        let answer = |ty: Ty| {
-            let mut own = args.to_vec();
-            own[at] = Arg::Type(ty.clone());
-            match (object, function.requirement) {
-                (None, Some(requirement)) => self.witness(&ty, requirement, &own),
-                _ => Some((id, own)),
-            }
-        };
-        let answers = self.conforming(&interface).into_iter().map(answer).collect();
-        Some(Dispatch { interface, object, answers })
-    }
-
-    /// The generic parameter `This` of a requirement that is asked of a value of an interface's type, by its number.
-    fn asked_of_object(&self, id: FnId, args: &[Arg]) -> Option<(usize, InterfaceRef)> {
-        let function = &self.functions[id];
-        function.requirement?;
-        let at = self.members[function.owner?].generics.len() - 1;
-        match args.get(at) {
-            Some(Arg::Type(Ty::Interface(interface))) => Some((at, interface.clone())),
-            _ => None,
-        }
-    }
-
-    /// A parameter whose type is a generic one of the function's own that stands for an interface's type, and nothing else that is
-    /// taken or given needs to know which type is inside.
-    fn opened(&self, id: FnId, args: &[Arg]) -> Option<(usize, usize, InterfaceRef)> {
-        let signature = done(&self.functions[id].signature)?;
-        let own = signature.generics.iter().zip(args).enumerate().skip(signature.outer);
-        own.filter_map(|(at, (&generic, arg))| {
-            let Arg::Type(Ty::Interface(interface)) = arg else { return None };
-            let is_object = |param: &Param| param.ty.as_param() == Some(generic);
-            let object = signature.params.iter().position(is_object)?;
-            let others = signature.params.iter().enumerate().filter(|(index, _)| *index != object);
-            let told = signature.params[object].direction.reads()
-                && !others.into_iter().any(|(_, param)| param.ty.mentions(generic))
-                && (signature.result.as_param() == Some(generic) || !signature.result.mentions(generic));
-            told.then(|| (object, at, interface.clone()))
-        })
-        .next()
-    }
-
-    /// Why a requirement cannot be called on a value of the interface's type: the value alone must tell which type is meant.
-    pub fn undispatchable(&self, requirement: RequirementId, by_object: bool) -> Option<&'static str> {
-        let RequirementKind::Function(id) = self.requirements[requirement].kind else { return None };
-        let function = &self.functions[id];
-        if !by_object {
-            return Some("no object here tells which type's it is");
-        }
-        let this = self.members[function.owner?].this.as_param()?;
-        let signature = done(&function.signature)?;
-        if signature.params.iter().any(|param| param.ty.mentions(this)) {
-            return Some("a parameter's type depends on the type inside");
-        }
-        let direct = signature.result.head().is_some();
-        (signature.result.mentions(this) && !direct).then_some("the result's type depends on the type inside")
-    }
-
-    pub fn report_undispatchable(
-        &self,
-        interface: &InterfaceRef,
-        requirement: RequirementId,
-        span: Span,
-        why: &str,
-    ) -> Diagnostic {
-        let (name, shown) = (&self.requirements[requirement].name, self.show_interface(interface));
-        let message = format!("`{name}` cannot be asked of a value of type `{shown}`");
-        Diagnostic::error(Code::TypeMismatch, message)
-            .at(span, why)
-            .also(self.requirements[requirement].span, "asked for here")
-            .help("use a generic parameter, `<T : IName>`, so that the type is known")
     }
 
     /// The interfaces that an abstract type's bounds promise.
@@ -609,85 +516,6 @@ impl Program<'_> {
             Ty::Assoc(..) | Ty::Error | Ty::Void | Ty::Enum(_) | Ty::Atomic(_) => None,
         }
     }
-
-    /// The function by which a type gives what a requirement asks, and its generic arguments; `generics` are those of the function
-    /// that states the requirement.
-    pub fn witness(
-        &self,
-        this: &Ty,
-        requirement: RequirementId,
-        generics: &[Arg],
-    ) -> Option<(FnId, Vec<Arg>)> {
-        let RequirementKind::Function(asked) = self.requirements[requirement].kind else { return None };
-        let function = &self.functions[asked];
-        let wanted = done(&function.signature)?;
-        if matches!(this, Ty::Interface(_)) {
-            // Which type is inside is told by the value.
-            return Some((asked, generics.to_vec()));
-        }
-        let subst: Subst = wanted.generics.iter().copied().zip(generics.iter().cloned()).collect();
-        let own = &generics[wanted.outer..];
-        let candidates = match self.member_of(this, &function.name) {
-            Some(Symbol::Functions(candidates)) => candidates,
-            _ => SmallVec::new(),
-        };
-        let given = candidates.into_iter().find_map(|id| {
-            let id = self.at_length_of(id, function)?;
-            let candidate = &self.functions[id];
-            let signature = done(&candidate.signature)?;
-            let same_count = signature.generics.len() - signature.outer == own.len()
-                && signature.params.len() == wanted.params.len();
-            if candidate.requirement.is_some() || !same_count || !role_fits(candidate.role, function.role) {
-                return None;
-            }
-            let mut given = self.members_subst(candidate.owner?, this)?;
-            given.extend(signature.generics[signature.outer..].iter().copied().zip(own.iter().cloned()));
-            let same_params = signature.params.iter().zip(&wanted.params).all(|(param, wanted)| {
-                param.direction == wanted.direction
-                    && param.ty.subst(self, &given) == wanted.ty.subst(self, &subst)
-            });
-            let same_result = signature.result.subst(self, &given) == wanted.result.subst(self, &subst);
-            let in_order = || signature.generics.iter().map(|param| given[param].clone()).collect();
-            (same_params && same_result).then(|| (id, in_order()))
-        });
-        given.or_else(|| function.ast.body.is_some().then(|| (asked, generics.to_vec())))
-    }
-
-    /// Where a function that is to be given for another one has derivatives that the other keeps back by `no_diff`.
-    pub fn lets_derivatives_pass(&self, asked: &Signature, given: &Signature) -> Option<String> {
-        let has_tangents = |ty: &Ty| self.differential(ty).is_some();
-        if asked.result_no_diff && !given.result_no_diff && has_tangents(&given.result) {
-            return Some("gives a result that is not `no_diff`".into());
-        }
-        let params = asked.params.iter().zip(&given.params);
-        let (_, param) = params
-            .into_iter()
-            .find(|(asked, given)| asked.no_diff && !given.no_diff && has_tangents(&given.ty))?;
-        Some(format!("takes `{}`, which is not `no_diff`", param.name))
-    }
-
-    /// The constructor without parameters of a type that is known, and its generic arguments: what `T()` is for a generic `T`.
-    pub fn default_constructor(&self, ty: &Ty) -> Option<(FnId, Vec<Arg>)> {
-        let Some(Symbol::Functions(constructors)) = self.member_of(ty, "__init") else { return None };
-        constructors.into_iter().find_map(|id| {
-            let function = &self.functions[id];
-            let signature = done(&function.signature)?;
-            let fits = signature.params.is_empty()
-                && signature.generics.len() == signature.outer
-                && function.requirement.is_none();
-            let subst = self.members_subst(function.owner.filter(|_| fits)?, ty)?;
-            Some((id, signature.generics.iter().map(|param| subst[param].clone()).collect()))
-        })
-    }
-
-    pub fn show_interface(&self, interface: &InterfaceRef) -> String {
-        let name = &self.interfaces[interface.id].name;
-        if interface.args.is_empty() {
-            return name.to_string();
-        }
-        let args: Vec<String> = interface.args.iter().map(|arg| self.show_arg(arg)).collect();
-        format!("{name}<{}>", args.join(", "))
-    }
 }
 
 /// Several conformances may lead to one function.
@@ -697,10 +525,4 @@ fn add_new(functions: &mut SmallVec<[FnId; 2]>, found: &[FnId]) {
             functions.push(id);
         }
     }
-}
-
-/// A method that changes nothing may stand for one that may.
-fn role_fits(given: Role, asked: Role) -> bool {
-    given == asked
-        || matches!((given, asked), (Role::Method { mutating: false }, Role::Method { mutating: true }))
 }

@@ -18,6 +18,7 @@ mod default;
 mod demand;
 mod derivative;
 mod differential_pointer;
+mod dispatch;
 pub mod entry;
 mod enums;
 mod expr;
@@ -52,6 +53,7 @@ pub mod repeat;
 pub mod request;
 mod required;
 mod resolve;
+mod show;
 mod signature;
 mod size;
 mod stages;
@@ -66,6 +68,7 @@ mod type_test;
 pub mod types;
 mod visibility;
 mod wave;
+mod witness;
 mod written;
 
 #[cfg(test)]
