@@ -22,7 +22,7 @@ pub fn described(slot: &Slot) -> SlotTuple {
     let dims = slot.element_shape.dims().to_vec();
     let whole = slot.whole.map(|form| match form {
         Form::Tensor { rank } => rank,
-        Form::Elements | Form::Bytes => 1,
+        Form::Elements(_) | Form::Bytes => 1,
     });
     (slot.path.clone(), slot.dtype.numpy_name(), dims, !slot.no_diff, whole)
 }
