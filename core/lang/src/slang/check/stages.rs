@@ -76,6 +76,9 @@ impl Checker<'_> {
             self.declared = end;
             self.resolve_between(&first, &end);
         }
+        for (scope, args, span) in std::mem::take(&mut self.assertions) {
+            Context::of_scope(self, scope).static_assert(args, span);
+        }
         self.stage = Stage::Declared;
     }
 
@@ -101,9 +104,6 @@ impl Checker<'_> {
         }
         for id in (first.constants..end.constants).map(ConstId::from_index) {
             self.constant(id, Span::NONE);
-        }
-        for (scope, args, span) in std::mem::take(&mut self.assertions) {
-            Context::of_scope(self, scope).static_assert(args, span);
         }
         self.check_conformances(first.conformances..end.conformances);
         self.check_pointers(first, end);
