@@ -1,10 +1,9 @@
 //! Values from the bytes of others: `bit_cast`, `reinterpret` and `createDynamicObject`.
 
 use super::context::Context;
-use super::count::Count;
 use super::hir::{Expr, ExprKind};
 use super::program::{InterfaceRef, Program};
-use super::types::{Arg, Elem, Ty};
+use super::types::{Arg, Ty};
 use pullback_base::{Code, Diagnostic, Span};
 
 const BIT_CAST: &str = "bit_cast";
@@ -103,14 +102,14 @@ impl Context<'_, '_> {
 
     /// The size of a type that is numbers through and through; an error where it is not.
     fn plain_bytes(&mut self, name: &str, ty: &Ty, span: Span) -> Option<u64> {
-        let layout = self.checker.program.plain_layout(ty);
-        if layout.is_none() {
+        let bytes = self.checker.program.used_bytes(ty);
+        if bytes.is_none() {
             let shown = self.show(ty);
             let what = if ty.is_open() { "generic types" } else { "types that hold more than numbers" };
             let message = format!("`{name}` of {what} is not supported yet");
             self.error(Code::UnsupportedFeature, message, span, format!("`{shown}` is here"));
         }
-        layout.map(|(bytes, _)| bytes)
+        bytes
     }
 }
 
@@ -119,33 +118,5 @@ impl Program<'_> {
     pub fn numbered(&self, interface: &InterfaceRef) -> Vec<(Ty, u32)> {
         let of = self.numbers.iter().filter(|number| number.interface == *interface);
         of.map(|number| (number.ty.clone(), number.id)).collect()
-    }
-
-    /// Size and alignment of a type that is numbers through and through, without padding at the end.
-    fn plain_layout(&self, ty: &Ty) -> Option<(u64, u64)> {
-        match ty {
-            Ty::Number(Elem::Scalar(scalar), shape) => {
-                let bytes = scalar.size_bytes() as u64;
-                Some((bytes * shape.components()?.unsigned_abs(), bytes))
-            }
-            Ty::Enum(id) => self.enums[*id].tag.map(|tag| (tag.size_bytes() as u64, tag.size_bytes() as u64)),
-            Ty::Array(element, Count::Known(count)) => {
-                let (bytes, align) = self.plain_layout(element)?;
-                let gaps = bytes
-                    .checked_next_multiple_of(align)?
-                    .checked_mul(count.unsigned_abs().checked_sub(1)?)?;
-                Some((gaps.checked_add(bytes)?, align))
-            }
-            Ty::Struct(..) => {
-                let (mut end, mut largest) = (0u64, 1);
-                for field in self.fields_of(ty).iter() {
-                    let (bytes, align) = self.plain_layout(&field.ty)?;
-                    end = end.checked_next_multiple_of(align)?.checked_add(bytes)?;
-                    largest = largest.max(align);
-                }
-                Some((end, largest))
-            }
-            _ => None,
-        }
     }
 }

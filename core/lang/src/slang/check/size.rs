@@ -1,14 +1,20 @@
-//! The bytes that values of plain types take in memory, where the checker must know: in sizes and assertions.
+//! The bytes that values of plain types take in memory, where the checker must know: in sizes, assertions and reinterpretations.
 
 use super::count::Count;
 use super::program::Program;
 use super::types::{Elem, Shape, Ty};
-use pullback_ir::{Field, MatrixOrder, Type, layout};
+use pullback_ir::layout::{element_offset_bytes, layout};
+use pullback_ir::{Field, MatrixOrder, Type};
 
 impl Program<'_> {
     /// Of a type of numbers, arrays and structs of them.
     pub fn size_bytes(&self, ty: &Ty) -> Option<u64> {
-        self.plain_form(ty).map(|ty| layout::layout(&ty).size_bytes as u64)
+        self.plain_form(ty).map(|ty| layout(&ty).size_bytes)
+    }
+
+    /// As [`Program::size_bytes`], without padding at the end.
+    pub fn used_bytes(&self, ty: &Ty) -> Option<u64> {
+        self.plain_form(ty).map(|ty| used_bytes(&ty))
     }
 
     fn plain_form(&self, ty: &Ty) -> Option<Type> {
@@ -33,5 +39,15 @@ impl Program<'_> {
             }
             _ => return None,
         })
+    }
+}
+
+/// Where the last part of the type ends.
+fn used_bytes(ty: &Type) -> u64 {
+    let ends = |index: u32| ty.element(index).map(|it| element_offset_bytes(ty, index) + used_bytes(&it));
+    match ty {
+        Type::Struct(_) => (0..ty.element_count()).filter_map(ends).max().unwrap_or(0),
+        Type::Array(_, count) => count.checked_sub(1).and_then(ends).unwrap_or(0),
+        _ => layout(ty).size_bytes,
     }
 }
