@@ -1,18 +1,15 @@
 //! Properties and subscripts: members that functions read and write.
 
+use super::Checker;
 use super::call::FunctionSet;
 use super::collect::Place;
 use super::context::Context;
-use super::hir::{Accessors, Body, Call, Callee, Expr, ExprKind, Local, Pick, Stmt, StmtKind};
+use super::hir::{Accessors, Call, Callee, Expr, ExprKind, Pick};
 use super::member::Item;
-use super::program::{
-    Field, FnId, Function, InterfaceRef, Lazy, Members, Param, Property, PropertyId, RequirementId,
-    RequirementKind, Role, Signature, Symbol,
-};
+use super::program::{FnId, Property, PropertyId, RequirementKind, Role, Symbol};
 use super::types::Ty;
-use super::{Checker, done};
 use crate::slang::ast::{self, AccessorKind, DeclKind, ModifierKind};
-use pullback_base::{Code, Diagnostic, IdVec, Span, bug};
+use pullback_base::{Code, Diagnostic, Span, bug};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -80,76 +77,6 @@ impl<'a> Checker<'a> {
             return None;
         };
         Some(self.program.properties.push(Property { get, set }))
-    }
-}
-
-impl Checker<'_> {
-    /// The accessor that a field is where an interface asks for a property of its name and type; whether there is one now.
-    pub fn give_by_field(&mut self, this: &Ty, interface: &InterfaceRef, requirement: RequirementId) -> bool {
-        let RequirementKind::Function(asked) = self.program.requirements[requirement].kind else {
-            return false;
-        };
-        let (Ty::Struct(id, _), Some(wanted)) = (this, done(&self.program.functions[asked].signature)) else {
-            return false;
-        };
-        let asked = self.program.functions[asked].clone();
-        let Some((name, accessor)) = asked.name.split_once('.') else { return false };
-        let is_it = |field: &Field| &*field.name == name;
-        let Some(index) = self.program.fields_of(this).iter().position(is_it) else { return false };
-        let subst = self.program.interface_subst(interface, this);
-        let asked_ty = wanted.params.first().map_or(&wanted.result, |param| &param.ty);
-        let (scope, owner) = (self.program.structs[*id].scope, self.program.structs[*id].members);
-        let is_known = self.program.scopes[scope].names.contains_key(&asked.name);
-        if is_known || asked_ty.subst(&self.program, &subst) != self.program.fields_of(this)[index].ty {
-            return false;
-        }
-
-        let Members { generics, this, .. } = self.program.members[owner].clone();
-        let field = self.program.fields_of(&this)[index].clone();
-        let span = asked.ast.name.span;
-        let mut locals = IdVec::new();
-        let local = |name: &str, ty: &Ty, mutable| Local {
-            name: name.into(),
-            ty: ty.clone(),
-            span,
-            mutable,
-            constant: None,
-        };
-        let object = locals.push(local("this", &this, asked.role == Role::Method { mutating: true }));
-        let value = |local, ty: &Ty| Expr { kind: ExprKind::Local(local), ty: ty.clone(), span };
-        let pick = Pick::Element { index: index as u32, detached: field.no_diff };
-        let kind = ExprKind::Pick(Box::new(value(object, &this)), pick);
-        let place = Expr { kind, ty: field.ty.clone(), span };
-        let (params, result, kind) = match accessor {
-            "get" => (vec![object], field.ty.clone(), StmtKind::Return(Some(place))),
-            _ => {
-                let new = locals.push(local("newValue", &field.ty, true));
-                let (place, value) = (Box::new(place), Box::new(value(new, &field.ty)));
-                let assign = Expr { kind: ExprKind::Assign { place, value }, ty: field.ty.clone(), span };
-                (vec![object, new], Ty::Void, StmtKind::Expr(assign))
-            }
-        };
-        let taken = wanted.params.iter().map(|param| Param { ty: field.ty.clone(), ..param.clone() });
-        let signature = Signature {
-            outer: generics.len(),
-            generics: generics.clone(),
-            params: taken.collect(),
-            result,
-            result_no_diff: wanted.result_no_diff,
-            broken: false,
-        };
-        let given = self.program.functions.push(Function {
-            qualified: format!("{}.{}", self.program.structs[*id].name, asked.name).into(),
-            scope,
-            generics,
-            owner: Some(owner),
-            requirement: None,
-            signature: Lazy::Done(Arc::new(signature)),
-            ..asked
-        });
-        self.name_function(given, scope);
-        self.bodies.insert(given, Some(Arc::new(Body { locals, params, block: vec![Stmt { kind, span }] })));
-        true
     }
 }
 

@@ -1,17 +1,20 @@
-//! What a type gives for an interface by a method that takes and gives other types: a method of the types asked for that calls it,
-//! where arguments and result convert by themselves.
+//! What a type gives for an interface without declaring it: an accessor that one of its fields is, and a method of the types asked for
+//! that calls another one, where arguments and result convert by themselves.
 
 use super::call::FunctionSet;
 use super::context::Context;
 use super::convert::implicit_cost;
-use super::hir::{Body, Expr, ExprKind, Local, LocalId, Stmt, StmtKind};
-use super::program::{FnId, Function, InterfaceRef, Lazy, Members, Param, RequirementId, RequirementKind};
-use super::program::{Role, Signature, Symbol};
+use super::hir::{Body, Expr, ExprKind, Local, LocalId, Pick, Stmt, StmtKind};
+use super::program::{
+    Field, FnId, Function, InterfaceRef, Lazy, Param, RequirementId, RequirementKind, Role, Signature,
+    StructId, Symbol,
+};
 use super::types::Ty;
 use super::{Checker, done};
+use pullback_base::IdVec;
 use std::sync::Arc;
 
-impl Checker<'_> {
+impl<'a> Checker<'a> {
     /// The method that calls another one of its name where an interface asks for it; whether there is one now.
     pub fn give_by_call(&mut self, this: &Ty, interface: &InterfaceRef, requirement: RequirementId) -> bool {
         let RequirementKind::Function(asked) = self.program.requirements[requirement].kind else {
@@ -21,10 +24,10 @@ impl Checker<'_> {
             return false;
         };
         let (scope, owner) = (self.program.structs[*id].scope, self.program.structs[*id].members);
-        let Members { generics, this: declared, .. } = self.program.members[owner].clone();
+        let declared = &self.program.members[owner].this;
         let asked = self.program.functions[asked].clone();
         let Role::Method { mutating } = asked.role else { return false };
-        if declared != *this || wanted.generics.len() != wanted.outer {
+        if declared != this || wanted.generics.len() != wanted.outer {
             return false;
         }
         let subst = self.program.interface_subst(interface, this);
@@ -64,16 +67,78 @@ impl Checker<'_> {
         let params_of_body = [object].into_iter().chain(taken).collect();
         let block = vec![Stmt { kind, span }];
         let body = Body { locals: context.locals, params: params_of_body, block };
-        let signature = Signature {
-            outer: generics.len(),
-            generics: generics.clone(),
-            params,
-            result,
-            result_no_diff: wanted.result_no_diff,
-            broken: false,
+        self.give(*id, asked, params, result, wanted.result_no_diff, body);
+        true
+    }
+
+    /// The accessor that a field is where an interface asks for a property of its name and type; whether there is one now.
+    pub fn give_by_field(&mut self, this: &Ty, interface: &InterfaceRef, requirement: RequirementId) -> bool {
+        let RequirementKind::Function(asked) = self.program.requirements[requirement].kind else {
+            return false;
         };
+        let (Ty::Struct(id, _), Some(wanted)) = (this, done(&self.program.functions[asked].signature)) else {
+            return false;
+        };
+        let asked = self.program.functions[asked].clone();
+        let Some((name, accessor)) = asked.name.split_once('.') else { return false };
+        let is_it = |field: &Field| &*field.name == name;
+        let Some(index) = self.program.fields_of(this).iter().position(is_it) else { return false };
+        let subst = self.program.interface_subst(interface, this);
+        let asked_ty = wanted.params.first().map_or(&wanted.result, |param| &param.ty);
+        let (scope, owner) = (self.program.structs[*id].scope, self.program.structs[*id].members);
+        let is_known = self.program.scopes[scope].names.contains_key(&asked.name);
+        if is_known || asked_ty.subst(&self.program, &subst) != self.program.fields_of(this)[index].ty {
+            return false;
+        }
+
+        let this = self.program.members[owner].this.clone();
+        let field = self.program.fields_of(&this)[index].clone();
+        let span = asked.ast.name.span;
+        let mut locals = IdVec::new();
+        let local = |name: &str, ty: &Ty, mutable| Local {
+            name: name.into(),
+            ty: ty.clone(),
+            span,
+            mutable,
+            constant: None,
+        };
+        let object = locals.push(local("this", &this, asked.role == Role::Method { mutating: true }));
+        let value = |local, ty: &Ty| Expr { kind: ExprKind::Local(local), ty: ty.clone(), span };
+        let pick = Pick::Element { index: index as u32, detached: field.no_diff };
+        let kind = ExprKind::Pick(Box::new(value(object, &this)), pick);
+        let place = Expr { kind, ty: field.ty.clone(), span };
+        let (params, result, kind) = match accessor {
+            "get" => (vec![object], field.ty.clone(), StmtKind::Return(Some(place))),
+            _ => {
+                let new = locals.push(local("newValue", &field.ty, true));
+                let (place, value) = (Box::new(place), Box::new(value(new, &field.ty)));
+                let assign = Expr { kind: ExprKind::Assign { place, value }, ty: field.ty.clone(), span };
+                (vec![object, new], Ty::Void, StmtKind::Expr(assign))
+            }
+        };
+        let taken = wanted.params.iter().map(|param| Param { ty: field.ty.clone(), ..param.clone() });
+        let body = Body { locals, params, block: vec![Stmt { kind, span }] };
+        self.give(*id, asked, taken.collect(), result, wanted.result_no_diff, body);
+        true
+    }
+
+    /// Gives the struct a function like the one that is asked for, of that body.
+    fn give(
+        &mut self,
+        id: StructId,
+        asked: Function<'a>,
+        params: Vec<Param>,
+        result: Ty,
+        result_no_diff: bool,
+        body: Body,
+    ) {
+        let (scope, owner) = (self.program.structs[id].scope, self.program.structs[id].members);
+        let generics = self.program.members[owner].generics.clone();
+        let (outer, broken) = (generics.len(), false);
+        let signature =
+            Signature { generics: generics.clone(), outer, params, result, result_no_diff, broken };
         let given = self.program.functions.push(Function {
-            qualified: format!("{}.{}", self.program.structs[*id].name, asked.name).into(),
+            qualified: format!("{}.{}", self.program.structs[id].name, asked.name).into(),
             scope,
             generics,
             owner: Some(owner),
@@ -84,7 +149,6 @@ impl Checker<'_> {
         });
         self.name_function(given, scope);
         self.bodies.insert(given, Some(Arc::new(body)));
-        true
     }
 
     /// The methods of that name that a type has itself, or by an extension.
